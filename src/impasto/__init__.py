@@ -1,0 +1,94 @@
+"""Impasto paints a photograph in the manner of a painting, by neural style transfer.
+
+```python
+import impasto
+
+pastiche = impasto.stylize("photo.jpg", "painting.jpg", size=1024, strength=0.7)
+pastiche.save("out.png")
+```
+
+Names are imported when they are first used, so `import impasto` costs nothing and does not load torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from impasto._version import __version__
+
+if TYPE_CHECKING:
+    from impasto.api import load, stylization, stylize
+    from impasto.errors import (
+        AssetError,
+        DeviceError,
+        ImageError,
+        ImageReadError,
+        ImageWriteError,
+        ImpastoError,
+        ImpastoWarning,
+        OptimizationError,
+        SettingsError,
+    )
+    from impasto.images import Image
+    from impasto.method import Progress
+    from impasto.pastiche import Pastiche, Recipe
+    from impasto.presets import Preset, preset
+    from impasto.settings import Settings
+
+_HOMES = {
+    "AssetError": "errors",
+    "DeviceError": "errors",
+    "Image": "images",
+    "ImageError": "errors",
+    "ImageReadError": "errors",
+    "ImageWriteError": "errors",
+    "ImpastoError": "errors",
+    "ImpastoWarning": "errors",
+    "OptimizationError": "errors",
+    "Pastiche": "pastiche",
+    "Preset": "presets",
+    "Progress": "method",
+    "Recipe": "pastiche",
+    "Settings": "settings",
+    "SettingsError": "errors",
+    "load": "api",
+    "preset": "presets",
+    "stylization": "api",
+    "stylize": "api",
+}
+
+__all__ = [
+    "AssetError",
+    "DeviceError",
+    "Image",
+    "ImageError",
+    "ImageReadError",
+    "ImageWriteError",
+    "ImpastoError",
+    "ImpastoWarning",
+    "OptimizationError",
+    "Pastiche",
+    "Preset",
+    "Progress",
+    "Recipe",
+    "Settings",
+    "SettingsError",
+    "__version__",
+    "load",
+    "preset",
+    "stylization",
+    "stylize",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'impasto' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"impasto.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

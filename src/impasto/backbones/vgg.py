@@ -1,0 +1,204 @@
+"""Owns the embedded VGG-19: sixteen frozen convolutions, their layer names, strides and receptive fields.
+
+The weights are Simonyan & Zisserman's own ("Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014,
+configuration E), stored as 8-bit codes with a table of 256 values per convolution. Outside this module an image is RGB
+in [0, 1]; that the network was trained on BGR in 0..255 less a mean colour is its secret.
+
+A layer name says where it reads: `conv4_2` is the output of that convolution *before* its ReLU, `relu4_2` after it, and
+`pool4` after the pooling that closes block 4. Keras' `block4_conv2` includes the activation and therefore means
+`relu4_2`; so did `conv4_2` in the authors' Caffe program, whose ReLU worked in place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from impasto import assets
+from impasto.errors import AssetError, SettingsError
+
+Pooling = Literal["max", "average", "l2"]
+Padding = Literal["replicate", "zeros"]
+
+CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
+WEIGHTS = "weights/vgg19.safetensors"
+
+# Mean colour of the training set as the authors published it, in the network's own order (B, G, R) and range (0..255).
+_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Where a layer's features lie on the image.
+
+    Attributes:
+        name: for example `relu4_2`.
+        channels: number of feature maps.
+        stride: distance, in image pixels, between neighbouring features.
+        receptive_field: side, in image pixels, of the square that one feature sees.
+    """
+
+    name: str
+    channels: int
+    stride: int
+    receptive_field: int
+
+
+def _layers() -> dict[str, Layer]:
+    layers: dict[str, Layer] = {}
+    stride, field = 1, 1
+    for block, (count, channels) in enumerate(
+        zip(CONVOLUTIONS_PER_BLOCK, (64, 128, 256, 512, 512), strict=True), start=1
+    ):
+        for index in range(1, count + 1):
+            field += 2 * stride
+            for kind in ("conv", "relu"):
+                name = f"{kind}{block}_{index}"
+                layers[name] = Layer(name, channels, stride, field)
+        field += stride
+        stride *= 2
+        layers[f"pool{block}"] = Layer(f"pool{block}", channels, stride, field)
+    return layers
+
+
+LAYERS: Mapping[str, Layer] = _layers()
+
+
+def canonical_name(name: str, *, setting: str = "layers") -> str:
+    """The one name of a layer: `relu4_2` for `relu4_2`, `RELU4_2` or Keras' `block4_conv2`.
+
+    Raises:
+        SettingsError: no layer has that name; the error is about `setting`.
+    """
+    plain = name.strip().lower()
+    if keras := re.fullmatch(r"block([1-5])_(conv([1-4])|pool)", plain):
+        plain = f"relu{keras[1]}_{keras[3]}" if keras[3] else f"pool{keras[1]}"
+    if plain in LAYERS:
+        return plain
+    near = difflib.get_close_matches(plain, LAYERS, n=3)
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else "it has conv1_1 to conv5_4, relu1_1 to relu5_4 and pool1 to pool5"
+    )
+    raise SettingsError(setting, f"VGG-19 has no layer {name!r}; {hint}")
+
+
+class VGG19(nn.Module):
+    """The frozen VGG-19 without its classifier, built only as deep as asked.
+
+    Args:
+        deepest: the last layer that will ever be asked for; nothing beyond it is built or run.
+        pooling: `max` as trained; `average` as Gatys et al. (2016, section 2) recommend for smoother gradients; `l2`,
+            the root of the mean of squares.
+        padding: what lies beyond the image's border for the first convolution: `replicate` repeats the border pixel,
+            which keeps frames and dark edges out of the picture; `zeros` is the mean colour, as trained. Deeper
+            convolutions always pad with zeros.
+        weights: another file of the same form; the bundled one by default.
+
+    Raises:
+        SettingsError: no layer is called `deepest`.
+        AssetError: the weights are missing or are not what the manifest says.
+    """
+
+    #: Smallest side, in pixels, that leaves something of the image after five poolings.
+    min_side = 32
+
+    def __init__(
+        self,
+        deepest: str = "relu5_4",
+        *,
+        pooling: Pooling = "max",
+        padding: Padding = "replicate",
+        weights: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.pooling: Pooling = pooling
+        self.padding: Padding = padding
+        names = list(LAYERS)
+        self.names = tuple(names[: names.index(canonical_name(deepest)) + 1])
+        path = assets.verified(WEIGHTS) if weights is None else weights
+        self.convolutions = nn.ParameterDict()
+        try:
+            with safe_open(path, framework="pt") as file:
+                for name in self.names:
+                    if name.startswith("conv"):
+                        codes, table = file.get_tensor(f"{name}.codes"), file.get_tensor(f"{name}.table")
+                        self._add(name, _dequantize(codes, table), file.get_tensor(f"{name}.bias"))
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise AssetError(f"the VGG-19 weights in {path} cannot be read ({error}); reinstall impasto") from error
+        self.requires_grad_(False)
+        self.eval()
+
+    def _add(self, name: str, weight: Tensor, bias: Tensor) -> None:
+        if name == "conv1_1":
+            # RGB in [0, 1] -> BGR in 0..255 less the mean, folded into the first convolution. With zero padding the
+            # border would then be black instead of the mean colour; `features` restores that by subtracting the mean.
+            weight = weight.flip(1) * 255.0
+        self.convolutions[name + "_weight"] = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
+        self.convolutions[name + "_bias"] = nn.Parameter(bias)
+
+    def forward(self, image: Float[Tensor, "n 3 h w"], layers: Iterable[str]) -> dict[str, Float[Tensor, "n _ _ _"]]:
+        """Features of `image` (RGB, usually in [0, 1]) at `layers` (canonical names), computed no deeper than needed.
+
+        Returns:
+            The features by layer name, each (n, channels, about h / stride, about w / stride), in the order of the
+            network.
+
+        Raises:
+            SettingsError: a layer lies beyond `deepest`.
+            RuntimeError: a side of the image is under 2 pixels before one of the poolings.
+        """
+        wanted = set(layers)
+        if unknown := wanted.difference(self.names):
+            raise SettingsError(
+                "layers", f"{', '.join(sorted(unknown))}: beyond {self.names[-1]}, as deep as this VGG-19 was built"
+            )
+        found: dict[str, Tensor] = {}
+        x = image
+        for name in self.names:
+            if len(found) == len(wanted):
+                break
+            if name == "conv1_1":
+                x = self._first(x)
+            elif name.startswith("conv"):
+                x = F.conv2d(x, self.convolutions[name + "_weight"], self.convolutions[name + "_bias"], padding=1)
+            elif name.startswith("relu"):
+                # In place unless the features before the ReLU are wanted too: a third less memory.
+                x = F.relu(x, inplace=f"conv{name[4:]}" not in wanted)
+            else:
+                x = _pool(x, self.pooling)
+            if name in wanted:
+                found[name] = x
+        return found
+
+    def _first(self, image: Tensor) -> Tensor:
+        mean = image.new_tensor(_MEAN_BGR).flip(0).view(1, 3, 1, 1) / 255.0
+        x = (image - mean).contiguous(memory_format=torch.channels_last)
+        if self.padding == "replicate":
+            x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        padding = 0 if self.padding == "replicate" else 1
+        return F.conv2d(x, self.convolutions["conv1_1_weight"], self.convolutions["conv1_1_bias"], padding=padding)
+
+
+def _dequantize(codes: UInt8[Tensor, "out in 3 3"], table: Float[Tensor, 256]) -> Float[Tensor, "out in 3 3"]:
+    return table.index_select(0, codes.flatten().int()).view(codes.shape)
+
+
+def _pool(x: Tensor, pooling: Pooling) -> Tensor:
+    if pooling == "max":
+        return F.max_pool2d(x, 2)
+    if pooling == "average":
+        return F.avg_pool2d(x, 2)
+    # The small constant keeps the gradient of the root finite where all four features are zero.
+    return (F.avg_pool2d(x.square(), 2) + 1e-8).sqrt()

@@ -1,0 +1,246 @@
+"""Owns the method: how a photograph becomes a painting. Read this first.
+
+Neural style transfer (Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016)
+asks a
+network that has learned to see for two things: *what* is in the photograph (the features of a deep layer) and *how* the
+painting is painted (which features occur together, at five depths). Then it changes the pixels of a third picture until
+it has the first and the second. Here that is done coarse to fine: large forms on a small picture, brushwork on the full
+one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from impasto.backbones import VGG19
+from impasto.backbones.vgg import LAYERS, canonical_name
+from impasto.images import Image, fit, resize
+from impasto.objective import Evaluator, Objective, evaluate
+from impasto.optimizers import LBFGS, Adam, FrequencyPreconditioner, Optimizer
+from impasto.pastiche import Input, Pastiche, Recipe, TracePoint
+from impasto.pyramid import pyramid
+from impasto.representations import Moments, blend
+from impasto.settings import Settings
+
+# Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
+_RANGE_WEIGHT = 10.0
+# Iterations over which a picture must have changed visibly for its scale to go on.
+_WINDOW = 10
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the method is, after one iteration.
+
+    Attributes:
+        scale, scales: index of the scale (from 0) and how many there are.
+        size: (height, width) painted at, in pixels.
+        iteration, iterations: index within the scale (from 1) and how many it may take.
+        value, terms: the loss of this iteration, in total and by term (weighted).
+        work, total_work: pixels times iterations, done and in all; early stops count as done.
+    """
+
+    scale: int
+    scales: int
+    size: tuple[int, int]
+    iteration: int
+    iterations: int
+    value: float
+    terms: Mapping[str, float]
+    work: int
+    total_work: int
+    _picture: Tensor
+    _final_size: tuple[int, int]
+    _recipe: Recipe
+    _trace: tuple[TracePoint, ...]
+
+    def preview(self) -> Image:
+        """The best picture so far, at the size it is now painted at."""
+        return Image(pixels=self._picture.clamp(0, 1).cpu(), name="preview")
+
+    def pastiche(self) -> Pastiche:
+        """The best picture so far as a result, at the final size."""
+        pixels = resize(self._picture.clamp(0, 1).cpu(), self._final_size)
+        return Pastiche(Image(pixels=pixels, name="pastiche"), self._recipe, self._trace)
+
+
+def stylization(
+    content: Image,
+    styles: Sequence[Image],
+    settings: Settings,
+    *,
+    init: Image | None = None,
+    device: torch.device | None = None,
+    evaluator: Evaluator = evaluate,
+) -> Iterator[Progress]:
+    """Paint `content` in the manner of `styles`: iterate to paint, stop iterating to cancel.
+
+    Args:
+        content: the photograph.
+        styles: one painting, or several whose statistics are blended in equal parts.
+        settings: everything else.
+        init: the picture to start from, where `settings.init` is none of `content`, `noise` and `style`.
+        device: where to compute; the CPU by default.
+        evaluator: computes value and gradient of an objective at an image.
+
+    Returns:
+        An iterator of Progress, one after every iteration; the last one's `pastiche()` is the result.
+
+    Raises:
+        SettingsError: a layer does not exist; raised at once, before the first iteration.
+        OptimizationError: the loss is not finite and cannot be made so; the last Progress holds the best picture.
+    """
+    content_weights = {canonical_name(k, setting="content_layers"): w for k, w in settings.content_layers.items() if w}
+    style_weights = {canonical_name(k, setting="style_layers"): w for k, w in settings.style_layers.items() if w}
+    deepest = max({**content_weights, **style_weights}, key=list(LAYERS).index)
+    backbone = VGG19(deepest, pooling=settings.pooling, padding=settings.padding).to(device or torch.device("cpu"))
+    recipe = Recipe(
+        settings=settings,
+        content=Input.of(content),
+        styles=tuple(map(Input.of, styles)),
+        init=Input.of(init) if init else None,
+    )
+    return _paint(content, styles, init, recipe, backbone, content_weights, style_weights, evaluator)
+
+
+def _paint(
+    content: Image,
+    styles: Sequence[Image],
+    init: Image | None,
+    recipe: Recipe,
+    backbone: VGG19,
+    content_weights: Mapping[str, float],
+    style_weights: Mapping[str, float],
+    evaluator: Evaluator,
+) -> Iterator[Progress]:
+    settings = recipe.settings
+    device = next(backbone.parameters()).device
+    optimizer: Optimizer = (
+        LBFGS(settings.history) if settings.optimizer == "lbfgs" else Adam(settings.learning_rate, settings.averaging)
+    )
+    final_size = fit(content.size, settings.size)
+    scales = pyramid(content.size, settings, min_side=backbone.min_side)
+    total_work = sum(scale.work for scale in scales)
+    work = 0
+    picture: Tensor | None = None
+    trace: list[TracePoint] = []
+
+    for index, scale in enumerate(scales):
+        # What to aim for, at this size.
+        photograph = resize(content.pixels, scale.size).to(device)
+        paintings = [_painting_at(style, scale.size, settings.style_scale).to(device) for style in styles]
+        objective = _objective(backbone, photograph, paintings, content_weights, style_weights, settings)
+
+        # Where to start: from the scale before, enlarged.
+        if picture is None:
+            picture = _start(photograph, paintings, init, settings)
+        else:
+            picture = resize(picture, scale.size)
+            optimizer.resize(scale.size)
+
+        # The descent.
+        precondition = FrequencyPreconditioner(scale.size, settings.preconditioning, device=device)
+        recent = deque([picture], maxlen=_WINDOW)
+        steps = optimizer.descend(
+            partial(evaluator, objective), picture, iterations=scale.iterations, precondition=precondition
+        )
+        for iteration, step in enumerate(steps, start=1):
+            picture = step.image
+            evaluation = step.evaluation
+            trace.append(TracePoint(index, scale.size, iteration, evaluation.value, evaluation.terms))
+            yield Progress(
+                scale=index,
+                scales=len(scales),
+                size=scale.size,
+                iteration=iteration,
+                iterations=scale.iterations,
+                value=evaluation.value,
+                terms=evaluation.terms,
+                work=work + scale.work * iteration // scale.iterations,
+                total_work=total_work,
+                _picture=picture,
+                _final_size=final_size,
+                _recipe=recipe,
+                _trace=tuple(trace),
+            )
+            if len(recent) == _WINDOW and _visible_change(recent[0], picture) < settings.tolerance:
+                break
+            recent.append(picture)
+        work += scale.work
+        picture = picture.clamp(0, 1)
+
+
+def _objective(
+    backbone: VGG19,
+    photograph: Tensor,
+    paintings: Sequence[Tensor],
+    content_weights: Mapping[str, float],
+    style_weights: Mapping[str, float],
+    settings: Settings,
+) -> Objective:
+    """The targets and weights for one scale; strength shifts the balance between content and style."""
+    with torch.no_grad():
+        content = backbone(photograph, content_weights)
+        statistics = [
+            {layer: Moments.of(features) for layer, features in backbone(painting, style_weights).items()}
+            for painting in paintings
+        ]
+    content_share, style_share = balance(settings.strength)
+    return Objective(
+        backbone=backbone,
+        content=content,
+        style={layer: blend((1.0, s[layer]) for s in statistics) for layer in style_weights},
+        content_weights=_shared(content_weights, settings.content_weight * content_share),
+        style_weights=_shared(style_weights, settings.style_weight * style_share),
+        tv_weight=settings.tv_weight,
+        range_weight=_RANGE_WEIGHT if settings.normalization == "relative" else 0.0,
+        normalization=settings.normalization,
+    )
+
+
+def balance(strength: float) -> tuple[float, float]:
+    """Factors on the content and the style weight: (1, 1) at strength ½, no style at 0, hardly any content at 1."""
+    if strength == 0:
+        return 1.0, 0.0
+    return max(((1 - strength) / strength) ** 1.5, 0.01), 1.0
+
+
+def _shared(weights: Mapping[str, float], total: float) -> dict[str, float]:
+    """The weights, scaled so that they add up to `total`: more layers do not mean more of it."""
+    whole = sum(weights.values())
+    return {layer: total * weight / whole for layer, weight in weights.items()}
+
+
+def _painting_at(painting: Image, size: tuple[int, int], scale: float) -> Tensor:
+    """The painting with the area of the pastiche, times `scale` on each side; its shape is its own."""
+    factor = scale * math.sqrt(size[0] * size[1] / (painting.height * painting.width))
+    height, width = (max(VGG19.min_side, round(side * factor)) for side in painting.size)
+    return resize(painting.pixels, (height, width))
+
+
+def _start(photograph: Tensor, paintings: Sequence[Tensor], init: Image | None, settings: Settings) -> Tensor:
+    """The first picture, of the photograph's size."""
+    if init is not None:
+        return resize(init.pixels, (photograph.shape[-2], photograph.shape[-1])).to(photograph.device)
+    if settings.init == "content":
+        return photograph
+    # Drawn on the CPU, so that a seed means the same on every device.
+    noise = torch.randn(photograph.shape, generator=torch.Generator().manual_seed(settings.seed)).to(photograph.device)
+    if settings.init == "noise":
+        return (0.5 + 0.1 * noise).clamp(0, 1)
+    colors = torch.cat([painting.flatten(2) for painting in paintings], dim=-1)[0]
+    mixing = torch.linalg.cholesky(torch.cov(colors) + 1e-5 * torch.eye(3, device=colors.device))
+    colored = torch.einsum("ij,njhw->nihw", mixing, noise) + colors.mean(1).view(1, 3, 1, 1)
+    return colored.clamp(0, 1)
+
+
+def _visible_change(before: Tensor, after: Tensor) -> float:
+    """Root mean square difference between two pictures, in levels of 255."""
+    return 255.0 * float((before - after).square().mean().sqrt())

@@ -1,0 +1,119 @@
+"""Owns what is minimised: the weighted losses of an image against its targets, and their gradient.
+
+It knows nothing of optimisers, files or how an image came about. Its style terms depend on features only through
+Moments, so whoever can sum Moments (over tiles, over machines) can evaluate it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from impasto.backbones import VGG19
+from impasto.losses import Normalization, content_loss, gram_loss, range_loss, total_variation_loss
+from impasto.representations import Moments
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Value and gradient of an objective at an image.
+
+    Attributes:
+        image: where it was evaluated, (1, 3, height, width), RGB; not modified afterwards by anyone.
+        value: the total loss.
+        terms: the weighted terms that add up to it, by name (`content relu4_2`, `style relu1_1`, `tv`, `range`).
+        gradient: derivative of the value by the image, of the image's shape.
+    """
+
+    image: Float[Tensor, "1 3 h w"]
+    value: float
+    terms: Mapping[str, float]
+    gradient: Float[Tensor, "1 3 h w"]
+
+    @property
+    def finite(self) -> bool:
+        """Whether neither the value nor any of the gradient is infinite or not a number."""
+        return (
+            bool(torch.isfinite(self.gradient.sum())) and abs(self.value) != float("inf") and self.value == self.value
+        )
+
+
+#: Computes an Evaluation of an objective at an image; `evaluate` is the plain one.
+Evaluator = Callable[["Objective", Tensor], Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """The total loss α·content + β·style + total variation + range (Gatys et al. 2016, equation 7, and two more).
+
+    Attributes:
+        backbone: the network that sees the images.
+        content: target features by layer.
+        style: target Moments by layer.
+        content_weights, style_weights: weight of each layer's term, all factors included.
+        tv_weight, range_weight: weights of the two terms on the pixels themselves.
+        normalization: how losses are divided, see `losses`.
+        scale: factor on everything; changes no minimum, but the numbers an optimiser meets.
+    """
+
+    backbone: VGG19
+    content: Mapping[str, Tensor]
+    style: Mapping[str, Moments]
+    content_weights: Mapping[str, float]
+    style_weights: Mapping[str, float]
+    tv_weight: float = 0.0
+    range_weight: float = 0.0
+    normalization: Normalization = "relative"
+    layers: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", frozenset(self.content) | frozenset(self.style))
+
+    def terms(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
+        """The weighted loss terms at `image`, by name; their sum is the total loss."""
+        features = self.backbone(image, self.layers)
+        found = self.content_terms(features)
+        found |= self.style_terms({layer: Moments.of(features[layer]) for layer in self.style})
+        return found | self.image_terms(image)
+
+    def content_terms(self, features: Mapping[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
+        """Content terms of the features at their layers: sums over positions, once per layer."""
+        return {
+            f"content {layer}": self.content_weights[layer] * content_loss(features[layer], target, self.normalization)
+            for layer, target in self.content.items()
+        }
+
+    def style_terms(self, moments: Mapping[str, Moments]) -> dict[str, Float[Tensor, ""]]:
+        """Style terms of the whole image's Moments."""
+        return {
+            f"style {layer}": self.style_weights[layer] * gram_loss(moments[layer], target, self.normalization)
+            for layer, target in self.style.items()
+        }
+
+    def image_terms(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
+        """Terms on the pixels themselves."""
+        found: dict[str, Tensor] = {}
+        if self.tv_weight:
+            found["tv"] = self.tv_weight * total_variation_loss(image)
+        if self.range_weight:
+            found["range"] = self.range_weight * range_loss(image)
+        return found
+
+
+def evaluate(objective: Objective, image: Float[Tensor, "1 3 h w"]) -> Evaluation:
+    """Value and gradient of `objective` at `image`, the whole image at once."""
+    leaf = image.detach().requires_grad_(True)
+    with torch.enable_grad():
+        terms = objective.terms(leaf)
+        total = torch.stack(list(terms.values())).sum()
+        (gradient,) = torch.autograd.grad(total, leaf)
+    return Evaluation(
+        image=image.detach(),
+        value=float(total.detach()),
+        terms={name: float(term.detach()) for name, term in terms.items()},
+        gradient=gradient.contiguous(),
+    )

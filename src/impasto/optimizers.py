@@ -1,0 +1,283 @@
+"""Owns how pixels descend: L-BFGS and Adam, their safeguards, and what they remember from scale to scale.
+
+Both have one interface, `Optimizer`. One iteration is one evaluation of the objective (one forward and one backward
+pass), whatever the optimiser makes of it, so that iterations cost the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from impasto.errors import OptimizationError
+from impasto.objective import Evaluation
+
+Pixels = Float[Tensor, "1 3 h w"]
+
+
+#: Value and gradient at an image.
+Evaluate = Callable[[Tensor], Evaluation]
+#: Multiplies an image by the initial inverse Hessian, up to a factor.
+Precondition = Callable[[Tensor], Tensor]
+
+# A run of this many steps that give no finite loss, each shorter than the one before, ends in an error.
+_MOST_FAILURES = 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one iteration came to.
+
+    Attributes:
+        evaluation: the one that was made, whether the optimiser liked it or not.
+        image: the optimiser's answer so far: the image of least loss, or an average.
+    """
+
+    evaluation: Evaluation
+    image: Tensor
+
+
+class Optimizer(Protocol):
+    """Moves an image downhill."""
+
+    def descend(
+        self, evaluate: Evaluate, image: Tensor, *, iterations: int, precondition: Precondition
+    ) -> Iterator[Step]:
+        """Take up to `iterations` steps from `image`, (1, 3, height, width).
+
+        Raises:
+            OptimizationError: the loss is not finite at the start, or stayed so after repeatedly shortened steps.
+        """
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Carry what was learned about the problem over to images of another (height, width)."""
+
+
+class FrequencyPreconditioner:
+    """Multiplies an image's cosine spectrum by 1 / frequency^power: what a step of the optimiser is smoothed by.
+
+    Natural images have far more energy at low than at high frequencies; a gradient on raw pixels mostly asks for fine
+    noise. With `power` 2α this is the same as optimising in a basis weighted by 1 / frequency^α (Olah, Mordvintsev &
+    Schubert, "Feature Visualization", Distill 2017, "preconditioning"); departing from it, the basis is the cosine
+    transform, whose even continuation does not tie opposite borders of the picture together. It is scaled to leave the
+    energy of white noise alone.
+
+    Args:
+        size: (height, width) in pixels.
+        power: 0 leaves the gradient as it is; 1 is the default of the method.
+    """
+
+    def __init__(self, size: tuple[int, int], power: float, *, device: torch.device | None = None) -> None:
+        height, width = size
+        self.power = power
+        vertical = torch.fft.fftfreq(2 * height, dtype=torch.float64)
+        horizontal = torch.fft.rfftfreq(2 * width, dtype=torch.float64)
+        frequency = (vertical[:, None].square() + horizontal[None, :].square()).sqrt()
+        frequency = frequency.clamp_min(1.0 / max(height, width))
+        response = frequency.pow(-power)
+        # The first quarter is the cosine spectrum; the rest mirrors it and adds frequencies that no cosine has.
+        energy = response[:height, :width].square().mean()
+        self.response = (response / energy.sqrt()).float().to(device)
+
+    def __call__(self, image: Pixels) -> Pixels:
+        """`image` with its spectrum weighted."""
+        if self.power == 0:
+            return image
+        height, width = image.shape[-2:]
+        # An even continuation on both axes turns the Fourier transform into a cosine transform.
+        tall = torch.cat([image, image.flip(-2)], dim=-2)
+        even = torch.cat([tall, tall.flip(-1)], dim=-1)
+        weighted: Tensor = torch.fft.irfft2(torch.fft.rfft2(even) * self.response, s=even.shape[-2:])
+        return weighted[..., :height, :width].contiguous()
+
+
+@dataclass
+class CurvatureMemory:
+    """The last steps and changes of gradient that L-BFGS builds its picture of the curvature from."""
+
+    length: int = 20
+    steps: list[Tensor] = field(default_factory=list)
+    changes: list[Tensor] = field(default_factory=list)
+
+    def add(self, step: Tensor, change: Tensor) -> bool:
+        """Remember a pair, if it shows positive curvature (else the direction might not descend)."""
+        curvature = float((step * change).sum())
+        if not curvature > 1e-10 * float(change.square().sum()) ** 0.5 * float(step.square().sum()) ** 0.5:
+            return False
+        self.steps.append(step)
+        self.changes.append(change)
+        del self.steps[: -self.length], self.changes[: -self.length]
+        return True
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.steps.clear()
+        self.changes.clear()
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Carry the pairs to another size: steps are images; a gradient's entries shrink as the pixels multiply."""
+        pairs = list(zip(self.steps, self.changes, strict=True))
+        self.clear()
+        for step, change in pairs:
+            share = step.shape[-2] * step.shape[-1] / (size[0] * size[1])
+            self.add(_resize(step, size), _resize(change, size) * share)
+
+    def direction(self, gradient: Pixels, precondition: Callable[[Pixels], Pixels]) -> Pixels:
+        """The quasi-Newton direction −H·gradient by the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4)."""
+        q = gradient.clone()
+        trail: list[tuple[Tensor, Tensor, float, float]] = []
+        for step, change in zip(reversed(self.steps), reversed(self.changes), strict=True):
+            rho = 1.0 / float((step * change).sum())
+            alpha = rho * float((step * q).sum())
+            q -= alpha * change
+            trail.append((step, change, rho, alpha))
+        q = precondition(q)
+        if self.steps:
+            step, change = self.steps[-1], self.changes[-1]
+            q *= float((step * change).sum()) / float((change * precondition(change)).sum())
+        for step, change, rho, alpha in reversed(trail):
+            beta = rho * float((change * q).sum())
+            q += (alpha - beta) * step
+        return -q
+
+
+def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+
+
+def _rms(image: Tensor) -> float:
+    return float(image.square().mean().sqrt())
+
+
+class LBFGS:
+    """Limited-memory BFGS (Liu & Nocedal 1989) with the safeguards that pixels need.
+
+    Departures: the inverse Hessian starts from a frequency preconditioner; the first step has a size in pixel values
+    instead of in gradients, so that it depends on no scale of the loss; no step exceeds a size; a step that does not
+    lower the loss enough, or makes it infinite, is undone and shortened, while what it showed of the curvature is kept.
+
+    Args:
+        history: number of steps to remember.
+        first_step, largest_step: root mean square of the change of the pixels (range 0..1) in a first and in any step.
+    """
+
+    def __init__(self, history: int = 20, *, first_step: float = 0.02, largest_step: float = 0.1) -> None:
+        self.memory = CurvatureMemory(history)
+        self.first_step = first_step
+        self.largest_step = largest_step
+
+    def resize(self, size: tuple[int, int]) -> None:
+        self.memory.resize(size)
+
+    def descend(
+        self, evaluate: Evaluate, image: Tensor, *, iterations: int, precondition: Precondition
+    ) -> Iterator[Step]:
+        here = _evaluated_start(evaluate, image)
+        yield Step(here, here.image)
+        shrink, failures, rises = 1.0, 0, 0
+        for _ in range(iterations - 1):
+            direction = self.memory.direction(here.gradient, precondition)
+            slope = float((direction * here.gradient).sum())
+            if not slope < 0:
+                self.memory.clear()
+                direction = -precondition(here.gradient)
+                slope = float((direction * here.gradient).sum())
+            size = _rms(direction)
+            if size == 0.0:
+                return
+            length = shrink * (min(1.0, self.largest_step / size) if self.memory.steps else self.first_step / size)
+            there = evaluate(here.image + length * direction)
+            if not there.finite:
+                failures += 1
+                shrink *= 0.1
+                if failures == _MOST_FAILURES:
+                    raise OptimizationError(f"the loss stayed infinite or not a number after {failures} shorter steps")
+            else:
+                self.memory.add(there.image - here.image, there.gradient - here.gradient)
+                if there.value <= here.value + 1e-4 * length * slope:
+                    here, shrink, failures, rises = there, 1.0, 0, 0
+                else:
+                    shrink *= 0.5
+                    rises += 1
+                    if rises == _MOST_FAILURES:
+                        # The remembered curvature misleads; begin again from the gradient alone.
+                        self.memory.clear()
+                        shrink, rises = 1.0, 0
+            yield Step(there, here.image)
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015) on the pixels, with averaged iterates.
+
+    Departures: the answer is a moving average of the images (Polyak & Juditsky 1992), which takes out the noise of
+    constant steps; a step to a loss that is not finite is undone, and the steps are made smaller for good.
+
+    Args:
+        learning_rate: size of a step, in pixel values (range 0..1).
+        averaging: share of the past in the average, 0 to 1; 0 answers with the last image.
+        betas: decay of the mean gradient and of its mean square.
+    """
+
+    def __init__(
+        self, learning_rate: float = 0.02, averaging: float = 0.95, betas: tuple[float, float] = (0.9, 0.99)
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.averaging = averaging
+        self.betas = betas
+        self.count = 0
+        self.mean: Tensor | None = None
+        self.square: Tensor | None = None
+
+    def resize(self, size: tuple[int, int]) -> None:
+        # Moments of the gradient are kept relative to its own size, which is all that Adam's steps depend on.
+        if self.mean is not None and self.square is not None:
+            self.mean = _resize(self.mean, size)
+            self.square = _resize(self.square, size).clamp_min(0)
+
+    def descend(
+        self, evaluate: Evaluate, image: Tensor, *, iterations: int, precondition: Precondition
+    ) -> Iterator[Step]:
+        here = _evaluated_start(evaluate, image)
+        average, seen, failures = here.image, 1, 0
+        if self.mean is None or self.square is None:
+            self.mean, self.square = torch.zeros_like(image), torch.zeros_like(image)
+        yield Step(here, average)
+        for _ in range(iterations - 1):
+            gradient = precondition(here.gradient)
+            # The same steps for any scale of the loss, also where the scale of the gradient jumps between sizes.
+            gradient = gradient / _rms(gradient) if (size := _rms(gradient)) else gradient
+            if size == 0.0:
+                return
+            self.count += 1
+            first, second = self.betas
+            self.mean = first * self.mean + (1 - first) * gradient
+            self.square = second * self.square + (1 - second) * gradient.square()
+            mean = self.mean / (1 - first**self.count)
+            square = self.square / (1 - second**self.count)
+            there = evaluate(here.image - self.learning_rate * mean / (square.sqrt() + 1e-8))
+            if there.finite:
+                here, failures = there, 0
+                seen += 1
+                share = min(self.averaging, (seen - 1) / seen)
+                average = share * average + (1 - share) * there.image
+            else:
+                failures += 1
+                self.learning_rate *= 0.3
+                if failures == _MOST_FAILURES:
+                    raise OptimizationError(f"the loss stayed infinite or not a number after {failures} shorter steps")
+            yield Step(there, average)
+
+
+def _evaluated_start(evaluate: Evaluate, image: Tensor) -> Evaluation:
+    start = evaluate(image)
+    if not start.finite:
+        raise OptimizationError(
+            f"the loss is {start.value} at the start; lower the weights of the losses, or start from another picture"
+        )
+    return start

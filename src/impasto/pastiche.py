@@ -1,0 +1,219 @@
+"""Owns the result: the picture, what it was made from, its losses as they fell, and what it says of itself in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from impasto._version import __version__
+from impasto.errors import ImageReadError
+from impasto.images import Image, read_metadata, write
+from impasto.settings import Settings
+
+#: Name of the metadata entry that holds a picture's recipe as JSON.
+METADATA_KEY = "impasto"
+_RECIPE_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TracePoint:
+    """The losses at one iteration.
+
+    Attributes:
+        scale: index of the scale, from 0, coarse to fine.
+        size: (height, width) painted at, in pixels.
+        iteration: index within the scale, from 1.
+        value: total loss.
+        terms: weighted terms that add up to it, by name.
+    """
+
+    scale: int
+    size: tuple[int, int]
+    iteration: int
+    value: float
+    terms: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Input:
+    """Which picture went in.
+
+    Attributes:
+        name: of the file, without its folder, which is nobody's business; or `sample:` and the name of a bundled
+            picture.
+        sha256: of the file's bytes, or of the pixels where there was no file.
+    """
+
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, image: Image) -> Self:
+        """The note on `image`."""
+        digest = image.sha256 or hashlib.sha256(image.pixels.cpu().contiguous().numpy().tobytes()).hexdigest()
+        return cls(image.name, digest)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that is needed to paint the same picture again.
+
+    Attributes:
+        settings: as used; `device` is the one that was taken, never `auto`.
+        content, styles, init: the pictures that went in; `init` only where it was a picture.
+        threads: of the CPU, which decide the order of its sums and so the last digits.
+        versions: of impasto, torch and Python.
+    """
+
+    settings: Settings
+    content: Input
+    styles: tuple[Input, ...]
+    init: Input | None = None
+    threads: int = field(default_factory=torch.get_num_threads)
+    versions: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "impasto": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        }
+    )
+
+    def to_json(self) -> str:
+        """The recipe as JSON."""
+        record = {
+            "format": _RECIPE_FORMAT,
+            "settings": self.settings.to_mapping(),
+            "content": asdict(self.content),
+            "styles": [asdict(style) for style in self.styles],
+            "init": asdict(self.init) if self.init else None,
+            "threads": self.threads,
+            "versions": dict(self.versions),
+        }
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The recipe in `text`, which may come from a stranger's file: every part is checked.
+
+        Raises:
+            ImageReadError: it is not a recipe, or of a later form than this version knows.
+            SettingsError: a setting is unknown or out of range.
+        """
+        try:
+            record = json.loads(text)
+            if record["format"] != _RECIPE_FORMAT:
+                raise ImageReadError(
+                    f"the recipe has form {record['format']!r}, and this version of Impasto knows "
+                    f"form {_RECIPE_FORMAT}; update impasto"
+                )
+            styles = tuple(_input(style) for style in record["styles"])
+            threads = record["threads"]
+            if not styles or not isinstance(threads, int) or not 1 <= threads <= 4096:
+                raise ValueError("styles or threads")
+            return cls(
+                settings=Settings.from_mapping(_mapping(record["settings"])),
+                content=_input(record["content"]),
+                styles=styles,
+                init=_input(record["init"]) if record["init"] else None,
+                threads=threads,
+                versions={str(name): str(version) for name, version in _mapping(record["versions"]).items()},
+            )
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ImageReadError("the picture's metadata are not a recipe of Impasto's") from error
+
+    @classmethod
+    def of_file(cls, path: str | Path) -> Self:
+        """The recipe inside the picture at `path`.
+
+        Raises:
+            ImageReadError: the file cannot be read, or was not painted by Impasto, or was saved without its recipe.
+        """
+        text = read_metadata(path).get(METADATA_KEY)
+        if text is None:
+            raise ImageReadError(f"{path} holds no recipe; only pictures that Impasto painted and saved with it do")
+        return cls.from_json(text)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("not a mapping")
+    return value
+
+
+def _input(value: Any) -> Input:
+    name, sha256 = _mapping(value)["name"], value["sha256"]
+    if not isinstance(name, str) or not isinstance(sha256, str):
+        raise TypeError("not a note on an input")
+    return Input(name, sha256)
+
+
+@dataclass(frozen=True)
+class Pastiche:
+    """A finished painting, or the best so far.
+
+    Attributes:
+        image: the picture.
+        recipe: what it was made from.
+        trace: losses over the iterations.
+    """
+
+    image: Image
+    recipe: Recipe
+    trace: Sequence[TracePoint] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings it was painted with."""
+        return self.recipe.settings
+
+    def metadata(self) -> dict[str, str]:
+        """What a file of this picture says of itself."""
+        return {METADATA_KEY: self.recipe.to_json(), "Software": f"Impasto {__version__}"}
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        with_recipe: bool = True,
+        protect: Iterable[str | Path] = (),
+        quality: int = 95,
+        bit_depth: int = 8,
+        overwrite: bool = True,
+    ) -> Path:
+        """Write the picture, whole or not at all; the format follows from the suffix.
+
+        Args:
+            path: PNG, JPEG, WebP, TIFF, AVIF or BMP.
+            with_recipe: put settings, versions, seed and the hashes of the inputs into the file.
+            protect: files that must not be overwritten, such as the inputs.
+            quality: of JPEG, WebP and AVIF, 1 to 100.
+            bit_depth: 8, or 16 where the format allows it.
+            overwrite: whether an existing file may be replaced.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ImageWriteError: it cannot be written there.
+        """
+        metadata = self.metadata() if with_recipe else None
+        write(
+            self.image,
+            path,
+            metadata=metadata,
+            protect=protect,
+            quality=quality,
+            bit_depth=bit_depth,
+            overwrite=overwrite,
+        )
+        return Path(path)
+
+    def _repr_png_(self) -> bytes:
+        return self.image._repr_png_()

@@ -1,0 +1,78 @@
+"""Owns named settings: the bundled presets, and any TOML file of the same form."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from impasto import assets
+from impasto.errors import SettingsError
+from impasto.settings import Settings
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings with a name and a reason.
+
+    Attributes:
+        name: of a bundled preset, or the path of a file.
+        description: one sentence on what it is for.
+        values: the settings it sets, by name; the rest keep their defaults.
+    """
+
+    name: str
+    description: str
+    values: Mapping[str, Any]
+
+    def settings(self, **overrides: Any) -> Settings:
+        """The preset's settings, except where `overrides` say otherwise."""
+        return Settings.from_mapping({**self.values, **overrides})
+
+
+def preset(name: str) -> Preset:
+    """The bundled preset called `name`, or the one in the file of that path (if it ends in `.toml`).
+
+    Raises:
+        SettingsError: there is no such preset or file, or it is not TOML, or holds a setting that does not exist or a
+            value that is not allowed.
+    """
+    if name in (bundled := assets.presets()):
+        return _parsed(name, assets.preset_text(name))
+    if not name.endswith(".toml"):
+        near = difflib.get_close_matches(name, bundled, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(bundled)}, or the path of a .toml file"
+        raise SettingsError("preset", f"there is none called {name!r}; {hint}")
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError("preset", f"there is no file {name}; check the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise SettingsError("preset", f"{name} cannot be read: {reason}") from error
+    return _parsed(name, text)
+
+
+def presets() -> list[Preset]:
+    """All bundled presets."""
+    return [preset(name) for name in assets.presets()]
+
+
+def _parsed(name: str, text: str) -> Preset:
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError("preset", f"{name} is not valid TOML: {error}") from error
+    description = values.pop("description", "")
+    if not isinstance(description, str):
+        raise SettingsError("preset", f"the description in {name} must be text, got {description!r}")
+    try:
+        Settings.from_mapping(values)
+    except SettingsError as error:
+        raise SettingsError(error.setting, f"{error.message} (in preset {name})") from error
+    return Preset(name, description, values)

@@ -1,0 +1,52 @@
+"""Owns the path from coarse to fine: which sizes a picture is painted at, and for how long at each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from impasto.images import fit
+from impasto.settings import Settings
+
+# Each scale has about twice the pixels of the one before.
+_FACTOR = math.sqrt(2.0)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One size to paint at.
+
+    Attributes:
+        size: (height, width) in pixels.
+        iterations: evaluations to spend there.
+    """
+
+    size: tuple[int, int]
+    iterations: int
+
+    @property
+    def work(self) -> int:
+        """Pixels times iterations: what the scale costs, up to a factor."""
+        return self.size[0] * self.size[1] * self.iterations
+
+
+def pyramid(content: tuple[int, int], settings: Settings, *, min_side: int) -> list[Scale]:
+    """The scales from coarse to fine, in geometric progression of both size and iterations.
+
+    Args:
+        content: (height, width) of the photograph, in pixels; only its shape matters.
+        settings: `size`, `scales`, `coarse_size`, `iterations` and `coarse_iterations` are used.
+        min_side: smallest side that the network can see; shorter sides are stretched to it.
+    """
+    coarse = min(settings.coarse_size, settings.size)
+    count = settings.scales or 1 + round(math.log(settings.size / coarse, _FACTOR))
+    if count == 1:
+        coarse = settings.size
+    scales: list[Scale] = []
+    for index in range(count):
+        position = 1.0 if count == 1 else index / (count - 1)
+        side = round(coarse * (settings.size / coarse) ** position)
+        height, width = fit(content, side)
+        iterations = round(settings.coarse_iterations * (settings.iterations / settings.coarse_iterations) ** position)
+        scales.append(Scale((max(height, min_side), max(width, min_side)), max(1, iterations)))
+    return scales
