@@ -1,0 +1,361 @@
+"""Owns decoding: what kind of file the first bytes are, and from each allowed kind to a Raster."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from impasto.errors import ImageReadError
+from impasto.images import metadata, png, tiff
+from impasto.images.raster import File, Raster, Space, check_size
+
+# Both report damage to their loggers too, and a logger without any handler prints it.
+for _library in ("PIL", "tifffile"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
+READABLE_FORMATS = ("PNG", "JPEG", "WebP", "TIFF", "BMP", "GIF", "AVIF")
+
+# How many first bytes `identify` looks at.
+HEAD_BYTES = 256
+
+_SIGNATURES: Mapping[bytes, str] = {
+    png.SIGNATURE: "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+}
+
+# What people try most, to be told what they have. Searched in this order.
+_REFUSED: Mapping[bytes, str] = {
+    b"8BPS": "a Photoshop document",
+    b"%!PS": "an EPS or PostScript file",
+    b"\xc5\xd0\xd3\xc6": "an EPS file",
+    b"%PDF": "a PDF document",
+    b"<svg": "an SVG drawing",
+    b"<?xml": "an XML or SVG file",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 picture",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 picture",
+    b"\0\0\0\x0cJXL ": "a JPEG XL picture",
+    b"\xff\x0a": "a JPEG XL picture",
+    b"\x76\x2f\x31\x01": "an OpenEXR picture",
+    b"#?RADIANCE": "a Radiance HDR picture",
+    b"\0\0\1\0": "an icon",
+    b"icns": "an icon",
+    b"gimp xcf": "a GIMP document",
+    b"PK\3\4": "a ZIP archive or a document made of one",
+    b"FUJIFILM": "a camera's raw file",
+    b"IIRO": "a camera's raw file",
+    b"IIU\0": "a camera's raw file",
+    b"P5": "a PGM picture",
+    b"P6": "a PPM picture",
+    b"DDS ": "a DDS texture",
+    b"\x1a\x45\xdf\xa3": "a video",
+}
+
+
+def identify(head: bytes) -> str:
+    """The format of a file that begins with `head`, of READABLE_FORMATS; its name plays no part.
+
+    Raises:
+        ImageReadError: it is none of them; says what it is instead, where that is known.
+    """
+    for signature, name in _SIGNATURES.items():
+        if head.startswith(signature):
+            # A Canon raw file is a TIFF with its own mark, around a JPEG preview.
+            if name == "TIFF" and head[8:10] == b"CR":
+                raise _refused("a camera's raw file")
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    if head[4:8] == b"ftyp":
+        # ISO's container: the brands it is compatible with, four bytes each, say what is inside.
+        brands = head[8 : min(len(head), max(12, int.from_bytes(head[:4], "big")))]
+        if b"avif" in brands or b"avis" in brands:
+            return "AVIF"
+        if any(brand in brands for brand in (b"heic", b"heix", b"hevc", b"heim", b"mif1")):
+            raise _refused("a HEIC picture")
+        raise _refused("a camera's raw file" if b"crx " in brands else "a video")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for signature, kind in _REFUSED.items():
+        # Only markup may be preceded by a byte order mark and spaces, and be written in either case.
+        if head.startswith(signature) or (signature[:1] == b"<" and start.lower().startswith(signature.lower())):
+            raise _refused(kind)
+    raise ImageReadError(f"it is not a picture that Impasto reads; allowed are {', '.join(READABLE_FORMATS)}")
+
+
+def _refused(kind: str) -> ImageReadError:
+    return ImageReadError(f"it is {kind}; allowed are {', '.join(READABLE_FORMATS)}: export it as one of these")
+
+
+def decode(file: File, kind: str, max_pixels: int) -> Raster:
+    """The picture in `file`, which `identify` found to be of `kind`.
+
+    The header is checked first, and only the first frame or page is decoded, so that neither size nor number of frames
+    can fill the memory. What the decoders raise on damaged files is not translated here.
+
+    Raises:
+        ImageReadError: the header is refused.
+    """
+    if kind == "PNG":
+        return _decode_png(file, max_pixels)
+    if kind == "TIFF":
+        return _decode_tiff(file, max_pixels)
+    picture = _open(file, kind, max_pixels)
+    picture.load()
+    notes: list[str] = []
+    if _animated(picture):
+        notes.append("it is animated; only the first frame is used")
+    return from_pil(picture, notes=notes, text=_embedded_text(picture))
+
+
+def read_text(file: File, kind: str) -> tuple[dict[str, str], list[str]]:
+    """The text entries of `file`, and what to warn of; no pixel is decoded."""
+    if kind == "PNG":
+        scan = png.scan(file, clean=False)
+        return scan.text, scan.notes
+    file.seek(0)
+    if kind == "TIFF":
+        head = file.read(8)
+        # A BigTIFF's header is twice as long.
+        directory = TiffImagePlugin.ImageFileDirectory_v2(head + file.read(8) if b"+" in head[2:4] else head)
+        file.seek(directory.next)
+        directory.load(file)
+        description = directory.get(ExifTags.Base.ImageDescription)
+        return (metadata.from_json(description) if isinstance(description, str) else {}), []
+    return _embedded_text(_OPENERS[kind](file)), []
+
+
+def from_pil(picture: PIL.Image.Image, *, notes: list[str], text: Mapping[str, str] | None = None) -> Raster:
+    """A Raster of a decoded Pillow picture of any mode.
+
+    Raises:
+        ImageReadError: its values are on a scale that its mode does not tell.
+    """
+    mode = picture.mode
+    profile = picture.info.get("icc_profile")
+    space: Space = "RGB"
+    depth = 8
+    alpha: NDArray[Any] | None = None
+    if mode.startswith("I") or mode == "F":
+        space = "GRAY"
+        color, alpha, depth = _deep_grey(picture)
+    elif mode == "CMYK":
+        space = "CMYK"
+        color = np.asarray(picture)
+    else:
+        if mode in ("1", "L", "LA", "La"):
+            space = "GRAY"
+            plain = picture.convert("LA" if picture.has_transparency_data else "L")
+        else:
+            # Pillow takes LAB to sRGB itself; a profile of such a picture speaks of LAB.
+            profile = None if mode == "LAB" else profile
+            plain = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+        samples = np.atleast_3d(np.asarray(plain))
+        if plain.mode in ("LA", "RGBA"):
+            color, alpha = samples[..., :-1], samples[..., -1]
+        else:
+            color = samples
+    return Raster(
+        color=color,
+        space=space,
+        alpha=alpha,
+        bit_depth=depth,
+        profile=profile if isinstance(profile, bytes) else None,
+        orientation=_orientation(picture, notes),
+        text=text or {},
+        notes=notes,
+    )
+
+
+def _deep_grey(picture: PIL.Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None, int]:
+    """(colour, alpha, bits) of Pillow's grey modes of more than 8 bits."""
+    grey = np.asarray(picture)
+    if picture.mode == "F":
+        return grey[..., None], None, 32
+    if grey.size and (grey.min() < 0 or grey.max() > 65535):
+        raise ImageReadError(
+            f"its values run from {grey.min()} to {grey.max()}; allowed in Pillow's mode {picture.mode} is 0 to 65535"
+        )
+    grey = grey.astype(np.uint16)
+    key = picture.info.get("transparency")
+    alpha = np.where(grey == key, 0, 65535).astype(np.uint16) if isinstance(key, int) else None
+    return grey[..., None], alpha, 16
+
+
+def _decode_png(file: File, max_pixels: int) -> Raster:
+    # Before the file is copied, in case it is not worth it.
+    width, height, _ = png.header(file)
+    check_size(width, height, max_pixels)
+    scan = png.scan(file)
+    notes = list(scan.notes)
+    if scan.animated:
+        notes.append("it is animated; only the first frame is used")
+    picture = PngImagePlugin.PngImageFile(io.BytesIO(scan.clean))
+    check_size(*picture.size, max_pixels)
+    if scan.profile:
+        picture.info["icc_profile"] = scan.profile
+    deep = png.deep_samples(picture, scan.clean) if scan.bit_depth == 16 and picture.mode != "I;16" else None
+    if deep is None:
+        picture.load()
+        return from_pil(picture, notes=notes, text=scan.text)
+    color, alpha = deep
+    return Raster(
+        color=color,
+        space="GRAY" if color.shape[2] == 1 else "RGB",
+        alpha=alpha,
+        bit_depth=16,
+        profile=scan.profile,
+        orientation=_orientation(picture, notes),
+        text=scan.text,
+        notes=notes,
+    )
+
+
+def _decode_tiff(file: File, max_pixels: int) -> Raster:
+    """Pillow knows more compressions and colour models, tifffile more depths; each gets what it does best."""
+    file.seek(0)
+    try:
+        picture = TiffImagePlugin.TiffImageFile(file)
+    except SyntaxError:
+        return tiff.decode(file, max_pixels)
+    tags = picture.tag_v2
+    tiff.refuse_camera_raw(tags)
+    check_size(*picture.size, max_pixels)
+    bits = max(tags.get(ExifTags.Base.BitsPerSample, (1,)))
+    notes: list[str] = []
+    if bits > 8:
+        try:
+            return tiff.decode(file, max_pixels)
+        except tiff.CodecMissingError as error:
+            # Of the others Pillow would not know the scale, or which end of it is white.
+            if picture.mode not in ("RGB", "RGBA", "CMYK") or bits != 16 or tags.get(_PLANAR_CONFIGURATION, 1) != 1:
+                raise
+            notes.append(f"it was read at 8 bits: {error}")
+    description = tags.get(ExifTags.Base.ImageDescription)
+    text = metadata.from_json(description) if isinstance(description, str) else {}
+    if _animated(picture):
+        notes.append("it has several pages; only the first is used")
+    picture.load()
+    return from_pil(picture, notes=notes, text=text)
+
+
+_PLANAR_CONFIGURATION = 284
+
+_OPENERS: Mapping[str, Callable[[File], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+
+
+def _open(file: File, kind: str, max_pixels: int) -> ImageFile.ImageFile:
+    """The Pillow picture, its header checked and its pixels not yet decoded."""
+    # These two make room for the whole picture as soon as they are opened.
+    if kind == "WebP":
+        check_size(*_webp_size(file), max_pixels)
+    elif kind == "GIF":
+        check_size(*_gif_size(file), max_pixels)
+    file.seek(0)
+    # The plug-in itself, not PIL.Image.open: that would try other formats, and hold it to Pillow's own limit.
+    picture = _OPENERS[kind](file)
+    check_size(*picture.size, max_pixels)
+    return picture
+
+
+def _webp_size(file: File) -> tuple[int, int]:
+    """(width, height) that a WebP file's first chunk claims."""
+    file.seek(0)
+    head = file.read(30)
+    kind = head[12:16]
+    if len(head) == 30 and kind == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if len(head) == 30 and kind == b"VP8L":
+        packed = int.from_bytes(head[21:25], "little")
+        return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
+    if len(head) == 30 and kind == b"VP8 ":
+        width, height = struct.unpack("<HH", head[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    raise ImageReadError("the file is damaged or cut short: its WebP header is incomplete; get a fresh copy of it")
+
+
+def _gif_size(file: File) -> tuple[int, int]:
+    """(width, height) that a GIF file claims for its screen and first frame together."""
+    file.seek(6)
+    width, height, flags = struct.unpack("<HHB", file.read(5))
+    file.seek(13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0))
+    while (block := file.read(1)) == b"!":
+        file.seek(1, io.SEEK_CUR)
+        while length := file.read(1):
+            if length == b"\0":
+                break
+            file.seek(length[0], io.SEEK_CUR)
+    if block == b",":
+        left, top, frame_width, frame_height = struct.unpack("<HHHH", file.read(8))
+        return max(width, left + frame_width), max(height, top + frame_height)
+    return width, height
+
+
+def _animated(picture: PIL.Image.Image) -> bool:
+    try:
+        return bool(getattr(picture, "is_animated", False))
+    except Exception:
+        # Whether more frames follow is found by reading on, and damage there does not concern the first.
+        return True
+
+
+def _exif(picture: PIL.Image.Image) -> PIL.Image.Exif | None:
+    """The picture's EXIF data; None if there is too much of it."""
+    blob = picture.info.get("exif")
+    if isinstance(blob, bytes) and len(blob) > metadata.MAX_EXIF_BYTES:
+        return None
+    return picture.getexif()
+
+
+def _orientation(picture: PIL.Image.Image, notes: list[str]) -> int:
+    try:
+        exif = _exif(picture)
+    except Exception:
+        # EXIF is parsed by several layers, each with its own exceptions; none is worth losing the picture.
+        notes.append("its EXIF data is damaged, and was ignored")
+        return 1
+    if exif is None:
+        notes.append(f"its EXIF data is longer than {metadata.MAX_EXIF_BYTES:,} bytes, and was ignored")
+        return 1
+    orientation = exif.get(ExifTags.Base.Orientation, 1)
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def _embedded_text(picture: PIL.Image.Image) -> dict[str, str]:
+    try:
+        exif = _exif(picture)
+        return metadata.from_exif(exif) if exif is not None else {}
+    except Exception:
+        # As above; the warning is `_orientation`'s.
+        return {}

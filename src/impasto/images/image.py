@@ -1,0 +1,183 @@
+"""Owns Image, a picture in memory, and what can be done to its size without knowing of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from impasto.errors import ImageError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+# The long side of what a notebook shows, in pixels: sharp on a page, and small in the notebook's file.
+_PREVIEW_SIDE = 1024
+
+# Rows quantised at a time, so that a picture for print needs no second float copy of itself.
+_ROWS = 256
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Image:
+    """A picture in memory, and what its file said of it.
+
+    Attributes:
+        pixels: float32, shape (1, 3, height, width), sRGB (gamma encoded) in [0, 1], opaque, upright.
+        name: what messages and metadata call it: the file's name without folders, or "".
+        format: the format of the file it came from, such as "PNG"; None if it came from no file.
+        bit_depth: bits for each channel in the file: 8, 16 or 32.
+        sha256: SHA-256 of the file's bytes in hexadecimal; None if it came from no file.
+        icc_converted: description of the embedded colour profile its colours were converted from; None if there was
+            none, or if it was sRGB already.
+        text: the file's text entries, such as the settings Impasto embeds under "impasto".
+    """
+
+    pixels: Float[Tensor, "1 3 height width"]
+    _: KW_ONLY
+    name: str = ""
+    format: str | None = None
+    bit_depth: int = 8
+    sha256: str | None = None
+    icc_converted: str | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.pixels.shape)
+        if len(shape) != 4 or shape[:2] != (1, 3) or self.pixels.dtype != torch.float32:
+            raise ImageError(
+                f"pixels: received shape {shape} of {self.pixels.dtype}; an Image holds float32 of shape "
+                "(1, 3, height, width); as_image() converts tensors, arrays and pictures"
+            )
+        if self.bit_depth not in (8, 16, 32):
+            raise ImageError(f"bit_depth: received {self.bit_depth!r}; allowed: 8, 16, 32")
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.pixels.shape[2]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.pixels.shape[3]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.height, self.width
+
+    def resized(self, size: tuple[int, int]) -> Image:
+        """The same picture at `size`, (height, width) in pixels; see `resize`."""
+        return replace(self, pixels=resize(self.pixels, size))
+
+    def to_pil(self) -> PIL.Image.Image:
+        """An 8-bit RGB Pillow picture, rounded to the nearest level."""
+        return PIL.Image.fromarray(quantize(self.pixels))
+
+    # Writing knows Image, so Image meets it only when it is asked to write.
+
+    def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        metadata: Mapping[str, str] | None = None,
+        quality: int = 95,
+        bit_depth: int = 8,
+        protect: Iterable[str | PathLike[str]] = (),
+        overwrite: bool = True,
+    ) -> Path:
+        """Writes the picture to `path`; see `impasto.images.write`."""
+        from impasto.images.writing import write
+
+        return write(
+            self,
+            path,
+            metadata=metadata,
+            quality=quality,
+            bit_depth=bit_depth,
+            protect=protect,
+            overwrite=overwrite,
+        )
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: a PNG of at most 1024 pixels a side."""
+        from impasto.images.writing import encode
+
+        long_side = min(max(self.size), _PREVIEW_SIDE)
+        return encode(resize(self.pixels, fit(self.size, long_side)), "PNG")
+
+    def __repr__(self) -> str:
+        kind = self.format or "no file"
+        return f"Image({self.name!r}, {self.height} × {self.width}, {kind}, {self.bit_depth} bits)"
+
+
+def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
+    """(height, width) of the same aspect as `size` whose longer side is `long_side` pixels; it may shrink or enlarge.
+
+    The shorter side is rounded to the nearest pixel, halves up, and is at least 1.
+
+    Raises:
+        ImageError: a side is not a positive whole number.
+    """
+    height, width = _checked(size)
+    _checked((long_side, long_side))
+    longest = max(height, width)
+    # In whole numbers, so that no size depends on how a quotient was rounded.
+    return (
+        max(1, (2 * height * long_side + longest) // (2 * longest)),
+        max(1, (2 * width * long_side + longest) // (2 * longest)),
+    )
+
+
+def resize(pixels: Float[Tensor, "1 c h w"], size: tuple[int, int]) -> Float[Tensor, "1 c height width"]:
+    """`pixels` resampled to `size`, (height, width) in pixels, by an antialiased bicubic filter.
+
+    Values are in [0, 1] and stay there: the filter's overshoot is clamped. The dtype is kept; at the size it already
+    has, the very same tensor is returned.
+
+    Raises:
+        ImageError: a side is not a positive whole number.
+    """
+    height, width = _checked(size)
+    if (height, width) == tuple(pixels.shape[-2:]):
+        return pixels
+    resampled = functional.interpolate(
+        pixels, size=(height, width), mode="bicubic", align_corners=False, antialias=True
+    )
+    return resampled.clamp(0.0, 1.0)
+
+
+def quantize(pixels: Float[Tensor, "1 3 h w"], bit_depth: int = 8) -> NDArray[Any]:
+    """`pixels` in [0, 1] as whole levels: uint8 or (at 16 bits) uint16, shape (height, width, 3).
+
+    Each value is rounded to the nearest of the 2^bit_depth levels, exact halves to the even one, so that what was read
+    from a file of this depth comes out as it went in. Values outside [0, 1] are clamped.
+
+    Raises:
+        ImageError: a value is NaN or infinite.
+    """
+    levels, dtype = (65535.0, np.uint16) if bit_depth == 16 else (255.0, np.uint8)
+    height, width = pixels.shape[-2:]
+    samples: NDArray[Any] = np.empty((height, width, 3), dtype)
+    for top in range(0, height, _ROWS):
+        rows = pixels[0, :, top : top + _ROWS].detach().to("cpu", torch.float32)
+        if not bool(torch.isfinite(rows).all()):
+            raise ImageError("the picture has values that are not finite numbers (NaN or infinity)")
+        samples[top : top + _ROWS] = rows.clamp(0.0, 1.0).mul(levels).round().permute(1, 2, 0).numpy()
+    return samples
+
+
+def _checked(size: tuple[int, int]) -> tuple[int, int]:
+    if not all(isinstance(side, int) and side >= 1 for side in size):
+        raise ImageError(f"size: received {size}; both sides must be whole numbers of pixels, at least 1")
+    return size

@@ -1,0 +1,349 @@
+"""Owns write: from an Image to a file that is either whole or not there, and never in the place of an input."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import stat
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+from jaxtyping import Float
+from torch import Tensor
+
+from impasto.errors import ImageError, ImageWriteError, ImpastoWarning, SettingsError
+from impasto.images import metadata as embedding
+from impasto.images import png, tiff
+from impasto.images.image import Image, quantize
+from impasto.images.messages import printable, reason
+from impasto.images.profiles import srgb_profile
+
+WRITABLE_SUFFIXES: Mapping[str, str] = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WebP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".avif": "AVIF",
+}
+
+_FORMATS = tuple(dict.fromkeys(WRITABLE_SUFFIXES.values()))
+
+_DEEP_FORMATS = ("PNG", "TIFF")
+
+# The longest side each format holds; AVIF's is what decoders accept by default.
+_MAX_SIDE: Mapping[str, int] = {"JPEG": 65500, "WebP": 16383, "AVIF": 16384}
+
+# From here on the eye is meant to see no loss, so colour keeps its full resolution.
+_FULL_COLOR_QUALITY = 90
+
+
+def write(
+    image: Image | Float[Tensor, "1 3 h w"],
+    path: str | os.PathLike[str],
+    *,
+    metadata: Mapping[str, str] | None = None,
+    quality: int = 95,
+    bit_depth: int = 8,
+    protect: Iterable[str | os.PathLike[str]] = (),
+    overwrite: bool = True,
+) -> Path:
+    """Writes a picture, in the format that the suffix of `path` names, with an sRGB profile inside (not in BMP).
+
+    The file appears whole or not at all: it is written beside its place under another name, synchronised to the disk,
+    and moved there in one step. Whatever fails, a file that was there stays as it was. A symbolic link is followed.
+
+    Args:
+        image: an Image, or pixels of shape (1, 3, height, width), sRGB in [0, 1], rounded to the nearest level.
+        path: ends in .png, .jpg, .jpeg, .webp, .tif, .tiff, .bmp or .avif. Its folder must exist.
+        metadata: text to embed, at most 60 KB as JSON; keys of 1 to 79 printable ASCII characters.
+        quality: of JPEG, WebP and AVIF, 1 to 100; from 90 on JPEG and AVIF keep colour at full resolution. The other
+            formats lose nothing.
+        bit_depth: 8, or 16 for PNG and TIFF.
+        protect: files that must not be overwritten, whatever their name or link: the inputs.
+        overwrite: whether an existing file may be replaced.
+
+    Returns:
+        The path as given.
+
+    Raises:
+        ImageWriteError: the picture cannot be written there, or so.
+        SettingsError: `quality` or `bit_depth` is out of range.
+
+    Warns:
+        ImpastoWarning: the metadata could not be embedded.
+    """
+    target = check_output(path, protect=protect, overwrite=overwrite)
+    try:
+        data, notes = _encode(image, _format_of(Path(path)), metadata, quality, bit_depth)
+        _put(data, target, overwrite=overwrite)
+    except ImageWriteError as error:
+        raise ImageWriteError(f"{_label(path)}: {error}") from error
+    except OSError as error:
+        raise ImageWriteError(f"{_label(path)}: {_why_not_written(error, target)}") from error
+    for note in notes:
+        warnings.warn(f"{_label(path)}: {note}", ImpastoWarning, stacklevel=2)
+    return Path(path)
+
+
+def encode(
+    image: Image | Float[Tensor, "1 3 h w"],
+    format: str,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    quality: int = 95,
+    bit_depth: int = 8,
+) -> bytes:
+    """The bytes of the file that `write` would write, for standard output or a response.
+
+    Args:
+        image: as in `write`.
+        format: PNG, JPEG, WebP, TIFF, BMP or AVIF, in any case; JPG and TIF will do.
+        metadata: as in `write`.
+        quality: as in `write`.
+        bit_depth: as in `write`.
+
+    Raises:
+        ImageWriteError, SettingsError: as in `write`.
+
+    Warns:
+        ImpastoWarning: as in `write`.
+    """
+    kind = WRITABLE_SUFFIXES.get(f".{format.lower()}")
+    if kind is None:
+        raise ImageWriteError(f"format: received {printable(format)!r}; allowed are {', '.join(_FORMATS)}")
+    data, notes = _encode(image, kind, metadata, quality, bit_depth)
+    for note in notes:
+        warnings.warn(note, ImpastoWarning, stacklevel=2)
+    return data
+
+
+def check_output(
+    path: str | os.PathLike[str], *, protect: Iterable[str | os.PathLike[str]] = (), overwrite: bool = True
+) -> Path:
+    """Refuses what `write` would refuse, without writing: to be called before long work begins.
+
+    Args:
+        path: as in `write`.
+        protect: as in `write`.
+        overwrite: as in `write`.
+
+    Returns:
+        The file that would be written: `path` with symbolic links followed.
+
+    Raises:
+        ImageWriteError: as in `write`.
+    """
+    label = _label(path)
+    try:
+        _format_of(Path(path))
+        target = Path(os.path.realpath(path))
+        _check_place(target, overwrite)
+        for source in protect:
+            if _same_file(target, source):
+                raise ImageWriteError(f"it is an input ({_label(source)}), and would be lost; choose another name")
+        return target
+    except ImageWriteError as error:
+        raise ImageWriteError(f"{label}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ImageWriteError(f"{label}: it cannot be written there ({reason(error)})") from error
+
+
+def _label(path: str | os.PathLike[str]) -> str:
+    return printable(os.fspath(path), 240)
+
+
+def _format_of(path: Path) -> str:
+    try:
+        return WRITABLE_SUFFIXES[path.suffix.lower()]
+    except KeyError:
+        received = f"received {printable(path.suffix)!r}" if path.suffix else "it has none"
+        raise ImageWriteError(
+            f"the suffix says which format to write: {received}; allowed are {', '.join(WRITABLE_SUFFIXES)}"
+        ) from None
+
+
+def _check_place(target: Path, overwrite: bool) -> None:
+    folder = target.parent
+    if not folder.is_dir():
+        raise ImageWriteError(f"there is no folder {_label(folder)}; make it first")
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        pass
+    else:
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageWriteError("this is a folder; name a file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageWriteError("this is a device or a pipe, not a file; write to a file")
+        if not overwrite:
+            raise ImageWriteError("the file exists already; choose another name, or allow it to be overwritten")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ImageWriteError(f"there is no permission to write in {_label(folder)}; choose another folder")
+
+
+def _same_file(target: Path, source: str | os.PathLike[str]) -> bool:
+    try:
+        return target.samefile(source)
+    except (OSError, ValueError):
+        # One of them does not exist (yet), so that only the names can tell.
+        return os.path.realpath(source) == str(target)
+
+
+def _encode(
+    image: Image | Float[Tensor, "1 3 h w"],
+    kind: str,
+    metadata: Mapping[str, str] | None,
+    quality: int,
+    bit_depth: int,
+) -> tuple[bytes, list[str]]:
+    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
+        raise SettingsError("quality", f"received {quality!r}; allowed are whole numbers from 1 to 100")
+    if bit_depth not in (8, 16):
+        raise SettingsError("bit_depth", f"received {bit_depth!r}; allowed are 8 and 16")
+    if bit_depth == 16 and kind not in _DEEP_FORMATS:
+        raise ImageWriteError(f"{kind} holds 8 bits a channel; for 16 write {' or '.join(_DEEP_FORMATS)}")
+    pixels = image.pixels if isinstance(image, Image) else image
+    if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or min(pixels.shape) < 1:
+        raise ImageWriteError(
+            f"received pixels of shape {tuple(pixels.shape)}; a picture has shape (1, 3, height, width)"
+        )
+    longest = _MAX_SIDE.get(kind)
+    if longest is not None and max(pixels.shape[2:]) > longest:
+        raise ImageWriteError(
+            f"{kind} holds at most {longest:,} pixels a side, and the picture is {pixels.shape[3]:,} × "
+            f"{pixels.shape[2]:,}; write PNG or TIFF"
+        )
+    text, notes = _fitting(embedding.checked(metadata or {}), kind)
+    try:
+        return _bytes(quantize(pixels, bit_depth), kind, text, quality), notes
+    except ImageError as error:
+        raise ImageWriteError(str(error)) from error
+    except MemoryError as error:
+        raise ImageWriteError(f"there is not enough memory to encode it as {kind}") from error
+    except Exception as error:
+        # Encoders raise OSError, ValueError, RuntimeError and more.
+        raise ImageWriteError(f"it could not be encoded as {kind} ({reason(error)})") from error
+
+
+def _fitting(text: dict[str, str], kind: str) -> tuple[dict[str, str], list[str]]:
+    """The text to embed, and what to warn of: a picture is not lost for what is written about it."""
+    if not text:
+        return text, []
+    if kind == "BMP":
+        return {}, ["BMP holds no text, so its settings were not embedded; write PNG to keep them"]
+    length = len(embedding.to_json(text))
+    if length > embedding.MAX_METADATA_BYTES:
+        return {}, [
+            f"its settings are {length:,} bytes long and were not embedded; at most "
+            f"{embedding.MAX_METADATA_BYTES:,} are"
+        ]
+    return text, []
+
+
+def _bytes(samples: Any, kind: str, text: Mapping[str, str], quality: int) -> bytes:
+    if kind == "TIFF":
+        return tiff.encode(samples, text)
+    if kind == "PNG" and samples.dtype.itemsize == 2:
+        return png.encode_deep(samples, text)
+    picture = PIL.Image.fromarray(samples)
+    out = io.BytesIO()
+    if kind == "BMP":
+        picture.save(out, "BMP")
+        return out.getvalue()
+    profile = srgb_profile()
+    if kind == "PNG":
+        picture.save(out, "PNG", icc_profile=profile, pnginfo=png.text_chunks(text))
+        return out.getvalue()
+    options: dict[str, Any] = {"quality": quality, "icc_profile": profile}
+    if text:
+        options["exif"] = embedding.to_exif(text)
+    if kind != "WebP":  # whose lossy form has no other than 4:2:0
+        options["subsampling"] = "4:4:4" if quality >= _FULL_COLOR_QUALITY else "4:2:0"
+    if kind == "AVIF":  # Pillow's default takes minutes for a camera's picture, for a file hardly smaller
+        options["speed"] = 8
+    picture.save(out, kind.upper(), **options)
+    return out.getvalue()
+
+
+def _put(data: bytes, target: Path, *, overwrite: bool) -> None:
+    """Writes `data` beside `target`, and moves it there when it is whole and on the disk."""
+    # The name is short, so that a long name of the target still has room for it.
+    beside = target.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
+    # Created with the permissions of any new file, which a tempfile has not.
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            _keep_permissions(target, beside)
+            beside.replace(target)
+        else:
+            _move_to_free_name(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _keep_permissions(target: Path, beside: Path) -> None:
+    try:
+        beside.chmod(stat.S_IMODE(target.stat().st_mode))
+    except OSError:
+        # A new file has none to keep, and some file systems have none at all.
+        return
+
+
+def _move_to_free_name(beside: Path, target: Path) -> None:
+    """Moves without ever replacing a file, even one made since `check_output` looked."""
+    try:
+        os.link(beside, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links. This leaves a moment between the look and the move.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        beside.replace(target)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Puts the move itself on the disk, where the system lets a folder be opened for that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        # The file is whole and in its place; only how soon the disk knows is left to the system.
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _why_not_written(error: OSError, target: Path) -> str:
+    folder = _label(target.parent)
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"the disk is full ({folder}); make room, or choose another folder. An older file is as it was"
+        case errno.EFBIG:
+            return "the file would be larger than the system allows; choose JPEG or a smaller picture"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"there is no permission to write in {folder}; choose another folder"
+        case errno.EEXIST:
+            return "the file exists already; choose another name, or allow it to be overwritten"
+        case errno.ENOENT | errno.ENOTDIR:
+            return f"there is no folder {folder}; make it first"
+        case errno.ENAMETOOLONG:
+            return "the name is too long; choose a shorter one"
+        case _:
+            return f"it could not be written ({reason(error)})"
