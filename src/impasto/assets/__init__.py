@@ -21,6 +21,8 @@ from typing import Literal, cast
 from impasto.errors import AssetError
 
 __all__ = [
+    "DEMO_PAINTING",
+    "DEMO_PHOTO",
     "Asset",
     "Sample",
     "manifest",
@@ -31,6 +33,10 @@ __all__ = [
     "samples",
     "verified",
 ]
+
+#: Names of the pictures that `impasto demo`, the README and the documentation paint.
+DEMO_PHOTO = "neuschwanstein"
+DEMO_PAINTING = "starry_night"
 
 _ADVICE = "reinstall impasto (pip install --force-reinstall --no-deps impasto)"
 
@@ -46,7 +52,7 @@ class Asset:
         path: relative to the assets folder, with forward slashes, for example `"weights/vgg19.safetensors"`.
         sha256: of the file's bytes, 64 hexadecimal digits.
         bytes: size of the file.
-        licence: as stated where the file comes from.
+        licence: in a few words.
         author: who made the work; for a painting, the painter.
         title: the work's title.
         origin: package, version and path in the package.
@@ -56,6 +62,8 @@ class Asset:
         kind: of a sample `"painting"` or `"photo"`, else empty.
         height: of a sample, in pixels, else 0.
         width: of a sample, in pixels, else 0.
+        source: address where the author published the work, or empty if it is not known.
+        licence_as_stated: what the package says about the file's licence, word for word; may be empty.
     """
 
     path: str
@@ -71,6 +79,8 @@ class Asset:
     kind: str = ""
     height: int = 0
     width: int = 0
+    source: str = ""
+    licence_as_stated: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +92,7 @@ class Sample:
         kind: `"painting"` (a style) or `"photo"` (a content).
         title: title of the painting, or what the photograph shows.
         author: painter or photographer.
-        licence: as stated where the file comes from.
+        licence: in a few words; `manifest` has what was stated, word for word.
         origin: package, version and path in the package.
         path: the file, readable by any picture library.
         height: in pixels.
