@@ -108,7 +108,7 @@ def _found(wanted: Input, folders: Sequence[Path]) -> Image:
         candidates: list[Any] = [wanted.name]
     else:
         bare = Path(wanted.name.replace("\\", "/")).name
-        candidates = [path for folder in folders if bare and (path := folder / bare).is_file()]
+        candidates = [path for folder in folders if bare and _is_file(path := folder / bare)]
     for candidate in candidates:
         image = load(candidate)
         if Input.of(image).sha256 == wanted.sha256:
@@ -119,3 +119,11 @@ def _found(wanted: Input, folders: Sequence[Path]) -> Image:
             f"{wanted.name} is not the picture it was when the recipe was written; name the right file"
         )
     raise ImageReadError(f"{wanted.name} is not in {where}; say where it is")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # Such as a name of thousands of letters.
+        return False

@@ -129,6 +129,8 @@ def _paint(
     scales = pyramid(content.size, settings, min_side=backbone.min_side)
     total_work = sum(scale.work for scale in scales)
     work = 0
+    # Drawn on the CPU, so that a seed means the same on every device.
+    chance = torch.Generator().manual_seed(settings.seed)
     picture: Tensor | None = None
     trace: list[TracePoint] = []
 
@@ -140,9 +142,9 @@ def _paint(
 
         # Where to start: from the scale before, enlarged.
         if picture is None:
-            picture = _start(photograph, paintings, init, settings)
+            picture = _start(photograph, paintings, init, settings.init, chance)
         else:
-            picture = resize(picture, scale.size)
+            picture = _enlarged(picture, scale.size, settings.grain, chance)
             optimizer.resize(scale.size)
 
         # The descent.
@@ -225,20 +227,33 @@ def _painting_at(painting: Image, size: tuple[int, int], scale: float) -> Tensor
     return resize(painting.pixels, (height, width))
 
 
-def _start(photograph: Tensor, paintings: Sequence[Tensor], init: Image | None, settings: Settings) -> Tensor:
+def _start(
+    photograph: Tensor, paintings: Sequence[Tensor], init: Image | None, word: str, chance: torch.Generator
+) -> Tensor:
     """The first picture, of the photograph's size."""
+    size, device = (photograph.shape[-2], photograph.shape[-1]), photograph.device
     if init is not None:
-        return resize(init.pixels, (photograph.shape[-2], photograph.shape[-1])).to(photograph.device)
-    if settings.init == "content":
+        return resize(init.pixels, size).to(device)
+    if word == "content":
         return photograph
-    # Drawn on the CPU, so that a seed means the same on every device.
-    noise = torch.randn(photograph.shape, generator=torch.Generator().manual_seed(settings.seed)).to(photograph.device)
-    if settings.init == "noise":
+    noise = torch.randn(photograph.shape, generator=chance).to(device)
+    if word == "noise":
         return (0.5 + 0.1 * noise).clamp(0, 1)
+    # Noise with the mean and covariance of the painting's colours.
     colors = torch.cat([painting.flatten(2) for painting in paintings], dim=-1)[0]
-    mixing = torch.linalg.cholesky(torch.cov(colors) + 1e-5 * torch.eye(3, device=colors.device))
+    mixing = torch.linalg.cholesky(torch.cov(colors) + 1e-5 * torch.eye(3, device=device))
     colored = torch.einsum("ij,njhw->nihw", mixing, noise) + colors.mean(1).view(1, 3, 1, 1)
     return colored.clamp(0, 1)
+
+
+def _enlarged(picture: Tensor, size: tuple[int, int], grain: float, chance: torch.Generator) -> Tensor:
+    """The picture at the next scale, with grain on it.
+
+    On a smooth picture, which an enlarged one is, the gradient through the network's poolings is a faint grid, and
+    every step strengthens it. Grain breaks it up, and is painted over.
+    """
+    noise = torch.randn((1, 1, *size), generator=chance).to(picture.device)
+    return resize(picture, size) + grain * noise
 
 
 def _visible_change(before: Tensor, after: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Owns the result: the picture, what it was made from, its losses as they fell, and what it says of itself in a file."""
+"""Owns the result: the picture, what it was made from, its losses as they fell, and what a file says of itself."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Recipe:
                 )
             styles = tuple(_input(style) for style in record["styles"])
             threads = record["threads"]
-            if not styles or not isinstance(threads, int) or not 1 <= threads <= 4096:
+            if not styles or type(threads) is not int or not 1 <= threads <= 4096:
                 raise ValueError("styles or threads")
             return cls(
                 settings=Settings.from_mapping(_mapping(record["settings"])),

@@ -52,9 +52,12 @@ def preset(name: str) -> Preset:
         text = Path(name).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError("preset", f"there is no file {name}; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise SettingsError("preset", f"{name} cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError("preset", f"{name} cannot be read: it is not text in UTF-8") from error
+    except (OSError, ValueError) as error:
+        # ValueError: a null character in the path.
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError("preset", f"{name!r} cannot be read: {reason}") from error
     return _parsed(name, text)
 
 
@@ -66,7 +69,8 @@ def presets() -> list[Preset]:
 def _parsed(name: str, text: str) -> Preset:
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Beside TOML's own error: a number of thousands of digits, or brackets in brackets without end.
         raise SettingsError("preset", f"{name} is not valid TOML: {error}") from error
     description = values.pop("description", "")
     if not isinstance(description, str):

@@ -35,11 +35,15 @@ def pyramid(content: tuple[int, int], settings: Settings, *, min_side: int) -> l
 
     Args:
         content: (height, width) of the photograph, in pixels; only its shape matters.
-        settings: `size`, `scales`, `coarse_size`, `iterations` and `coarse_iterations` are used.
+        settings: `size`, `scales`, `coarse_size`, `iterations` and `coarse_iterations` are used; of `strength` and
+            `init`, whether the photograph is to be left as it is, which takes one scale.
         min_side: smallest side that the network can see; shorter sides are stretched to it.
     """
     coarse = min(settings.coarse_size, settings.size)
     count = settings.scales or 1 + round(math.log(settings.size / coarse, _FACTOR))
+    if settings.strength == 0 and settings.init == "content":
+        # There is nothing to paint, and a small picture enlarged would not be the photograph any more.
+        count = 1
     if count == 1:
         coarse = settings.size
     scales: list[Scale] = []

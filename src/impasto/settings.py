@@ -62,6 +62,7 @@ def _option(default: Any, group: str, meaning: str, **known: Any) -> Any:
 
 
 _PICTURE, _LOOK, _METHOD, _MACHINE = GROUPS
+_LARGEST_LAYER_WEIGHT = 1e12
 _FIVE_LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0}
 
 
@@ -120,7 +121,7 @@ class Settings:
         words=("content", "noise", "style"),
         open_ended=True,
     )
-    seed: int = _option(0, _LOOK, "Seed of the noise to start from.", low=0, high=2**63 - 1)
+    seed: int = _option(0, _LOOK, "Seed of all that is drawn at random.", low=0, high=2**63 - 1)
     normalization: Literal["relative", "paper"] = _option(
         "relative",
         _METHOD,
@@ -152,11 +153,19 @@ class Settings:
     optimizer: Literal["lbfgs", "adam"] = _option("lbfgs", _METHOD, "What moves the pixels.")
     history: int = _option(20, _METHOD, "Steps that L-BFGS remembers.", low=1, high=1000)
     preconditioning: float = _option(
-        1.0,
+        0.5,
         _METHOD,
         "Power of 1/frequency by which steps are smoothed; 0 treats every pixel alone.",
         low=0,
         high=4,
+    )
+    grain: float = _option(
+        0.05,
+        _METHOD,
+        "Grey noise laid over the picture whenever it is enlarged, in pixel values from 0 to 1 (standard deviation): "
+        "something for brushwork to grow from, without which the network weaves a grid.",
+        low=0,
+        high=0.5,
     )
     learning_rate: float = _option(0.02, _METHOD, "Step of Adam, in pixel values from 0 to 1.", low=1e-6, high=1)
     averaging: float = _option(
@@ -198,7 +207,9 @@ class Settings:
             if name not in OPTIONS:
                 near = difflib.get_close_matches(str(name), OPTIONS, n=1)
                 hint = f"did you mean {near[0]}?" if near else "the settings are " + ", ".join(OPTIONS)
-                raise SettingsError(str(name), f"there is no such setting; {hint}")
+                # The name may come from a stranger's file: nothing in it may reach the terminal as a command.
+                shown = str(name) if str(name).isprintable() else ascii(name)
+                raise SettingsError(shown, f"there is no such setting; {hint}")
         return cls(**values)
 
     def replace(self, **changes: Any) -> Self:
@@ -236,7 +247,7 @@ def parse_layers(text: str) -> dict[str, float]:
         if not name.strip() or (equals and not weight.strip()):
             raise ValueError(f"{text!r} is not a list of layers; write it like relu1_1=1,relu2_1=0.5")
         if name.strip() in weights:
-            raise ValueError(f"layer {name.strip()} stands twice in {text!r}")
+            raise ValueError(f"layer {name.strip()!r} stands twice in {text!r}")
         try:
             weights[name.strip()] = float(weight) if equals else 1.0
         except ValueError:
@@ -260,13 +271,22 @@ def _checked(name: str, value: Any, kind: Any, option: Option) -> Any:
     if isinstance(value, bool) or not (whole if kind is int else isinstance(value, int | float)):
         article = "a whole number" if kind is int else "a number"
         raise SettingsError(name, f"got {value!r}; it must be {article}{_range_clause(option)}")
-    if not math.isfinite(value) or not _within(value, option):
-        raise SettingsError(name, f"got {value:g}; it must be {option.range}{f' {option.unit}' if option.unit else ''}")
+    # Bounds first: a whole number may be too large to be asked whether it is finite.
+    if not _within(value, option) or not math.isfinite(value):
+        unit = f" {option.unit}" if option.unit else ""
+        raise SettingsError(name, f"got {_shown(value)}; it must be {option.range}{unit}")
     return kind(value)
 
 
 def _within(value: float, option: Option) -> bool:
     return (option.low is None or value >= option.low) and (option.high is None or value <= option.high)
+
+
+def _shown(value: float) -> str:
+    try:
+        return f"{value:g}"
+    except OverflowError:
+        return "a number of hundreds of digits"
 
 
 def _range_clause(option: Option) -> str:
@@ -280,14 +300,21 @@ def _checked_layers(name: str, value: Any) -> dict[str, float]:
         except ValueError as error:
             raise SettingsError(name, str(error)) from None
     elif isinstance(value, Iterable) and not isinstance(value, Mapping):
-        value = dict.fromkeys(value, 1.0)
+        layers = list(value)
+        if wrong := [layer for layer in layers if not isinstance(layer, str)]:
+            raise SettingsError(name, f"got {wrong[0]!r} for a layer; names are like relu4_2")
+        value = dict.fromkeys(layers, 1.0)
     if not isinstance(value, Mapping) or not value:
         raise SettingsError(name, f"got {value!r}; it must name at least one layer, like relu1_1=1,relu2_1=0.5")
     for layer, weight in value.items():
         if not isinstance(layer, str):
             raise SettingsError(name, f"got {layer!r} for a layer; names are like relu4_2")
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
-            raise SettingsError(name, f"got {weight!r} as the weight of {layer}; it must be a number of at least 0")
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise SettingsError(name, f"got {weight!r} as the weight of {layer!r}; it must be a number of at least 0")
+        if not 0 <= weight <= _LARGEST_LAYER_WEIGHT:
+            raise SettingsError(
+                name, f"got {_shown(weight)} as the weight of {layer!r}; it must be 0 to {_LARGEST_LAYER_WEIGHT:g}"
+            )
     if not any(value.values()):
         raise SettingsError(name, "every layer has weight 0; give at least one a weight above 0")
     return {layer: float(weight) for layer, weight in value.items()}
