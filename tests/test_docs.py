@@ -1,0 +1,99 @@
+"""The commands and the code in README.md and docs/ run. Sizes and iterations are made small first; nothing else is changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import impasto
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SMALL = "--size 48 --iterations 1 --coarse-iterations 1 --scales 2"
+# Those that set the project up are run by CI itself; the doctor has tests of its own, for it takes its time.
+ELSEWHERE = ("make ", "impasto doctor", "python tools/")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    return [line for line in lines if line.strip() and not line.startswith(ELSEWHERE)]
+
+
+def small(command: str) -> str:
+    """The command with its size cut down; what it asks for beside that is left alone."""
+    command = command.replace(".venv/bin/", "")
+    painting = re.search(r"\bimpasto (stylize|rerun|demo)\b", command)
+    if not painting:
+        return command
+    command = re.sub(r" --(size|iterations|coarse-iterations) \S+", "", command)
+    return command.replace(painting.group(), f"{painting.group()} {SMALL}", 1)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    impasto.load("sample:coffee").resized((40, 60)).save("photo.jpg")
+    impasto.load("sample:the_scream").resized((60, 48)).save("painting.jpg")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+def test_commands_run_in_the_order_of_the_page(page: Path, workplace: Path) -> None:
+    # The README paints out.png in Python, and repaints it by command.
+    impasto.stylize("photo.jpg", "painting.jpg", size=48, iterations=1, coarse_iterations=1).save("out.png")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands(page):
+        line = small(command)
+        if "-o out.png" in line and "--force" not in line:
+            Path("out.png").unlink(missing_ok=True)
+        done = subprocess.run(  # noqa: S602  (the project's own pages)
+            line, shell=True, cwd=workplace, env={**os.environ, "PATH": path}, capture_output=True, timeout=300
+        )
+        assert done.returncode == 0, f"{page.name}: {command}\n{done.stderr.decode()}"
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        pytest.param(page, code, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, code in enumerate(blocks(page, "python"))
+    ],
+)
+def test_python_runs(page: Path, code: str, workplace: Path) -> None:
+    code = re.sub(r"size=\d+", "size=48, coarse_iterations=1", code)
+    code = code.replace("settings(seed=1)", "settings(seed=1, size=48, coarse_iterations=1)")
+    impasto.stylize("photo.jpg", "painting.jpg", size=48, iterations=1, coarse_iterations=1).save("out.jpg")
+    exec(compile(code, page.name, "exec"), {})
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_command_is_documented() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    listed = subprocess.run(
+        [sys.executable, "-m", "impasto", "--help"], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    names = re.findall(r"^│ ([a-z]+) ", listed, re.MULTILINE)
+    assert len(names) >= 6
+    for name in names:
+        assert re.search(rf"impasto {name}\b", text), f"docs do not mention impasto {name}"
+
+
+def test_the_notebook_names_are_public() -> None:
+    used = {name for page in PAGES for name in re.findall(r"impasto\.([A-Z]\w+|stylize|stylization|preset)\b", page.read_text())}
+    assert used <= set(impasto.__all__), used - set(impasto.__all__)
