@@ -50,8 +50,13 @@ class Option:
         if self.words:
             return ", ".join(self.words) + (", …" if self.open_ended else "")
         if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:g}"
-        return f"at least {self.low:g}" if self.low is not None else ""
+            return f"{_plain(self.low)} to {_plain(self.high)}"
+        return f"at least {_plain(self.low)}" if self.low is not None else ""
+
+
+def _plain(number: float) -> str:
+    """Whole numbers in full as far as they are read at a glance, others in short."""
+    return str(int(number)) if abs(number) < 1e10 and number == int(number) else f"{number:g}"
 
 
 def _option(default: Any, group: str, meaning: str, **known: Any) -> Any:

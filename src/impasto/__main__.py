@@ -1,0 +1,7 @@
+"""Owns `python -m impasto`: the command `impasto`."""
+
+import sys
+
+from impasto.cli import main
+
+sys.exit(main())

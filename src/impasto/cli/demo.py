@@ -1,0 +1,74 @@
+"""Owns `impasto demo`: a first picture without having one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from impasto import assets
+from impasto.cli import inputs
+from impasto.cli.options import (
+    OutputOptions,
+    Preset,
+    ReportOptions,
+    Threads,
+    default_text,
+    setting_options,
+    settings_of,
+    words,
+)
+from impasto.cli.outputs import Output, free
+from impasto.cli.signals import Signals
+from impasto.errors import ImageWriteError
+from impasto.presets import DEFAULT
+
+_FOLDER = "demo"
+
+if TYPE_CHECKING:
+    from impasto.cli.options import SettingOptions as FewSettings
+else:
+    FewSettings = setting_options("FewSettings", default_text, ("size", "strength", "device"))
+
+
+def demo(
+    *,
+    out: Annotated[
+        str | None,
+        words("Folder for the results; it is made.", _FOLDER, name=("--out", "-o"), metavar="FOLDER"),
+    ] = None,
+    report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    preset: Preset = DEFAULT,
+    options: FewSettings = FewSettings(),  # noqa: B008  (frozen)
+    threads: Threads = None,
+) -> int:
+    """Paint a castle that comes with Impasto in the manner of The Starry Night.
+
+    Writes pastiche.png, and figure.png with what went in and how it went.
+    """
+    settings = settings_of(preset, options)
+    content, style = f"sample:{assets.DEMO_PHOTO}", f"sample:{assets.DEMO_PAINTING}"
+    with Signals.caught() as signals:
+        from impasto.cli import painting
+
+        painting.use_threads(threads)
+        folder = free(Path(_FOLDER)) if out is None else Path(out)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImageWriteError(f"{folder}: the folder cannot be made ({error.strerror}); choose another") from error
+        place = Output.of(
+            OutputOptions(out=str(folder / "pastiche.png"), figure=str(folder / "figure.png")),
+            report,
+            stem="",
+            protect=(),
+        )
+        place.check()
+        return painting.paint(
+            inputs.picture(content),
+            [inputs.picture(style)],
+            settings,
+            place,
+            signals,
+            as_json=report.json,
+            quiet=report.quiet,
+        )

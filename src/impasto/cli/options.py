@@ -1,0 +1,315 @@
+"""Owns how settings become options: name, type, help, unit, range and default come from `impasto.settings`.
+
+An option that was not given is None, so that a preset's value, or a recipe's, stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from impasto import assets
+from impasto.errors import SettingsError
+from impasto.presets import DEFAULT, preset
+from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings
+
+if TYPE_CHECKING:
+    from cyclopts import Token
+
+#: What stands for standard input or output in place of a path.
+STANDARD = "-"
+# The parser takes a lone "-" for an option, so it travels through it under a name that no argument can have.
+_STANDARD_IN_TRANSIT = "\0"
+
+DEFAULT_QUALITY = 95
+
+OUTPUT = "Output"
+INPUT = "Input"
+_SECTIONS = {title: Group(title, sort_key=place) for place, title in enumerate((INPUT, OUTPUT, *GROUPS), start=1)}
+
+_SETTING_NAMES = re.compile(r"(?<![-\w])(" + "|".join(name for name in OPTIONS if "_" in name) + r")(?!\w)")
+
+_METAVARS: Mapping[Any, str] = {int: "N", float: "X", str: "TEXT", LayerWeights: "LAYERS"}
+
+
+def option_name(setting: str) -> str:
+    """What is typed for `setting`: `--content-weight`."""
+    return "--" + setting.replace("_", "-")
+
+
+def in_transit(arguments: Sequence[str]) -> list[str]:
+    """The arguments as the parser can take them."""
+    return [_STANDARD_IN_TRANSIT if argument == STANDARD else argument for argument in arguments]
+
+
+def arrived(text: str) -> str:
+    """What was typed, of an argument or a message that came through the parser."""
+    return text.replace(_STANDARD_IN_TRANSIT, STANDARD)
+
+
+def text(value: Any) -> str:
+    """A setting's value as it is typed: layer weights as `relu1_1=1,relu2_1=0.5`."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{layer}={weight:g}" for layer, weight in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def as_typed(message: str) -> str:
+    """`message` with settings called as they are typed; those of a single word are left to be words."""
+    return _SETTING_NAMES.sub(lambda found: option_name(found[0]), message)
+
+
+def described(kind: Any, option: Option) -> str:
+    """Meaning, range and unit of an option, for people."""
+    words = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    allowed = ", ".join(map(str, words)) if words else option.range
+    if kind == LayerWeights:
+        allowed = "layers, each with a weight of at least 0"
+    bounds = " ".join(part for part in (allowed, option.unit) if part)
+    return f"{option.meaning} [{bounds}]" if bounds else option.meaning
+
+
+def _read(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
+    """Text to value: a number where the text is one, else the text, which `Settings` refuses in its own words."""
+
+    def convert(_: Any, tokens: Sequence[Token]) -> Any:
+        typed = arrived(tokens[0].value)
+        for number in {int: (int, float), float: (float,)}.get(kind, ()):
+            try:
+                return number(typed)
+            except ValueError:
+                continue
+        return typed
+
+    return convert
+
+
+def _read_whole(name: str, option: Option) -> Callable[[Any, Sequence[Token]], int]:
+    """Text to a whole number within the option's range, for options that are not settings."""
+
+    def convert(_: Any, tokens: Sequence[Token]) -> int:
+        value = _read(int)(int, tokens)
+        low, high = option.low or 0, option.high or math.inf
+        if not isinstance(value, int) or not (str(value) in option.words if option.words else low <= value <= high):
+            unit = f" {option.unit}" if option.unit else ""
+            wanted = " or ".join(option.words) if option.words else f"a whole number, {option.range}"
+            raise SettingsError(name, f"got {value}; it must be {wanted}{unit}")
+        return value
+
+    return convert
+
+
+def _setting(name: str, shown_default: str) -> Any:
+    """The annotation of the option for a setting."""
+    kind, option = OPTIONS[name]
+    return Annotated[
+        str | None,
+        Parameter(
+            help=as_typed(described(kind, option)),
+            group=_SECTIONS[option.group],
+            metavar=_METAVARS.get(kind, "NAME"),
+            converter=_read(kind),
+            show_default=lambda _: shown_default,
+        ),
+    ]
+
+
+def _whole(name: str, shown_default: str, option: Option) -> Parameter:
+    """An option that is a whole number and not a setting."""
+    return Parameter(
+        help=described(int, option),
+        group=_SECTIONS[option.group],
+        metavar="N",
+        converter=_read_whole(name, option),
+        show_default=lambda _: shown_default,
+    )
+
+
+def _read_each(_: Any, tokens: Sequence[Token]) -> list[str]:
+    return [arrived(token.value) for token in tokens]
+
+
+def words(meaning: str, shown_default: str, *, group: str = OUTPUT, repeatable: bool = False, **more: Any) -> Parameter:
+    """An option that is text and not a setting; given several times, it is a list if it is `repeatable`."""
+    return Parameter(
+        help=meaning,
+        group=_SECTIONS[group],
+        converter=_read_each if repeatable else _read(str),
+        negative=(),
+        show_default=lambda _: shown_default,
+        **more,
+    )
+
+
+def flag(meaning: str, **more: Any) -> Parameter:
+    """An option that is given or not."""
+    return Parameter(help=f"{meaning} [default: off]", group=_SECTIONS[OUTPUT], negative=(), show_default=False, **more)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SettingOptions:
+    """One option for each of some fields of `Settings`, None where it was not given."""
+
+    def given(self) -> dict[str, Any]:
+        """The settings that were given, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def setting_options(name: str, shown_default: Callable[[str], str], settings: Iterable[str] = OPTIONS) -> Any:
+    """Makes a class of SettingOptions.
+
+    Args:
+        name: of the class.
+        shown_default: what is said to be the default of a setting.
+        settings: their names.
+    """
+    return dataclasses.make_dataclass(
+        name,
+        [(setting, _setting(setting, shown_default(setting)), None) for setting in settings],
+        bases=(SettingOptions,),
+        frozen=True,
+        kw_only=True,
+        # Without a module of its own, the parser takes it for a built-in type.
+        namespace={"__module__": __name__},
+    )
+
+
+def default_text(setting: str) -> str:
+    """What is typed for the value that a setting has if nothing is given."""
+    return text(getattr(_default_settings(), setting))
+
+
+@cache
+def _default_settings() -> Settings:
+    return preset(DEFAULT).settings()
+
+
+_THREADS = Option(meaning="CPU threads to compute with.", group="Machine", low=1, high=4096)
+_PICTURE_FILE = "A PNG, JPEG, WebP, TIFF, AVIF or BMP file"
+
+Threads = Annotated[int | None, _whole("threads", "chosen by torch", _THREADS)]
+RecipeThreads = Annotated[int | None, _whole("threads", "as in the picture", _THREADS)]
+Preset = Annotated[
+    str,
+    Parameter(
+        help=f"Settings to start from: {', '.join(assets.presets())}, or a TOML file; the options below override them.",
+        group=_SECTIONS["Picture"],
+        metavar="NAME|FILE",
+        converter=_read(str),
+        show_default=lambda _: DEFAULT,
+    ),
+]
+Content = Annotated[
+    str,
+    Parameter(
+        help="The photograph: a file, sample:NAME (see `impasto samples`), or - for standard input.",
+        converter=_read(str),
+    ),
+]
+Style = Annotated[
+    str,
+    Parameter(help="The painting, named in the same ways; several are blended.", converter=_read(str), required=True),
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """What is said, and where."""
+
+    json: Annotated[bool, flag("Print the result as one JSON object.")] = False
+    quiet: Annotated[bool, flag("Show no progress; warnings and errors remain.", name=("--quiet", "-q"))] = False
+    force: Annotated[bool, flag("Replace files that exist.", name=("--force", "-f"))] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where the picture goes, and in what form."""
+
+    out: Annotated[
+        str | None,
+        words(
+            f"{_PICTURE_FILE}, or - for standard output. A name that is chosen for you never replaces a file.",
+            "named after the inputs",
+            name=("--out", "-o"),
+            metavar="FILE",
+        ),
+    ] = None
+    figure: Annotated[
+        str | None,
+        words(
+            "Also draw content, style, result and losses beside each other, to this file.",
+            "none",
+            metavar="FILE",
+        ),
+    ] = None
+    save_every: Annotated[
+        int | None,
+        _whole(
+            "save_every",
+            "never",
+            Option(
+                meaning="Also save the picture as it grows, every so many, as OUT-0001.png and so on.",
+                group=OUTPUT,
+                unit="iterations",
+                low=1,
+            ),
+        ),
+    ] = None
+    format: Annotated[
+        str | None,
+        words(
+            "Format where OUT does not tell it. [png, jpeg, webp, tiff, avif, bmp]",
+            "png",
+            metavar="NAME",
+        ),
+    ] = None
+    quality: Annotated[
+        int | None,
+        _whole(
+            "quality",
+            str(DEFAULT_QUALITY),
+            Option(meaning="Quality of JPEG, WebP and AVIF.", group=OUTPUT, low=1, high=100),
+        ),
+    ] = None
+    bit_depth: Annotated[
+        int,
+        _whole(
+            "bit_depth",
+            "8",
+            Option(
+                meaning="Depth of each channel; 16 for PNG and TIFF only.",
+                group=OUTPUT,
+                unit="bits",
+                words=("8", "16"),
+            ),
+        ),
+    ] = 8
+    no_metadata: Annotated[
+        bool, flag("Leave the recipe (settings, versions, names and hashes of the inputs) out of the file.")
+    ] = False
+
+
+def settings_of(preset_name: str, options: SettingOptions) -> Settings:
+    """The preset's settings, overridden by the options.
+
+    Raises:
+        SettingsError: a value is not allowed; one in the preset is blamed on the preset.
+    """
+    try:
+        chosen = preset(preset_name)
+    except SettingsError as error:
+        if error.setting == "preset":
+            raise
+        raise SettingsError("preset", str(error)) from error
+    return chosen.settings(**options.given())

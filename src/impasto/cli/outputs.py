@@ -1,0 +1,226 @@
+"""Owns where results go: checked before anything is painted, written when it is, and not lost if that fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from impasto.cli import reporting
+from impasto.cli.options import DEFAULT_QUALITY, STANDARD, OutputOptions, ReportOptions
+from impasto.errors import ImageWriteError, ImpastoError, SettingsError
+
+if TYPE_CHECKING:
+    from impasto.images import Image
+    from impasto.pastiche import Pastiche
+
+# Formats that no quality can be asked of.
+_LOSSLESS = ("PNG", "TIFF", "BMP")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where one picture goes, and in what form.
+
+    Attributes:
+        path: of the picture; None for standard output.
+        format: of the picture, in any case.
+        figure: path of the figure, if one is wanted.
+        save_every: iterations between saved stages, 0 for none.
+        overwrite: whether files that exist may be replaced.
+        with_recipe: whether the recipe goes into the file.
+        quality, bit_depth: as in `images.write`.
+        protect: files that are never replaced.
+    """
+
+    path: Path | None
+    format: str = "png"
+    figure: Path | None = None
+    save_every: int = 0
+    overwrite: bool = False
+    with_recipe: bool = True
+    quality: int = DEFAULT_QUALITY
+    bit_depth: int = 8
+    protect: Sequence[str | Path] = field(default=())
+
+    @classmethod
+    def of(
+        cls,
+        options: OutputOptions,
+        report: ReportOptions,
+        *,
+        stem: str,
+        suffix: str = ".png",
+        protect: Iterable[str | Path],
+    ) -> Output:
+        """The output that the options ask for.
+
+        Args:
+            options, report: from the command line.
+            stem, suffix: make the name of the picture where the options name none.
+            protect: files that are never replaced.
+
+        Raises:
+            SettingsError: two options contradict each other.
+        """
+        if options.format and f".{options.format.lower()}" not in _suffixes():
+            raise SettingsError("format", f"got {options.format}; it must be one of {', '.join(_formats())}")
+        if options.out == STANDARD:
+            if sys.stdout.isatty():
+                raise SettingsError("out", "standard output is the terminal; pipe it somewhere, or give --out a file")
+            if report.json:
+                raise SettingsError("json", "it needs standard output, and so does --out -; give --out a file")
+            if options.save_every:
+                raise SettingsError(
+                    "save_every", "it numbers the name of the picture, and --out - has none; give --out a file"
+                )
+            path, format = None, options.format or "png"
+        elif options.out is None:
+            suffix = f".{options.format.lower()}" if options.format else suffix
+            path, format = free(Path(stem + suffix)), suffix[1:]
+        else:
+            path = Path(options.out)
+            format = path.suffix[1:]
+            written = _suffixes().get(path.suffix.lower())
+            if options.format and written and written != _suffixes()[f".{options.format.lower()}"]:
+                raise SettingsError("format", f"got {options.format}, but {path} says {written}; give only one of them")
+        if options.quality is not None and _suffixes().get(f".{format.lower()}") in _LOSSLESS:
+            reporting.warning(f"--quality has no effect on {format.upper()}, which keeps every pixel as it is")
+        return cls(
+            path=path,
+            format=format,
+            figure=Path(options.figure) if options.figure else None,
+            save_every=options.save_every or 0,
+            overwrite=report.force,
+            with_recipe=not options.no_metadata,
+            quality=DEFAULT_QUALITY if options.quality is None else options.quality,
+            bit_depth=options.bit_depth,
+            protect=tuple(protect),
+        )
+
+    def check(self) -> None:
+        """Refuse now what could not be written after minutes of painting.
+
+        Raises:
+            ImageWriteError: a file cannot be written where it should go, or its format cannot hold it.
+        """
+        import torch
+
+        from impasto import images
+
+        if self.path is not None:
+            self._check_free(self.path)
+            images.check_output(self.path, protect=self.protect)
+        if self.figure is not None:
+            self._check_figure(self.figure)
+        if self.save_every and self.path is not None and not self.overwrite:
+            for stage in sorted(self.path.parent.iterdir()):
+                if re.fullmatch(re.escape(self.path.stem) + r"-\d{4,}" + re.escape(self.path.suffix), stage.name):
+                    raise ImageWriteError(f"{stage}: this stage of an earlier run exists; add --force to replace it")
+        # Whether this format takes these options is for the encoder to say, of a picture that costs nothing.
+        images.encode(torch.zeros(1, 3, 2, 2), self.format, quality=self.quality, bit_depth=self.bit_depth)
+
+    def _check_free(self, path: Path) -> None:
+        if path.is_file() and not self.overwrite and not any(_same(path, source) for source in self.protect):
+            raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or choose another name")
+
+    def _check_figure(self, figure: Path) -> None:
+        from impasto import plots
+
+        self._check_free(figure)
+        _, target = plots.check_figure_path(figure)
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise ImageWriteError(
+                f"{figure}: there is no permission to write in {target.parent}; choose another folder"
+            )
+        if any(_same(figure, source) for source in self.protect):
+            raise ImageWriteError(f"{figure}: it is an input, and would be lost; choose another name")
+        if self.path is not None and target == Path(os.path.realpath(self.path)):
+            raise ImageWriteError(f"{figure}: the picture itself goes there; choose another name for the figure")
+
+    def save(self, pastiche: Pastiche) -> Path | None:
+        """Write the picture: to its file, or to standard output.
+
+        Returns:
+            The file, or None for standard output.
+
+        Raises:
+            ImageWriteError: it could not be written there; the message says where it was kept instead.
+        """
+        if self.path is None:
+            self._print(pastiche)
+            return None
+        try:
+            return self._write(pastiche, self.path)
+        except ImageWriteError as error:
+            import tempfile
+
+            try:
+                refuge = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{self.path.stem}.png"
+                pastiche.save(refuge, with_recipe=self.with_recipe)
+            except (ImpastoError, OSError):
+                raise error from None
+            raise ImageWriteError(f"{error}; the picture was kept as {refuge}") from error
+
+    def _write(self, pastiche: Pastiche, path: Path) -> Path:
+        return pastiche.save(
+            path,
+            with_recipe=self.with_recipe,
+            protect=self.protect,
+            quality=self.quality,
+            bit_depth=self.bit_depth,
+            overwrite=self.overwrite,
+        )
+
+    def _print(self, pastiche: Pastiche) -> None:
+        from impasto import images
+
+        metadata = pastiche.metadata() if self.with_recipe else None
+        data = images.encode(
+            pastiche.image, self.format, metadata=metadata, quality=self.quality, bit_depth=self.bit_depth
+        )
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def save_stage(self, picture: Image, number: int) -> Path:
+        """Write the picture as it has become: `OUT-0001.png`, `OUT-0002.png`, …
+
+        Raises:
+            ImageWriteError: it could not be written.
+        """
+        from impasto import images
+
+        assert self.path is not None
+        path = self.path.with_name(f"{self.path.stem}-{number:04}{self.path.suffix}")
+        images.write(picture, path, quality=self.quality, bit_depth=self.bit_depth, protect=self.protect)
+        return path
+
+
+def _suffixes() -> dict[str, str]:
+    from impasto.images import WRITABLE_SUFFIXES
+
+    return dict(WRITABLE_SUFFIXES)
+
+
+def _formats() -> list[str]:
+    return [suffix[1:] for suffix in _suffixes()]
+
+
+def free(path: Path) -> Path:
+    """`path`, or the first of `path-2`, `path-3`, … that does not exist."""
+    candidate, number = path, 1
+    while os.path.lexists(candidate):
+        number += 1
+        candidate = path.with_stem(f"{path.stem}-{number}")
+    return candidate
+
+
+def _same(one: Path, other: str | Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,188 @@
+"""Owns a painting on the command line from pictures to files: the memory asked for first, the bar, the stages, the end.
+
+Whatever ends the painting, the best picture so far is saved before anything else is said.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from impasto import api, devices, planning, plots
+from impasto.cli import reporting
+from impasto.cli.outputs import Output
+from impasto.cli.progress import bar, duration
+from impasto.cli.signals import Interruption, Signals
+from impasto.errors import DeviceError, ImageWriteError
+from impasto.images import Image
+from impasto.method import Progress
+from impasto.pastiche import Pastiche
+from impasto.settings import OPTIONS, Settings
+
+
+def use_threads(threads: int | None) -> None:
+    """Compute with that many CPU threads; with torch's own choice if None."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def paint(
+    content: Image,
+    styles: Sequence[Image],
+    settings: Settings,
+    output: Output,
+    signals: Signals,
+    *,
+    init: Image | None = None,
+    as_json: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Paint, save, and report.
+
+    Args:
+        content, styles, settings, init: as for `api.stylization`.
+        output: where to; checked by the caller.
+        signals: being caught.
+        as_json: whether the result is reported as JSON.
+        quiet: whether neither progress nor the closing line is shown.
+
+    Returns:
+        The exit code: 0, or that of the signal that ended the painting.
+
+    Raises:
+        Interruption: a signal came before there was anything to save.
+        ImpastoError: a setting cannot be used, the optimisation could not go on (what was best is saved), or a result
+            could not be written.
+    """
+    _check_memory(content, settings, len(styles))
+    begin = time.monotonic()
+    steps = api.stylization(content, styles, settings, init=init)
+    latest, stages, failure = _run(steps, output, signals, quiet=quiet)
+    if latest is None:
+        raise failure or RuntimeError("the method ended without a first iteration")
+    pastiche = latest.pastiche()
+    complete = failure is None
+    try:
+        path = output.save(pastiche)
+    except ImageWriteError as error:
+        if isinstance(failure, Exception):
+            error.add_note(f"before that, the painting failed: {failure}")
+        raise
+    figure = None
+    if complete and output.figure is not None:
+        try:
+            signals.release()
+            figure = plots.save_figure(content, styles, pastiche, output.figure)
+        except (Interruption, Exception) as error:
+            failure = error
+    seconds = time.monotonic() - begin
+
+    if as_json:
+        reporting.result(_record(pastiche, path, figure, stages, seconds, complete=complete))
+    else:
+        for result in (path, figure):
+            # On standard output, the picture is the result, and alone.
+            if result is not None and path is not None:
+                reporting.result(result)
+    saved = f"the {'picture' if complete else 'best picture so far'} is saved" + (f" in {path}" if path else "")
+    match failure:
+        case None:
+            if not quiet:
+                size = f"{pastiche.image.width} × {pastiche.image.height} px"
+                reporting.note(f"painted {size} in {duration(seconds)} on {pastiche.settings.device}")
+            return 0
+        case Interruption():
+            reporting.note(f"interrupted at scale {latest.scale + 1} of {latest.scales}; {saved}")
+            return failure.code
+        case _:
+            failure.add_note(saved)
+            raise failure
+
+
+def _run(
+    steps: Iterator[Progress], output: Output, signals: Signals, *, quiet: bool
+) -> tuple[Progress | None, list[str], BaseException | None]:
+    """Paint to the end, or to the exception that is returned; from then on the first signal waits."""
+    latest: Progress | None = None
+    stages: list[str] = []
+    save_every = output.save_every
+    try:
+        with bar(shown=not quiet, clock=time.monotonic) as show:
+            for count, latest in enumerate(steps, start=1):
+                show(latest)
+                if save_every and count % save_every == 0:
+                    try:
+                        stages.append(str(output.save_stage(latest.preview(), count // save_every)))
+                    except ImageWriteError as error:
+                        save_every = 0
+                        reporting.warning(f"{error}; no more stages are saved, the painting goes on")
+        # While signals are still caught here, so that none falls between painting and saving.
+        signals.hold()
+    except (Interruption, Exception) as error:
+        return latest, stages, error
+    return latest, stages, None
+
+
+def _record(
+    pastiche: Pastiche,
+    path: Path | None,
+    figure: Path | None,
+    stages: Sequence[str],
+    seconds: float,
+    *,
+    complete: bool,
+) -> dict[str, Any]:
+    """What `--json` prints."""
+    last = pastiche.trace[-1]
+    return {
+        "output": path,
+        "figure": figure,
+        "stages": list(stages),
+        "width": pastiche.image.width,
+        "height": pastiche.image.height,
+        "seconds": round(seconds, 3),
+        "iterations": len(pastiche.trace),
+        "loss": _number(last.value),
+        "terms": {name: _number(value) for name, value in last.terms.items()},
+        "complete": complete,
+        "settings": pastiche.settings.to_mapping(),
+        "recipe": json.loads(pastiche.recipe.to_json()),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no infinity, and the last step may have been one that was undone."""
+    return value if math.isfinite(value) else None
+
+
+def _check_memory(content: Image, settings: Settings, styles: int) -> None:
+    """Refuse what this machine has not the memory for, which would be known only after the smaller scales otherwise."""
+    device = devices.resolve(settings.device)
+    memory = planning.memory(device)
+    if memory is None:
+        return
+
+    def needed(size: int) -> int:
+        return planning.peak_bytes(content.size, settings.replace(size=size), styles=styles)
+
+    if needed(settings.size) <= memory.available:
+        return
+    words = f"--size {settings.size} takes about {_gigabytes(needed(settings.size))} of memory, and {device}"
+    if needed(settings.size) <= memory.total:
+        reporting.warning(f"{words} has only {_gigabytes(memory.available)} free; close other programs, or choose less")
+        return
+    fits, too_large = int(OPTIONS["size"][1].low or 1), settings.size
+    while too_large - fits > 1:
+        middle = (fits + too_large) // 2
+        fits, too_large = (middle, too_large) if needed(middle) <= memory.total else (fits, middle)
+    raise DeviceError(f"{words} has {_gigabytes(memory.total)}; the largest that fits is about {fits}")
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

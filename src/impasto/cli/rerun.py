@@ -1,0 +1,150 @@
+"""Owns `impasto rerun`: the same picture again, or a variation of it, from the recipe inside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from impasto.cli import inputs, reporting
+from impasto.cli.options import INPUT, OutputOptions, RecipeThreads, ReportOptions, setting_options, words
+from impasto.cli.outputs import Output
+from impasto.cli.signals import Signals
+from impasto.errors import ImageReadError, SettingsError
+
+if TYPE_CHECKING:
+    from impasto.images import Image
+    from impasto.pastiche import Input, Recipe
+    from impasto.settings import Settings
+
+# More threads than cores give the same digits, only later. A picture from a stranger must not ask for thousands.
+_MOST_THREADS_PER_CORE = 8
+
+if TYPE_CHECKING:
+    from impasto.cli.options import SettingOptions as RecipeSettings
+else:
+    RecipeSettings = setting_options("RecipeSettings", lambda _: "as in the picture")
+
+
+def rerun(
+    picture: Annotated[str, Parameter(help="A picture that Impasto painted, with the recipe inside.")],
+    /,
+    *,
+    content: Annotated[
+        str | None,
+        words("The photograph, if it is not beside the picture or here.", "as recorded", group=INPUT, metavar="FILE"),
+    ] = None,
+    style: Annotated[
+        list[str] | None,
+        words(
+            "The painting, if it is not beside the picture or here; once for each of several.",
+            "as recorded",
+            group=INPUT,
+            metavar="FILE",
+            repeatable=True,
+        ),
+    ] = None,
+    output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
+    report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    options: RecipeSettings = RecipeSettings(),  # noqa: B008  (frozen)
+    threads: RecipeThreads = None,
+) -> int:
+    """Paint a picture again from the recipe inside it.
+
+      impasto rerun out.png -o larger.png --size 2048
+
+    With the same versions, device and number of threads, the same picture
+    comes out to the last bit. Options change the recipe.
+    """
+    changes = options.given()
+    with Signals.caught() as signals:
+        from impasto.cli import painting
+        from impasto.pastiche import Recipe
+
+        try:
+            recipe = Recipe.of_file(picture)
+        except SettingsError as error:
+            raise ImageReadError(f"{picture}: its recipe has a setting that cannot be used ({error})") from error
+        painting.use_threads(threads or _threads(recipe))
+        settings = _settings(recipe, changes)
+        sources = [name for name in (content, *(style or ()), *inputs.starting_picture(changes.get("init"))) if name]
+        folders = [Path(picture).absolute().parent, Path.cwd()]
+        suffix = Path(picture).suffix
+        place = Output.of(
+            output,
+            report,
+            stem=f"{Path(picture).stem}-rerun",
+            suffix=suffix if suffix else ".png",
+            protect=[
+                *inputs.files([picture, *sources]),
+                *(folder / Path(note.name).name for note in _notes(recipe) for folder in folders),
+            ],
+        )
+        place.check()
+        photograph = _input(recipe, recipe.content, content, folders, "--content")
+        if style:
+            notes = [*recipe.styles[: len(style)], *[None] * (len(style) - len(recipe.styles))]
+            paintings = [
+                _input(recipe, note, name, folders, "--style") for note, name in zip(notes, style, strict=True)
+            ]
+        else:
+            paintings = [_input(recipe, note, None, folders, "--style") for note in recipe.styles]
+        start = _input(recipe, recipe.init, None, folders, "--init") if recipe.init and "init" not in changes else None
+        return painting.paint(
+            photograph, paintings, settings, place, signals, init=start, as_json=report.json, quiet=report.quiet
+        )
+
+
+def _notes(recipe: Recipe) -> list[Input]:
+    return [recipe.content, *recipe.styles, *([recipe.init] if recipe.init else [])]
+
+
+def _threads(recipe: Recipe) -> int:
+    """The recipe's number of threads, unless nobody could have meant it."""
+    most = _MOST_THREADS_PER_CORE * (os.cpu_count() or 1)
+    if recipe.threads <= most:
+        return recipe.threads
+    reporting.warning(f"it was painted with {recipe.threads} threads; {most} are taken, and the last digits may differ")
+    return most
+
+
+def _settings(recipe: Recipe, changes: dict[str, object]) -> Settings:
+    """The recipe's settings with the changes, on a device that is here; says what will differ for it."""
+    from impasto import devices
+    from impasto.pastiche import Recipe
+
+    here = Recipe(recipe.settings, recipe.content, recipe.styles).versions
+    for name, version in recipe.versions.items():
+        if name != "python" and here.get(name, version) != version:
+            reporting.warning(
+                f"it was painted with {name} {version}, and here is {here[name]}: the last digits may differ"
+            )
+    settings = recipe.settings.replace(**changes)
+    if "device" not in changes and settings.device not in devices.available():
+        settings = settings.replace(device="auto")
+        reporting.warning(
+            f"it was painted on {recipe.settings.device}, which is not on this machine; "
+            f"{devices.resolve('auto')} is taken, and the last digits may differ"
+        )
+    return settings
+
+
+def _input(recipe: Recipe, note: Input | None, name: str | None, folders: list[Path], option: str) -> Image:
+    """The picture called `name`, or else the one that the recipe notes, found in the folders."""
+    from impasto import api
+    from impasto.pastiche import Input
+
+    if name is not None:
+        image = inputs.picture(name)
+        if note is not None and Input.of(image).sha256 != note.sha256:
+            reporting.warning(f"{name} is not the picture that the recipe was painted from; the result will differ")
+        return image
+    assert note is not None
+    try:
+        image, _, _ = api.inputs_of(dataclasses.replace(recipe, content=note, styles=(), init=None), folders)
+    except ImageReadError as error:
+        raise ImageReadError(f"{error}, with {option}") from error
+    return image

@@ -1,0 +1,65 @@
+"""Owns `impasto stylize`: a photograph and paintings in, a pastiche out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from impasto.cli import inputs
+from impasto.cli.options import (
+    Content,
+    OutputOptions,
+    Preset,
+    ReportOptions,
+    Style,
+    Threads,
+    default_text,
+    setting_options,
+    settings_of,
+)
+from impasto.cli.outputs import Output
+from impasto.cli.signals import Signals
+from impasto.presets import DEFAULT
+
+if TYPE_CHECKING:
+    from impasto.cli.options import SettingOptions as AllSettings
+else:
+    AllSettings = setting_options("AllSettings", default_text)
+
+
+def stylize(
+    content: Content,
+    /,
+    *style: Style,
+    preset: Preset = DEFAULT,
+    output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
+    report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
+    threads: Threads = None,
+) -> int:
+    """Paint a photograph in the manner of one or more paintings.
+
+      impasto stylize photo.jpg painting.jpg -o out.png --size 1024
+
+    Ctrl-C saves the best picture so far. The picture holds its own
+    recipe, by which `impasto rerun` paints it again.
+    """
+    settings = settings_of(preset, options)
+    names = [content, *style]
+    inputs.check_standard(names)
+    with Signals.caught() as signals:
+        # Only now, so that help and mistakes need not wait for torch.
+        from impasto.cli import painting
+
+        painting.use_threads(threads)
+        protect = inputs.files([*names, *inputs.starting_picture(settings.init)])
+        place = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
+        place.check()
+        return painting.paint(
+            inputs.picture(content),
+            [inputs.picture(name) for name in style],
+            settings,
+            place,
+            signals,
+            as_json=report.json,
+            quiet=report.quiet,
+        )

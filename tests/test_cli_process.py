@@ -1,0 +1,202 @@
+"""The command as a process: signals, pipes, terminals, limits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli_running import ENDLESS, QUICK, finish, make_pictures, start
+from impasto.cli.signals import Interruption, Signals
+from impasto.images import read
+from impasto.pastiche import Recipe
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals are POSIX's")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def wait_for(path: str, process: subprocess.Popen[bytes]) -> None:
+    """Waits until the command has made the file."""
+    while not Path(path).exists():
+        assert process.poll() is None, finish(process)
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "kill"])
+def test_a_signal_ends_the_painting_and_keeps_the_best(number, code):
+    process = start("stylize", "photo.png", "painting.png", *ENDLESS, "-o", "out.png", "--save-every", "1")
+    wait_for("out-0002.png", process)
+    process.send_signal(number)
+    ended = finish(process)
+    assert (ended.code, ended.out) == (code, "out.png\n")
+    assert ended.err == "impasto: interrupted at scale 1 of 1; the best picture so far is saved in out.png\n"
+    assert read("out.png").size == (24, 32)
+    assert Recipe.of_file("out.png").content.name == "photo.png"
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    process = start(
+        *(
+            "stylize",
+            "photo.png",
+            "painting.png",
+            "--size",
+            "32",
+            "--iterations",
+            "8",
+            "-o",
+            "out.png",
+            "--save-every",
+            "1",
+        ),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    wait_for("out-0001.png", process)
+    process.send_signal(signal.SIGHUP)
+    ended = finish(process)
+    assert (ended.code, ended.out) == (0, "out.png\n")
+
+
+def test_a_signal_before_anything_is_painted(tmp_path):
+    os.mkfifo("pipe.png")
+    process = start("stylize", "pipe.png", "painting.png", *QUICK)
+    # The pipe opens for writing once the command waits for what comes.
+    with Path("pipe.png").open("wb"):
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        ended = finish(process)
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == "impasto: interrupted before anything was painted\n"
+
+
+def test_the_first_signal_while_saving_waits_and_the_second_does_not():
+    before = signal.getsignal(signal.SIGTERM)
+    with Signals.caught() as signals:
+        signals.hold()
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interruption) as second:
+            signal.raise_signal(signal.SIGINT)
+        assert second.value.code == 130
+        with pytest.raises(Interruption) as first:
+            signals.release()
+        assert first.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_while_painting_is_the_first_of_two():
+    with Signals.caught() as signals:
+        with pytest.raises(Interruption):
+            signal.raise_signal(signal.SIGINT)
+        signals.hold()
+        with pytest.raises(Interruption):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_nothing_waits_if_nothing_came():
+    with Signals.caught() as signals:
+        signals.hold()
+        signals.release()
+        with pytest.raises(Interruption):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_pictures_through_pipes():
+    process = start("stylize", "-", "painting.png", *QUICK, "-q", "-o", "-", "--format", "webp", stdin=-1)
+    done = finish(process, Path("photo.png").read_bytes())
+    assert (done.code, done.err) == (0, "")
+    assert read(done.bytes).format == "WebP"
+
+
+def test_nothing_from_a_pipe_is_one_line():
+    done = finish(start("stylize", "-", "painting.png", *QUICK, stdin=-1), b"")
+    assert done.code == 1
+    assert done.error().endswith("the file is empty (0 bytes); allowed are PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF")
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start("presets", "default", stdout=writing)
+    os.close(writing)
+    done = finish(process)
+    assert (done.code, done.err) == (141, "")
+
+
+def test_a_full_disk_costs_no_older_file_and_leaves_no_part(folder, tmp_path):
+    resource = pytest.importorskip("resource")
+    Path("out.png").write_bytes(Path("other.png").read_bytes())
+    refuge = tmp_path / "tmp"
+    refuge.mkdir()
+    process = start(
+        *("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png", "--force"),
+        env={"TMPDIR": str(refuge), "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200)),
+    )
+    failed = finish(process)
+    assert failed.code == 1
+    assert failed.error().startswith("out.png: the file would be larger than the system allows")
+    assert Path("out.png").read_bytes() == Path("other.png").read_bytes()
+    assert {path.name for path in folder.iterdir()} == {"photo.png", "painting.png", "other.png", "out.png", "tmp"}
+    assert [path for path in refuge.rglob("*") if path.is_file()] == []
+
+
+def on_terminal(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Runs the command with stderr on a terminal: exit code, stdout, and what the terminal was sent."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    process = start(*arguments, stderr=theirs, env={"TERM": "xterm-256color", "COLUMNS": "120", **environment})
+    os.close(theirs)
+    sent = b""
+    # Linux reports the other end's closing as an error.
+    while True:
+        try:
+            block = os.read(ours, 4096)
+        except OSError:
+            break
+        if not block:
+            break
+        sent += block
+    os.close(ours)
+    done = finish(process)
+    return done.code, done.out, sent.decode()
+
+
+COLOR = "\x1b[38;5;"
+
+
+def test_a_terminal_gets_a_bar_and_stdout_only_the_result(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    code, out, sent = on_terminal("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png")
+    assert (code, out) == (0, "out.png\n")
+    assert "scale 1/1 32×" in sent
+    assert COLOR in sent
+    assert sent.endswith(" on cpu\r\n")
+
+
+def test_no_color_is_honoured():
+    code, out, sent = on_terminal("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png", NO_COLOR="1")
+    assert (code, out) == (0, "out.png\n")
+    assert "scale 1/1 32×" in sent
+    assert COLOR not in sent
+
+
+def test_quiet_draws_nothing_on_a_terminal():
+    code, out, sent = on_terminal("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png", "--quiet")
+    assert (code, out, sent) == (0, "out.png\n", "")
+
+
+def test_help_on_a_terminal_without_unicode_is_no_error():
+    done = finish(start("stylize", "--help", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}))
+    assert (done.code, done.err) == (0, "")
+    assert "--style-scale" in done.out
