@@ -1,4 +1,4 @@
-"""The commands and the code in README.md and docs/ run. Sizes and iterations are made small first; nothing else is changed."""
+"""The commands and the code in README.md and docs/ run: sizes and iterations are made small, nothing else is changed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_commands_run_in_the_order_of_the_page(page: Path, workplace: Path) -> N
         line = small(command)
         if "-o out.png" in line and "--force" not in line:
             Path("out.png").unlink(missing_ok=True)
-        done = subprocess.run(  # noqa: S602  (the project's own pages)
+        done = subprocess.run(
             line, shell=True, cwd=workplace, env={**os.environ, "PATH": path}, capture_output=True, timeout=300
         )
         assert done.returncode == 0, f"{page.name}: {command}\n{done.stderr.decode()}"
@@ -95,5 +95,9 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_notebook_names_are_public() -> None:
-    used = {name for page in PAGES for name in re.findall(r"impasto\.([A-Z]\w+|stylize|stylization|preset)\b", page.read_text())}
+    used = {
+        name
+        for page in PAGES
+        for name in re.findall(r"impasto\.([A-Z]\w+|stylize|stylization|preset)\b", page.read_text())
+    }
     assert used <= set(impasto.__all__), used - set(impasto.__all__)

@@ -1,0 +1,206 @@
+"""Owns the definitions that the package is held against: NumPy, float64, written from the papers, not from the package.
+
+Images and features are (channels, height, width). Nothing here is fast; nothing here imports `impasto`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# Simonyan & Zisserman's mean colour of the training set, blue, green, red, in 0..255.
+MEAN_BGR = np.array([103.939, 116.779, 123.68])
+
+
+# --- The network
+
+
+def network_input(rgb: Array) -> Array:
+    """RGB in [0, 1] as VGG-19 was trained on it: BGR in 0..255 less the mean colour."""
+    return rgb[::-1] * 255.0 - MEAN_BGR[:, None, None]
+
+
+def convolution(image: Array, weight: Array, bias: Array, border: str) -> Array:
+    """Cross-correlation with 3 × 3 kernels; beyond the border lie `zeros`, or its own pixels again (`replicate`)."""
+    channels, height, width = image.shape
+    padded = np.zeros((channels, height + 2, width + 2))
+    for row in range(height + 2):
+        for column in range(width + 2):
+            inside = 1 <= row <= height and 1 <= column <= width
+            if inside or border == "replicate":
+                padded[:, row, column] = image[:, min(max(row - 1, 0), height - 1), min(max(column - 1, 0), width - 1)]
+    out = np.empty((weight.shape[0], height, width))
+    for row in range(height):
+        for column in range(width):
+            window = padded[:, row : row + 3, column : column + 3]
+            out[:, row, column] = (weight * window).sum(axis=(1, 2, 3)) + bias
+    return out
+
+
+def relu(features: Array) -> Array:
+    """max(x, 0)."""
+    return np.where(features > 0, features, 0.0)
+
+
+def pool(features: Array, kind: str) -> Array:
+    """One number for every 2 × 2 square; an odd last row or column is left out."""
+    channels, height, width = features.shape
+    out = np.empty((channels, height // 2, width // 2))
+    for row in range(height // 2):
+        for column in range(width // 2):
+            square = features[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].reshape(channels, 4)
+            if kind == "max":
+                out[:, row, column] = square.max(axis=1)
+            elif kind == "average":
+                out[:, row, column] = square.sum(axis=1) / 4
+            elif kind == "l2":
+                out[:, row, column] = np.sqrt((square**2).sum(axis=1) / 4)
+            else:
+                raise ValueError(kind)
+    return out
+
+
+# --- Statistics
+
+
+def vectors(features: Array) -> list[Array]:
+    """The feature vector of every position."""
+    _, height, width = features.shape
+    return [features[:, row, column] for row in range(height) for column in range(width)]
+
+
+def mean(features: Array) -> Array:
+    """Mean feature vector."""
+    return np.mean(vectors(features), axis=0)
+
+
+def gram(features: Array) -> Array:
+    """Gram matrix divided by the number of positions: entry (i, j) is the mean of f_i f_j."""
+    return np.mean([np.outer(f, f) for f in vectors(features)], axis=0)
+
+
+def covariance(features: Array) -> Array:
+    """Mean of (f − mean)(f − mean)ᵀ."""
+    center = mean(features)
+    return np.mean([np.outer(f - center, f - center) for f in vectors(features)], axis=0)
+
+
+# --- Losses
+
+
+def content_loss_paper(features: Array, target: Array) -> float:
+    """Gatys et al. 2016, equation 1: ½ Σ (F − P)²."""
+    return float(np.sum((features - target) ** 2)) / 2
+
+
+def content_loss_relative(features: Array, target: Array) -> float:
+    """Σ (F − P)² / Σ P²."""
+    return float(np.sum((features - target) ** 2) / np.sum(target**2))
+
+
+def gram_loss_paper(features: Array, target: Array) -> float:
+    """Gatys et al. 2016, equations 3 and 4, for pictures of one size: G = F Fᵀ, 1 / (4 N² M²) Σ (G − A)²."""
+    channels, positions = features.shape[0], features.shape[1] * features.shape[2]
+    F, P = features.reshape(channels, positions), target.reshape(channels, positions)
+    return float(np.sum((F @ F.T - P @ P.T) ** 2)) / (4 * channels**2 * positions**2)
+
+
+def gram_loss_relative(features: Array, target: Array) -> float:
+    """‖G − A‖² / ‖A‖² (Frobenius), Gram matrices per position."""
+    G, A = gram(features), gram(target)
+    return float(np.linalg.norm(G - A) ** 2 / np.linalg.norm(A) ** 2)
+
+
+def total_variation(image: Array) -> float:
+    """Mean of the squared differences between all pairs of neighbours, down and across."""
+    channels, height, width = image.shape
+    squares = []
+    for channel in range(channels):
+        for row in range(height):
+            for column in range(width):
+                if row + 1 < height:
+                    squares.append((image[channel, row + 1, column] - image[channel, row, column]) ** 2)
+                if column + 1 < width:
+                    squares.append((image[channel, row, column + 1] - image[channel, row, column]) ** 2)
+    return float(np.mean(squares))
+
+
+def out_of_range(image: Array) -> float:
+    """Mean squared distance from [0, 1]."""
+    return float(np.mean([max(0.0, -value, value - 1.0) ** 2 for value in image.flat]))
+
+
+# --- Optimisers
+
+
+def cosine_basis(length: int) -> Array:
+    """The orthonormal discrete cosine transform (DCT-II): row k is the cosine of frequency k / (2 length)."""
+    rows = [[np.cos(np.pi * k * (n + 0.5) / length) for n in range(length)] for k in range(length)]
+    basis = np.array(rows) * np.sqrt(2.0 / length)
+    basis[0] /= np.sqrt(2.0)
+    return basis
+
+
+def frequency_preconditioner(size: tuple[int, int], power: float) -> Array:
+    """1 / frequency^power on the cosine spectrum as a dense, (height·width)² matrix.
+
+    Frequencies are in cycles a pixel and no lower than 1 / the long side. Scaled so that white noise keeps its energy.
+    """
+    height, width = size
+    response = np.empty(size)
+    for k in range(height):
+        for m in range(width):
+            frequency = np.hypot(k / (2 * height), m / (2 * width))
+            response[k, m] = max(frequency, 1 / max(height, width)) ** -power
+    response /= np.sqrt(np.mean(response**2))
+    basis = np.kron(cosine_basis(height), cosine_basis(width))
+    return basis.T @ np.diag(response.ravel()) @ basis
+
+
+def bfgs_direction(gradient: Array, steps: list[Array], changes: list[Array], preconditioner: Array) -> Array:
+    """−H g with the inverse Hessian H built by dense BFGS updates (Nocedal & Wright 2006, equation 6.17).
+
+    H starts as the preconditioner times sᵀy / yᵀPy of the last pair (their equation 7.20, preconditioned).
+    """
+    H = preconditioner.copy()
+    if steps:
+        s, y = steps[-1], changes[-1]
+        H *= (s @ y) / (y @ preconditioner @ y)
+    identity = np.eye(len(gradient))
+    for s, y in zip(steps, changes, strict=True):
+        rho = 1 / (y @ s)
+        H = (identity - rho * np.outer(s, y)) @ H @ (identity - rho * np.outer(y, s)) + rho * np.outer(s, s)
+    return -H @ gradient
+
+
+def adam(
+    gradient: Callable[[Array], Array],
+    start: Array,
+    iterations: int,
+    *,
+    learning_rate: float,
+    averaging: float,
+    betas: tuple[float, float],
+) -> list[Array]:
+    """Averaged iterates of Adam (Kingma & Ba 2015, algorithm 1) on gradients divided by their root mean square.
+
+    The average is the plain mean of the images so far until a moving one with `averaging` of the past is longer.
+    """
+    x, m, v = start.copy(), np.zeros_like(start), np.zeros_like(start)
+    images, average = [x], x
+    answers = [average]
+    for t in range(1, iterations):
+        g = gradient(x)
+        g = g / np.sqrt(np.mean(g**2))
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g**2
+        x = x - learning_rate * (m / (1 - betas[0] ** t)) / (np.sqrt(v / (1 - betas[1] ** t)) + 1e-8)
+        images.append(x)
+        plain = np.mean(images, axis=0)
+        average = plain if t / (t + 1) <= averaging else averaging * average + (1 - averaging) * x
+        answers.append(average)
+    return answers

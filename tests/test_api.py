@@ -1,0 +1,290 @@
+"""The one-line verbs: pictures in every form, settings by name, and no path of a stranger's followed."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+import impasto
+from impasto import assets
+from impasto.api import inputs_of, load, settings_for, stylization, stylize
+from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, SettingsError
+from impasto.images import Image
+from impasto.pastiche import Input, Recipe
+from impasto.settings import Settings
+
+FAST = {
+    "size": 40,
+    "scales": 1,
+    "iterations": 2,
+    "content_layers": "relu2_1",
+    "style_layers": "relu1_1",
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def files(photo, painting, tmp_path) -> tuple[Path, Path]:
+    """A photograph and a painting on disk."""
+    return photo(30, 40).save(tmp_path / "photo.png"), painting(33, 30).save(tmp_path / "painting.png")
+
+
+# --- load
+
+
+def test_load_takes_a_picture_in_any_form(files):
+    path = files[0]
+    expected = load(path)
+    assert (expected.size, expected.name) == ((30, 40), "photo.png")
+    pil = PIL.Image.open(path).convert("RGB")
+    levels = np.asarray(pil)
+    others = {
+        "path as text": str(path),
+        "bytes": path.read_bytes(),
+        "file": io.BytesIO(path.read_bytes()),
+        "Pillow": pil,
+        "uint8 array": levels,
+        "float array": levels / 255.0,
+        "tensor": torch.from_numpy(levels.copy()).permute(2, 0, 1) / 255.0,
+        "tensor with a batch of one": expected.pixels,
+    }
+    for name, form in others.items():
+        # All of them hold the same 8-bit levels; float32 and float64 divide them alike but for the last digit.
+        torch.testing.assert_close(load(form).pixels, expected.pixels, rtol=0, atol=1e-6, msg=name)
+    assert load(expected) is expected
+
+
+def test_load_takes_a_sample():
+    sample = assets.samples()[0]
+    image = load(f"sample:{sample.name}")
+    assert image.name == f"sample:{sample.name}"
+    assert image.size == (sample.height, sample.width)
+    assert image.sha256 is not None
+
+
+def test_load_of_an_unknown_sample_lists_those_there_are():
+    with pytest.raises(AssetError, match=assets.samples()[0].name):
+        load("sample:mona_lisa_2")
+    for name in ("sample:", "sample:../../etc/passwd", "sample:/etc/passwd"):
+        with pytest.raises(AssetError):
+            load(name)
+
+
+@pytest.mark.parametrize(
+    "picture", ["missing.png", "", b"", b"no picture", 3, None, object(), [], np.zeros((2, 3)) * np.nan]
+)
+def test_load_refuses_what_is_no_picture(picture):
+    with pytest.raises(ImageReadError):
+        load(picture)
+
+
+# --- stylize
+
+
+def test_stylize(files, tmp_path):
+    pastiche = stylize(*files, **FAST, strength=0.7)
+    assert pastiche.image.size == (30, 40)
+    assert pastiche.settings == settings_for("default", **FAST, strength=0.7)
+    recipe = Recipe.of_file(pastiche.save(tmp_path / "out.png"))
+    assert recipe == pastiche.recipe
+    assert recipe.content == Input("photo.png", load(files[0]).sha256)
+    assert recipe.styles == (Input("painting.png", load(files[1]).sha256),)
+
+
+def test_it_is_the_public_verb():
+    assert impasto.stylize is stylize
+    assert impasto.load is load
+
+
+def test_options_override_the_preset(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("size = 300\nstrength = 0.2\n")
+    assert settings_for(str(path)) == Settings(size=300, strength=0.2)
+    assert settings_for(str(path), strength=0.9) == Settings(size=300, strength=0.9)
+
+
+def test_the_device_that_was_taken_is_noted(files):
+    settings = Settings(**(FAST | {"device": "auto"}))
+    noted = next(stylization(*files, settings)).pastiche().settings.device
+    assert noted != "auto"
+    assert torch.device(noted)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_several_styles(files, kind):
+    pastiche = stylize(files[0], kind([files[1], files[0]]), **FAST)
+    assert [style.name for style in pastiche.recipe.styles] == ["painting.png", "photo.png"]
+
+
+def test_a_picture_to_start_from(files):
+    pastiche = stylize(*files, init=files[1], **FAST)
+    assert pastiche.settings.init == "painting.png"
+    assert pastiche.recipe.init == Input("painting.png", load(files[1]).sha256)
+    # By its path among the settings as well; in memory it has no name.
+    assert stylize(*files, preset="default", **(FAST | {"init": str(files[1])})).recipe == pastiche.recipe
+    assert stylize(*files, init=load(files[1]).pixels, **FAST).settings.init == "a picture"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes are Linux's")
+def test_a_file_name_that_is_no_text_spoils_nothing(files, tmp_path):
+    odd = tmp_path / os.fsdecode(b"br\xfccke\n.png")
+    files[0].rename(odd)
+    pastiche = stylize(odd, files[1], **FAST)
+    recipe = Recipe.of_file(pastiche.save(tmp_path / "out.png"))
+    assert recipe == pastiche.recipe
+    assert recipe.content.name.isprintable()
+
+
+@pytest.mark.parametrize("init", ["content", "noise", "style"])
+def test_a_word_to_start_from(files, init):
+    pastiche = stylize(*files, init=init, **FAST)
+    assert pastiche.settings.init == init
+    assert pastiche.recipe.init is None
+
+
+def test_pictures_in_memory_need_no_files(photo, painting):
+    pastiche = stylize(photo(30, 40).pixels, painting(30, 30).to_pil(), **FAST)
+    assert pastiche.image.size == (30, 40)
+    assert len(pastiche.recipe.content.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"strength": 2}, SettingsError, "strength"),
+        ({"strenght": 0.5}, SettingsError, "did you mean strength"),
+        ({"preset": "defualt"}, SettingsError, "did you mean default"),
+        ({"style_layers": "relu9_1"}, SettingsError, "relu9_1"),
+        ({"device": "quantum"}, DeviceError, "cpu"),
+        ({"device": "cuda:99"}, DeviceError, "cpu"),
+        ({"init": "missing.png"}, ImageReadError, "missing.png"),
+        ({"content": "missing.png"}, ImageReadError, "missing.png"),
+        ({"style": "missing.png"}, ImageReadError, "missing.png"),
+        ({"style": []}, SettingsError, "at least one"),
+        ({"style": ["missing.png"]}, ImageReadError, "missing.png"),
+        ({"content": "sample:nobody"}, AssetError, "nobody"),
+    ],
+    ids=str,
+)
+def test_errors_come_before_any_work_and_say_what(files, changes, error, said, monkeypatch):
+    monkeypatch.setattr("impasto.objective.evaluate", None)
+    given = {"content": files[0], "style": files[1]} | FAST | changes
+    with pytest.raises(error, match=said) as caught:
+        stylize(given.pop("content"), given.pop("style"), **given)
+    assert isinstance(caught.value, ImpastoError)
+    assert "\n" not in str(caught.value)
+
+
+def test_stylization_reads_everything_before_the_first_step(files):
+    iterator = stylization(*files, Settings(**FAST))
+    for path in files:
+        path.unlink()
+    assert len(list(iterator)) == 2
+
+
+def test_stylization_without_settings_is_the_default_preset(files):
+    progress = next(stylization(*files))
+    assert progress.pastiche().settings.replace(device="auto") == settings_for()
+
+
+# --- inputs_of
+
+
+def recipe_of(files: tuple[Path, Path], **changes) -> Recipe:
+    notes = {"content": Input.of(load(files[0])), "styles": (Input.of(load(files[1])),)}
+    return Recipe(Settings(), **(notes | changes))
+
+
+def test_inputs_are_found_by_their_bare_names(files, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    content, styles, init = inputs_of(recipe_of(files), [empty, tmp_path])
+    assert torch.equal(content.pixels, load(files[0]).pixels)
+    assert torch.equal(styles[0].pixels, load(files[1]).pixels)
+    assert init is None
+    *_, init = inputs_of(recipe_of(files, init=Input.of(load(files[1]))), [tmp_path])
+    assert torch.equal(init.pixels, load(files[1]).pixels)
+
+
+def test_the_right_file_of_two_of_one_name(files, photo, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    photo(20, 20).save(other / "photo.png")
+    content, *_ = inputs_of(recipe_of(files), [other, tmp_path])
+    assert content.size == (30, 40)
+
+
+def test_a_sample_is_found(files, tmp_path):
+    sample = load(f"sample:{assets.samples()[0].name}")
+    content, *_ = inputs_of(recipe_of(files, content=Input.of(sample)), [tmp_path])
+    assert content.name == sample.name
+    changed = Input(sample.name, "0" * 64)
+    with pytest.raises(ImageReadError, match="not the picture it was"):
+        inputs_of(recipe_of(files, content=changed), [tmp_path])
+
+
+def test_a_file_that_has_changed_is_refused(files, painting, tmp_path):
+    recipe = recipe_of(files)
+    painting(30, 40).save(files[0])
+    with pytest.raises(ImageReadError, match=r"photo\.png is not the picture it was"):
+        inputs_of(recipe, [tmp_path])
+
+
+def test_a_file_that_is_gone_is_named(files, tmp_path):
+    recipe = recipe_of(files)
+    files[1].unlink()
+    with pytest.raises(ImageReadError, match=r"painting\.png is not in"):
+        inputs_of(recipe, [tmp_path])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "..\\..\\etc\\passwd",
+        "C:\\Windows\\win.ini",
+        "outside/secret.png",
+        "..",
+        ".",
+        "",
+        "/",
+        "a\0b",
+        "\ud800",
+        "x" * 5000,
+        "file:///etc/passwd",
+        "http://localhost/photo.png",
+    ],
+    ids=lambda name: ascii(name)[:24],
+)
+def test_no_path_in_a_recipe_is_followed(files, photo, tmp_path, name, monkeypatch):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    secret = photo(30, 30).save(tmp_path / "secret.png")
+    (tmp_path / "outside").mkdir()
+    secret.rename(tmp_path / "outside" / "secret.png")
+    monkeypatch.chdir(tmp_path)
+    looked_at: list[Path] = []
+    real = Path.is_file
+    monkeypatch.setattr(Path, "is_file", lambda path: looked_at.append(path) or real(path))
+    wanted = Input(name, load(tmp_path / "outside" / "secret.png").sha256)
+    with pytest.raises(ImageReadError):
+        inputs_of(recipe_of(files, content=wanted), [inside])
+    # Nothing but a name directly in the folder that was named.
+    assert all(path.parent == inside for path in looked_at)
+
+
+def test_an_unknown_sample_in_a_recipe_is_refused(files, tmp_path):
+    with pytest.raises(ImpastoError, match="nobody"):
+        inputs_of(recipe_of(files, content=Input("sample:nobody", "0" * 64)), [tmp_path])
+
+
+def test_a_picture_from_memory_cannot_be_found_again(files, photo, tmp_path):
+    in_memory = Input.of(Image(photo(20, 20).pixels))
+    with pytest.raises(ImageReadError):
+        inputs_of(recipe_of(files, content=in_memory), [tmp_path])

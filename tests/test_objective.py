@@ -1,0 +1,190 @@
+"""The objective: its terms are the weighted losses, and its gradient is that of its value.
+
+Tolerances: values are compared in float64, 1e-9 relative. Gradients are compared with central differences in float64,
+step 1e-6: its rounding is about 1e-10 of the value, and 1e-6 of the largest entry is asked for.
+"""
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto.backbones import VGG19
+from impasto.losses import content_loss, gram_loss, range_loss, total_variation_loss
+from impasto.objective import Evaluation, Objective, evaluate
+from impasto.representations import Moments
+
+CONTENT = {"relu1_2": 0.7, "relu2_2": 1.3}
+STYLE = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 2.0}
+NORMALIZATIONS = ["relative", "paper"]
+
+
+@pytest.fixture(scope="module")
+def network() -> VGG19:
+    # Shallow: float64 convolutions are slow.
+    return VGG19("relu3_1").double()
+
+
+def drawn(seed: int, side: int = 32) -> Tensor:
+    return torch.rand(1, 3, side, side, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def image() -> Tensor:
+    # A little of it lies outside the range that can be shown.
+    return drawn(0) * 1.2 - 0.1
+
+
+def objective(network: VGG19, **changes) -> Objective:
+    content, painting = network(drawn(1), CONTENT), network(drawn(2), STYLE)
+    parts = {
+        "content": {layer: content[layer] for layer in CONTENT},
+        "style": {layer: Moments.of(painting[layer]) for layer in STYLE},
+        "content_weights": CONTENT,
+        "style_weights": STYLE,
+        "tv_weight": 3.0,
+        "range_weight": 10.0,
+    }
+    return Objective(backbone=network, **(parts | changes))
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_the_terms_are_the_weighted_losses(network, normalization):
+    it = objective(network, normalization=normalization)
+    x = image()
+    features = network(x, {**CONTENT, **STYLE})
+    expected = {
+        f"content {layer}": weight * content_loss(features[layer], it.content[layer], normalization)
+        for layer, weight in CONTENT.items()
+    }
+    expected |= {
+        f"style {layer}": weight * gram_loss(Moments.of(features[layer]), it.style[layer], normalization)
+        for layer, weight in STYLE.items()
+    }
+    expected |= {"tv": 3.0 * total_variation_loss(x), "range": 10.0 * range_loss(x)}
+    found = evaluate(it, x)
+    assert list(found.terms) == list(expected)
+    for name, term in expected.items():
+        assert found.terms[name] == pytest.approx(float(term), rel=1e-9), name
+        assert found.terms[name] > 0
+    assert found.value == pytest.approx(sum(found.terms.values()), rel=1e-9)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_the_gradient_is_that_of_the_value(network, normalization):
+    it, x = objective(network, normalization=normalization), image()
+    check_gradient(it, x, [(0, 0, 0, 0), (0, 1, 31, 31), (0, 2, 16, 9), (0, 0, 7, 20), (0, 1, 15, 16), (0, 2, 30, 1)])
+
+
+def check_gradient(it: Objective, x: Tensor, pixels: list[tuple[int, int, int, int]]) -> None:
+    gradient = evaluate(it, x).gradient
+    step = 1e-6
+    for pixel in pixels:
+        values = []
+        for sign in (1, -1):
+            moved = x.clone()
+            moved[pixel] += sign * step
+            with torch.no_grad():
+                values.append(float(sum(it.terms(moved).values())))
+        difference = (values[0] - values[1]) / (2 * step)
+        assert float(gradient[pixel]) == pytest.approx(difference, abs=1e-6 * float(gradient.abs().max())), pixel
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "l2"])
+def test_the_gradient_comes_through_the_whole_network(pooling):
+    network = VGG19("relu5_1", pooling=pooling, padding="zeros" if pooling == "max" else "replicate").double()
+    with torch.no_grad():
+        content, painting = network(drawn(1), ["relu4_2"]), network(drawn(2), ["relu1_1", "relu5_1"])
+    it = Objective(
+        backbone=network,
+        content=content,
+        style={layer: Moments.of(features) for layer, features in painting.items()},
+        content_weights={"relu4_2": 1.0},
+        style_weights={"relu1_1": 1.0, "relu5_1": 1.0},
+    )
+    check_gradient(it, image(), [(0, 0, 0, 0), (0, 1, 17, 20)])
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_weights_are_factors(network, normalization):
+    one = objective(network, normalization=normalization)
+    twice = objective(
+        network,
+        normalization=normalization,
+        content_weights={layer: 2 * weight for layer, weight in CONTENT.items()},
+        style_weights={layer: 2 * weight for layer, weight in STYLE.items()},
+        tv_weight=6.0,
+        range_weight=20.0,
+    )
+    a, b = evaluate(one, image()), evaluate(twice, image())
+    assert b.value == pytest.approx(2 * a.value, rel=1e-12)
+    torch.testing.assert_close(b.gradient, 2 * a.gradient, rtol=1e-12, atol=0)
+
+
+def test_a_weight_reaches_its_own_layer_alone(network):
+    a = evaluate(objective(network), image()).terms
+    b = evaluate(objective(network, style_weights=STYLE | {"relu3_1": 10.0}), image()).terms
+    for name in a:
+        assert b[name] == pytest.approx(a[name] * (5.0 if name == "style relu3_1" else 1.0), rel=1e-12), name
+
+
+def test_style_terms_depend_on_moments_only(network):
+    # Features in another order of positions have the same Moments: the style terms cannot tell.
+    it = objective(network)
+    features = network(image(), STYLE)
+    shuffled = {}
+    for layer, map_ in features.items():
+        flat = map_.flatten(2)
+        order = torch.randperm(flat.shape[-1], generator=torch.Generator().manual_seed(3))
+        shuffled[layer] = flat[..., order].view_as(map_)
+    before = it.style_terms({layer: Moments.of(map_) for layer, map_ in features.items()})
+    after = it.style_terms({layer: Moments.of(map_) for layer, map_ in shuffled.items()})
+    parts = it.style_terms(
+        {layer: Moments.of(map_[..., :1]) + Moments.of(map_[..., 1:]) for layer, map_ in features.items()}
+    )
+    for name in before:
+        assert float(after[name]) == pytest.approx(float(before[name]), rel=1e-9)
+        assert float(parts[name]) == pytest.approx(float(before[name]), rel=1e-9)
+
+
+def test_terms_without_weight_are_left_out(network):
+    assert objective(network, tv_weight=0.0, range_weight=0.0).image_terms(image()) == {}
+    assert objective(network).layers == set(CONTENT) | set(STYLE)
+
+
+def test_an_evaluation_is_a_snapshot(network):
+    x = image().requires_grad_(True)
+    found = evaluate(objective(network), x)
+    assert not found.image.requires_grad
+    assert not found.gradient.requires_grad
+    assert found.gradient.is_contiguous()
+    assert x.grad is None
+    assert torch.equal(found.image, x.detach())
+
+
+def test_the_gradient_comes_also_where_gradients_are_switched_off(network):
+    with torch.no_grad():
+        found = evaluate(objective(network), image())
+    assert float(found.gradient.abs().max()) > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "entry", "finite"),
+    [
+        (1.0, 0.0, True),
+        (float("nan"), 0.0, False),
+        (float("inf"), 0.0, False),
+        (float("-inf"), 0.0, False),
+        (1.0, float("nan"), False),
+        (1.0, float("inf"), False),
+        (1.0, float("-inf"), False),
+    ],
+)
+def test_finite(value, entry, finite):
+    gradient = torch.zeros(1, 3, 2, 2)
+    gradient[0, 1, 1, 0] = entry
+    assert Evaluation(image=torch.zeros(1, 3, 2, 2), value=value, terms={}, gradient=gradient).finite is finite
+
+
+def test_infinities_that_cancel_are_not_finite():
+    gradient = torch.zeros(1, 3, 2, 2)
+    gradient[0, 0, 0, 0], gradient[0, 0, 0, 1] = float("inf"), float("-inf")
+    assert not Evaluation(image=torch.zeros(1, 3, 2, 2), value=1.0, terms={}, gradient=gradient).finite

@@ -1,0 +1,220 @@
+"""A recipe survives its file; a stranger's recipe is a recipe, or refused."""
+
+import dataclasses
+import hashlib
+import json
+
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from impasto import __version__
+from impasto.errors import ImageReadError, SettingsError
+from impasto.images import Image, read, read_metadata
+from impasto.pastiche import METADATA_KEY, Input, Pastiche, Recipe, TracePoint
+from impasto.settings import Settings
+
+
+def recipe(**changes) -> Recipe:
+    parts = {
+        "settings": Settings(size=300, style_layers={"relu1_1": 0.1, "relu2_1": 3.0}, init="start.png", device="cpu"),
+        "content": Input("Brücke am Abend.jpg", "0" * 64),
+        "styles": (Input("sample:starry_night", "1" * 64), Input("b.png", "2" * 64)),
+        "init": Input("start.png", "3" * 64),
+    }
+    return Recipe(**(parts | changes))
+
+
+def record(**changes) -> dict:
+    return json.loads(recipe().to_json()) | changes
+
+
+def pastiche() -> Pastiche:
+    pixels = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
+    return Pastiche(Image(pixels), recipe(), (TracePoint(0, (20, 30), 1, 2.0, {"tv": 2.0}),))
+
+
+# --- Round trips
+
+
+@pytest.mark.parametrize("changes", [{}, {"init": None}, {"threads": 1}, {"versions": {}}])
+def test_a_recipe_survives_json(changes):
+    assert Recipe.from_json(recipe(**changes).to_json()) == recipe(**changes)
+
+
+def test_a_recipe_knows_where_it_was_made():
+    assert recipe().threads == torch.get_num_threads()
+    assert recipe().versions["impasto"] == __version__
+    assert recipe().versions["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+def test_a_recipe_survives_a_file(tmp_path, suffix):
+    path = pastiche().save(tmp_path / f"out.{suffix}")
+    assert Recipe.of_file(path) == recipe()
+    assert Recipe.of_file(str(path)) == recipe()
+    assert read(path).size == (20, 30)
+
+
+def test_the_picture_in_a_png_is_the_picture(tmp_path):
+    # 16 bits: half a level is 1 / 131070.
+    path = pastiche().save(tmp_path / "out.png", bit_depth=16)
+    torch.testing.assert_close(read(path).pixels, pastiche().image.pixels, rtol=0, atol=1 / 131_000)
+
+
+def test_a_file_without_its_recipe(tmp_path):
+    path = pastiche().save(tmp_path / "out.png", with_recipe=False)
+    assert METADATA_KEY not in read_metadata(path)
+    with pytest.raises(ImageReadError, match="holds no recipe"):
+        Recipe.of_file(path)
+
+
+def test_a_file_that_is_not_a_picture_or_not_there(tmp_path):
+    (tmp_path / "a.png").write_text("no picture")
+    for name in ("a.png", "missing.png"):
+        with pytest.raises(ImageReadError):
+            Recipe.of_file(tmp_path / name)
+
+
+def test_a_strangers_entry_in_a_picture(tmp_path):
+    path = Image(torch.zeros(1, 3, 8, 8)).save(tmp_path / "a.png", metadata={METADATA_KEY: "[1, 2"})
+    with pytest.raises(ImageReadError, match="not a recipe"):
+        Recipe.of_file(path)
+
+
+def test_what_a_notebook_shows():
+    assert pastiche()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_settings_are_those_of_the_recipe():
+    assert pastiche().settings == recipe().settings
+    assert f"Impasto {__version__}" in pastiche().metadata().values()
+
+
+# --- Inputs
+
+
+def test_an_input_is_told_by_its_file_or_else_by_its_pixels():
+    pixels = torch.rand(1, 3, 4, 5)
+    assert Input.of(Image(pixels, name="a.png", sha256="abc")) == Input("a.png", "abc")
+    expected = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+    assert Input.of(Image(pixels)) == Input("", expected)
+    # However they lie in memory.
+    assert Input.of(Image(pixels.to(memory_format=torch.channels_last))) == Input("", expected)
+
+
+# --- Strangers
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "3",
+        '"recipe"',
+        "{}",
+        "{" * 100_000,
+        "[" * 100_000,
+        '{"format": 1}',
+        json.dumps(record(content=None)),
+        json.dumps(record(content="a.png")),
+        json.dumps(record(content={"name": "a.png"})),
+        json.dumps(record(content={"name": 3, "sha256": "0"})),
+        json.dumps(record(content={"name": "a.png", "sha256": None})),
+        json.dumps(record(styles=[])),
+        json.dumps(record(styles=None)),
+        json.dumps(record(styles={"name": "a", "sha256": "b"})),
+        json.dumps(record(styles="abc")),
+        json.dumps(record(init=[1])),
+        json.dumps(record(threads=0)),
+        json.dumps(record(threads=-1)),
+        json.dumps(record(threads=10**9)),
+        json.dumps(record(threads="4")),
+        json.dumps(record(threads=1.5)),
+        json.dumps(record(threads=True)),
+        json.dumps(record(versions=[])),
+        json.dumps(record(settings=[])),
+        json.dumps(record(settings=None)),
+        '{"format": 1' + "0" * 5000 + "}",
+    ],
+    ids=lambda text: text[:16] + "…" + text[-16:],
+)
+def test_what_is_no_recipe(text):
+    with pytest.raises(ImageReadError, match="not a recipe"):
+        Recipe.from_json(text)
+
+
+@pytest.mark.parametrize("form", [0, 2, "1", None, [], {}])
+def test_a_recipe_of_another_form(form):
+    with pytest.raises(ImageReadError, match="update impasto"):
+        Recipe.from_json(json.dumps(record(format=form)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"size": 10**9}, "size"),
+        ({"size": 10**400}, "size"),
+        ({"strength": float("nan")}, "strength"),
+        ({"strength": float("inf")}, "strength"),
+        ({"sise": 300}, "sise"),
+        ({"style_layers": [["relu1_1"]]}, "style_layers"),
+        ({"style_layers": {"relu1_1": 10**400}}, "style_layers"),
+        ({"init": ""}, "init"),
+        ({"device": None}, "device"),
+    ],
+    ids=str,
+)
+def test_a_recipe_with_bad_settings(settings, named):
+    with pytest.raises(SettingsError) as caught:
+        Recipe.from_json(json.dumps(record(settings=settings)))
+    assert caught.value.setting == named
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.just(10**400) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+GOOD = recipe().to_json()
+
+
+@st.composite
+def tampered(draw: st.DrawFn) -> str:
+    """A good recipe with one part, at any depth, put out of order."""
+    whole = json.loads(GOOD)
+    part = whole
+    while True:
+        key = draw(st.sampled_from(sorted(part) if isinstance(part, dict) else range(len(part))))
+        if isinstance(part[key], dict | list) and part[key] and draw(st.booleans()):
+            part = part[key]
+            continue
+        if isinstance(part, dict) and draw(st.booleans()):
+            del part[key]
+        else:
+            part[key] = draw(JSON)
+        return json.dumps(whole)
+
+
+@given(tampered() | JSON.map(json.dumps) | st.text(max_size=40))
+@example(json.dumps(record(settings={"seed": 10**400})))
+def test_any_text_is_a_recipe_or_refused(text):
+    try:
+        found = Recipe.from_json(text)
+    except (ImageReadError, SettingsError):
+        return
+    assert found.styles
+    assert found.settings == Settings.from_mapping(found.settings.to_mapping())
+    assert Recipe.from_json(found.to_json()) == found
+
+
+def test_they_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe().threads = 3
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        pastiche().image = None

@@ -1,0 +1,107 @@
+"""Moments against NumPy in float64.
+
+Tolerance: both sides are float64 sums of at most a few hundred products of numbers near 1: 1e-12, relative and
+absolute.
+"""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.autograd import gradcheck
+
+import reference
+from impasto.representations import Moments, blend
+
+TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
+
+SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 7))
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def drawn(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(loc=0.5, size=shape)
+
+
+def tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(array)[None]
+
+
+def assert_same(moments: Moments, other: Moments) -> None:
+    for name in ("count", "sum", "outer"):
+        torch.testing.assert_close(getattr(moments, name), getattr(other, name), **TOLERANCE)
+
+
+@given(SHAPES, SEEDS)
+def test_mean_gram_and_covariance_are_their_definitions(shape, seed):
+    features = drawn(shape, seed)
+    moments = Moments.of(tensor(features))
+    assert float(moments.count) == shape[1] * shape[2]
+    np.testing.assert_allclose(moments.mean, reference.mean(features), **TOLERANCE)
+    np.testing.assert_allclose(moments.gram, reference.gram(features), **TOLERANCE)
+    np.testing.assert_allclose(moments.covariance, reference.covariance(features), **TOLERANCE)
+
+
+def test_memory_format_does_not_matter():
+    features = tensor(drawn((5, 4, 3), 1))
+    assert_same(Moments.of(features), Moments.of(features.contiguous(memory_format=torch.channels_last)))
+
+
+@given(SHAPES, SEEDS, st.data())
+def test_moments_of_parts_add_up_to_those_of_the_whole(shape, seed, data):
+    features = tensor(drawn(shape, seed))
+    columns = data.draw(st.integers(0, shape[2]))
+    halves = Moments.of(features[..., :columns]) + Moments.of(features[..., columns:])
+    assert_same(halves, Moments.of(features))
+
+
+@given(SHAPES, SEEDS)
+def test_a_whole_weight_counts_a_position_as_often(shape, seed):
+    features = drawn(shape, seed)
+    times = np.random.default_rng(seed + 1).integers(0, 4, size=shape[1:])
+    repeated = features.reshape(shape[0], -1).repeat(times.ravel(), axis=1)[:, None, :]
+    weighted = Moments.of(tensor(features), torch.from_numpy(times).double())
+    assert_same(weighted, Moments.of(tensor(repeated)))
+
+
+def test_weights_may_be_of_another_dtype():
+    features, weight = tensor(drawn((3, 4, 4), 0)), torch.rand(4, 4)
+    assert_same(Moments.of(features, weight), Moments.of(features, weight.double()))
+
+
+@given(SEEDS, st.lists(st.floats(0.01, 100), min_size=1, max_size=4))
+def test_blend_is_the_weighted_mean_of_what_each_says_of_one_position(seed, weights):
+    styles = [drawn((3, 2 + index, 3), seed + index) for index in range(len(weights))]
+    blended = blend((weight, Moments.of(tensor(style))) for weight, style in zip(weights, styles, strict=True))
+    assert float(blended.count) == 1.0
+    np.testing.assert_allclose(
+        blended.gram, np.average([reference.gram(s) for s in styles], axis=0, weights=weights), **TOLERANCE
+    )
+    np.testing.assert_allclose(
+        blended.mean, np.average([reference.mean(s) for s in styles], axis=0, weights=weights), **TOLERANCE
+    )
+
+
+def test_blend_does_not_depend_on_the_size_of_a_style():
+    small, large = drawn((3, 4, 4), 0), np.tile(drawn((3, 4, 4), 0), (1, 3, 5))
+    other = Moments.of(tensor(drawn((3, 2, 2), 9)))
+    assert_same(
+        blend([(1.0, Moments.of(tensor(small))), (2.0, other)]), blend([(1.0, Moments.of(tensor(large))), (2.0, other)])
+    )
+
+
+@pytest.mark.parametrize("statistic", ["mean", "gram", "covariance"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients(statistic, weighted):
+    weight = torch.rand(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) if weighted else None
+    features = tensor(drawn((3, 3, 4), 2)).requires_grad_(True)
+    assert gradcheck(lambda f: getattr(Moments.of(f, weight), statistic), (features,))
+
+
+def test_detached_moments_have_no_graph():
+    moments = Moments.of(tensor(drawn((2, 3, 3), 0)).requires_grad_(True))
+    assert moments.gram.requires_grad
+    detached = moments.detach()
+    assert_same(detached, moments)
+    assert not (detached.count.requires_grad or detached.sum.requires_grad or detached.outer.requires_grad)
