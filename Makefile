@@ -16,8 +16,9 @@ help: ## Say what can be made.
 demo: $(VENV)/.installed ## Install Impasto, paint the bundled photo with the bundled painting, say where the picture lies.
 	@$(BIN)/impasto demo
 
+# Two processes of one thread each do more than two of two.
 test: lint ## Install the development tools and run every check but the slow tests.
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/.installed-dev ## Run the slow tests.
 	$(BIN)/python -m pytest -m slow

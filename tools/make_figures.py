@@ -97,8 +97,7 @@ def gallery() -> None:
 
 
 MAKERS: dict[str, Callable[[], None]] = {
-    maker.__name__: maker
-    for maker in (content_representation, style_representation, strength, scales, figure, gallery)
+    maker.__name__: maker for maker in (content_representation, style_representation, strength, scales, figure, gallery)
 }
 
 

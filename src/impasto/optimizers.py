@@ -199,9 +199,10 @@ class LBFGS:
                 if failures == _MOST_FAILURES:
                     raise OptimizationError(f"the loss stayed infinite or not a number after {failures} shorter steps")
             else:
+                failures = 0
                 self.memory.add(there.image - here.image, there.gradient - here.gradient)
                 if there.value <= here.value + 1e-4 * length * slope:
-                    here, shrink, failures, rises = there, 1.0, 0, 0
+                    here, shrink, rises = there, 1.0, 0
                 else:
                     shrink *= 0.5
                     rises += 1
