@@ -13,7 +13,7 @@ import torch
 import impasto
 from impasto import assets
 from impasto.api import inputs_of, load, settings_for, stylization, stylize
-from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, SettingsError
+from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, ImpastoWarning, SettingsError
 from impasto.images import Image
 from impasto.pastiche import Input, Recipe
 from impasto.settings import Settings
@@ -288,3 +288,8 @@ def test_a_picture_from_memory_cannot_be_found_again(files, photo, tmp_path):
     in_memory = Input.of(Image(photo(20, 20).pixels))
     with pytest.raises(ImageReadError):
         inputs_of(recipe_of(files, content=in_memory), [tmp_path])
+
+
+def test_a_setting_without_effect_warns():
+    with pytest.warns(ImpastoWarning, match="learning_rate has no effect"):
+        impasto.stylization("sample:coffee", "sample:the_scream", impasto.Settings(learning_rate=0.5))

@@ -1,4 +1,4 @@
-"""The commands and the code in README.md and docs/ run: sizes and iterations are made small, nothing else is changed."""
+"""The commands and the code in README.md and docs/ run: sizes and iterations are made small, nothing else is."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.errors import SettingsError
+from impasto.presets import presets
 from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings, parse_layers
 
 NUMBERS = {name: (kind, option) for name, (kind, option) in OPTIONS.items() if kind in (int, float)}
@@ -314,3 +315,23 @@ def test_any_text_is_layers_or_a_value_error(text):
     except ValueError:
         return
     assert all(isinstance(weight, float) for weight in layers.values())
+
+
+@pytest.mark.parametrize(
+    ("chosen", "idle"),
+    [
+        ({}, set()),
+        ({"optimizer": "adam", "learning_rate": 0.05, "averaging": 0.5}, set()),
+        ({"learning_rate": 0.05, "averaging": 0.5}, {"learning_rate", "averaging"}),
+        ({"optimizer": "adam", "history": 5}, {"history"}),
+        ({"scales": 1, "grain": 0.1, "coarse_size": 128}, {"grain", "coarse_size"}),
+        ({"scales": 2, "grain": 0.1}, set()),
+    ],
+)
+def test_a_setting_without_effect_is_known(chosen, idle):
+    assert set(Settings(**chosen).without_effect()) == idle
+
+
+def test_no_preset_sets_what_has_no_effect():
+    for preset in presets():
+        assert not preset.settings().without_effect(), preset.name

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from impasto import assets, devices, method
-from impasto.errors import ImageReadError, SettingsError
+from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
 from impasto.images import Image, as_image, read
 from impasto.method import Progress
 from impasto.pastiche import Input, Pastiche, Recipe
@@ -75,6 +76,8 @@ def stylization(content: Any, style: Any, settings: Settings | None = None, *, i
         ImpastoError: as for `stylize`.
     """
     settings = settings_for() if settings is None else settings
+    for name, reason in settings.without_effect().items():
+        warnings.warn(f"{name} has no effect: {reason}", ImpastoWarning, stacklevel=2)
     photograph = load(content)
     paintings = [load(one) for one in (style if _is_several(style) else [style])]
     if not paintings:

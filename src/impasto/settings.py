@@ -225,6 +225,18 @@ class Settings:
         """Names and values, of types that TOML and JSON can hold."""
         return {name: dict(value) if isinstance(value := getattr(self, name), Mapping) else value for name in OPTIONS}
 
+    def without_effect(self) -> dict[str, str]:
+        """The settings that differ from the defaults but change nothing beside the others, with the reason."""
+        reasons: dict[str, str] = {}
+        if self.optimizer == "lbfgs":
+            reasons |= dict.fromkeys(("learning_rate", "averaging"), "it belongs to Adam, and optimizer is lbfgs")
+        else:
+            reasons["history"] = "it belongs to L-BFGS, and optimizer is adam"
+        if self.scales == 1:
+            why = "there is one scale"
+            reasons |= dict.fromkeys(("coarse_size", "coarse_iterations", "grain"), why)
+        return {name: reason for name, reason in reasons.items() if name in self.changed()}
+
     def changed(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""
         default = Settings()
