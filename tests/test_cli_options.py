@@ -12,6 +12,8 @@ import pytest
 
 from cli_running import make_pictures, run
 from impasto.cli import COMMANDS, app, options
+from impasto.cli.rerun import RecipeSettings
+from impasto.cli.stylize import AllSettings
 from impasto.errors import SettingsError
 from impasto.images import WRITABLE_SUFFIXES
 from impasto.presets import preset
@@ -39,9 +41,9 @@ def entries(text: str) -> dict[str, str]:
 
 
 def test_the_options_are_the_settings():
-    assert [field.name for field in dataclasses.fields(options.AllSettings)] == list(OPTIONS)
-    assert [field.name for field in dataclasses.fields(options.RecipeSettings)] == list(OPTIONS)
-    assert options.AllSettings().given() == {}
+    assert [field.name for field in dataclasses.fields(AllSettings)] == list(OPTIONS)
+    assert [field.name for field in dataclasses.fields(RecipeSettings)] == list(OPTIONS)
+    assert AllSettings().given() == {}
 
 
 @pytest.mark.parametrize("command", ["stylize", "rerun"])
@@ -138,7 +140,7 @@ def test_a_mistake_in_a_preset_is_blamed_on_the_preset(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text("size = 5\n")
     with pytest.raises(SettingsError, match=r"^preset: size: got 5; .* \(in preset mine\.toml\)$"):
-        options.settings_of("mine.toml", options.AllSettings(size=64))
+        options.settings_of("mine.toml", AllSettings(size=64))
 
 
 LIGHT = [

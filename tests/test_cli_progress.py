@@ -58,8 +58,9 @@ def forecasts(
 
 # A CPU, a GPU that small pictures do not fill, and a machine without any fixed time.
 @pytest.mark.parametrize("fixed", [0.03, 0.5, 0.0])
-def test_the_time_left_is_right_once_two_scales_have_been_seen(fixed):
-    for place, said, true in forecasts(Settings(size=1024), fixed=fixed, per_pixel=7e-6, setup=1e-5):
+@pytest.mark.parametrize("setup", [1e-5, 1e-4])
+def test_the_time_left_is_right_once_two_scales_have_been_seen(fixed, setup):
+    for place, said, true in forecasts(Settings(size=1024), fixed=fixed, per_pixel=7e-6, setup=setup):
         if place.scale == 0 and place.iteration < 3:
             assert said is None
         elif place.scale >= 2 and place.iteration > 1:

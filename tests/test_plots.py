@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import errno
 import itertools
 import math
@@ -108,7 +107,7 @@ def test_the_legend_covers_no_data() -> None:
 def test_style_layers_darken_with_depth() -> None:
     terms = {f"style relu{block}_1": 1.0 for block in (3, 1, 5, 2, 4)}
     pastiche = painted(trace=[TracePoint(0, (40, 60), iteration, 5.0, terms) for iteration in (1, 2)])
-    lines = [line for line in losses(plots.figure(plain(RED), [plain(GREEN)], pastiche)).lines][:5]
+    lines = list(losses(plots.figure(plain(RED), [plain(GREEN)], pastiche)).lines)[:5]
     assert [line.get_label() for line in lines] == [f"Style relu{block}_1" for block in range(1, 6)]
     # Rec. 709 luma: what is left of a colour for somebody who sees none.
     lightness = [np.dot(to_rgb(line.get_color()), (0.2126, 0.7152, 0.0722)) for line in lines]
@@ -178,7 +177,7 @@ def test_pictures_keep_their_shape_and_their_distance(styles: int, size: tuple[i
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1 + 1e-6
         assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
-    assert boxes[-1].width * boxes[-1].height >= max(box.width * box.height for box in boxes[1:-1]) / 5
+    assert max(boxes[-1].width, boxes[-1].height) > 0.2 * figure.bbox.width
 
 
 def test_no_words_leave_their_place() -> None:
@@ -206,13 +205,21 @@ def test_a_figure_needs_a_painting() -> None:
 
 
 def test_nothing_global_is_touched() -> None:
-    code = (
-        "import sys, impasto.plots; assert 'matplotlib' not in sys.modules\n"
-        "import matplotlib; before = dict(matplotlib.rcParams)\n"
-        "import torch; from impasto.images import Image\n"
-        "impasto.plots.grid_figure([('one', Image(torch.zeros(1, 3, 8, 8)))], columns=1).canvas.draw()\n"
-        "assert 'matplotlib.pyplot' not in sys.modules and dict(matplotlib.rcParams) == before\n"
-    )
+    code = """
+import sys, impasto.plots
+assert "matplotlib" not in sys.modules
+import matplotlib, torch
+from impasto.images import Image
+
+def parameters():
+    # Asking for the backend would choose one, and import pyplot.
+    return {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
+
+before = parameters()
+impasto.plots.grid_figure([("one", Image(torch.zeros(1, 3, 8, 8)))], columns=1).canvas.draw()
+assert "matplotlib.pyplot" not in sys.modules
+assert parameters() == before
+"""
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
 
 
@@ -245,7 +252,7 @@ def test_a_sheet_is_a_grid_with_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml"), (".PNG", b"\x89PNG")]
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".PNG", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
 )
 def test_formats(tmp_path: Path, suffix: str, start: bytes) -> None:
     path = tmp_path / f"figure{suffix}"

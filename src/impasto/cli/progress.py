@@ -148,8 +148,6 @@ def bar(*, shown: bool, clock: Callable[[], float]) -> Iterator[Callable[[Positi
         refresh_per_second=5,
         # A terminal that cannot move its cursor would get a line each time.
         disable=console.is_dumb_terminal,
-        # Results go to stdout as they are, whatever is drawn here.
-        redirect_stdout=False,
     )
     task = drawn.add_task("", total=None, where="preparing", how="")
     forecast = Forecast(clock())
