@@ -293,3 +293,31 @@ def test_a_picture_from_memory_cannot_be_found_again(files, photo, tmp_path):
 def test_a_setting_without_effect_warns():
     with pytest.warns(ImpastoWarning, match="learning_rate has no effect"):
         impasto.stylization("sample:coffee", "sample:the_scream", impasto.Settings(learning_rate=0.5))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+    ],
+)
+def test_memory_that_is_used_up_is_told(failure, monkeypatch):
+    def used_up(*_, **__):
+        raise failure
+        yield
+
+    monkeypatch.setattr("impasto.method.stylization", used_up)
+    with pytest.raises(DeviceError, match="choose a smaller size than 48"):
+        impasto.stylize("sample:coffee", "sample:the_scream", size=48)
+
+
+def test_another_runtime_error_is_left_alone(monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("a bug")
+        yield
+
+    monkeypatch.setattr("impasto.method.stylization", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        impasto.stylize("sample:coffee", "sample:the_scream", size=48)

@@ -131,6 +131,17 @@ def test_a_scale_ends_when_the_picture_stands_still(pair):
     assert steps[-1].work == 30 * first + 10 * second < steps[-1].total_work == 30 * (first + second)
 
 
+@pytest.mark.parametrize(("tolerance", "iterations"), [(0.4, 30), (0.5, 10)])
+def test_what_counts_is_the_change_over_ten_iterations(pair, tolerance, iterations):
+    # A slope that never ends: Adam goes down it at its learning rate, here 0.05 levels a step, and 0.45 in nine.
+    def slope(objective: Objective, image: Tensor) -> Evaluation:
+        return Evaluation(image=image, value=float(image.mean()), terms={}, gradient=torch.ones_like(image))
+
+    drift = {"optimizer": "adam", "learning_rate": 0.05 / 255, "averaging": 0.0, "preconditioning": 0.0}
+    settings = shallow(scales=1, iterations=30, tolerance=tolerance, **drift)
+    assert len(paint(*pair, settings, evaluator=slope)) == iterations
+
+
 def test_without_tolerance_nothing_ends_early(pair):
     assert len(paint(*pair, shallow(scales=1, iterations=25))) == 25
 

@@ -132,7 +132,16 @@ def test_terms_too_small_to_see_are_left_out() -> None:
 
     assert "Range" not in labels(1e-9)
     assert "Range" not in labels(0.0)
-    assert "Range" in labels(0.1)
+    # The least of the others is 0.2.
+    assert "Range" not in labels(0.1)
+    assert "Range" in labels(0.3)
+
+
+def test_a_rounding_error_does_not_stretch_the_axis() -> None:
+    trace = list(painted(scales=1).trace)
+    trace[0] = TracePoint(0, (40, 60), 1, 3.0, {"content relu4_2": 1e-14, "style relu1_1": 3.0})
+    low, _ = losses(plots.figure(plain(RED), [plain(GREEN)], painted(trace=trace))).get_ylim()
+    assert low > 1e-7
 
 
 def test_size_labels_do_not_overlap() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto import assets, devices, method
-from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
+from impasto.errors import DeviceError, ImageReadError, ImpastoWarning, SettingsError
 from impasto.images import Image, as_image, read
 from impasto.method import Progress
 from impasto.pastiche import Input, Pastiche, Recipe
@@ -86,7 +86,20 @@ def stylization(content: Any, style: Any, settings: Settings | None = None, *, i
     start = None if isinstance(chosen, str) and chosen in OPTIONS["init"][1].words else load(chosen)
     device = devices.resolve(settings.device)
     settings = settings.replace(device=str(device), init=(start.name or "a picture") if start else chosen)
-    return method.stylization(photograph, paintings, settings, init=start, device=device)
+    return _memory_minded(method.stylization(photograph, paintings, settings, init=start, device=device), settings)
+
+
+def _memory_minded(steps: Iterator[Progress], settings: Settings) -> Iterator[Progress]:
+    """The same steps; memory that is used up becomes an error that says what to do."""
+    try:
+        yield from steps
+    except (MemoryError, RuntimeError) as error:
+        # What torch raises for it, on the CPU and on GPUs, has no type in common.
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise DeviceError(
+            f"the memory of {settings.device} is used up; choose a smaller size than {settings.size}, or another device"
+        ) from error
 
 
 def _is_several(style: Any) -> bool:

@@ -45,6 +45,8 @@ _PICTURES_IN_HAND = 16
 # The benchmark's sizes: long sides of 4:3 pictures, as many of them as its time allows, but at least two for a line.
 _SIDES = (64, 128, 192, 256, 384, 512, 768, 1024)
 _REPEATS = 3
+# What a size takes at least, in evaluations: one to warm up, one to be timed, and as much again for all the rest.
+_LEAST_PASSES = 3
 _MATRIX_SIDES = (512, 1024, 2048, 4096)
 
 
@@ -342,7 +344,7 @@ def measure(
             pixels = side * (side * 3 // 4)
             elapsed = time.perf_counter() - begin
             # The next size takes as long as the last one times its pixels; beginning it must not overrun the time.
-            if len(evaluations) >= 2 and elapsed + (1 + _REPEATS) * _next(evaluations, pixels) > seconds:
+            if len(evaluations) >= 2 and elapsed + _LEAST_PASSES * _next(evaluations, pixels) > seconds:
                 break
             image = torch.rand((1, 3, side * 3 // 4, side), generator=torch.Generator().manual_seed(side)).to(device)
             objective = _objective(backbone, image, content, style)

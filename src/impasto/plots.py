@@ -49,8 +49,8 @@ _INK, _GRAY, _FAINT = "#1a1a1a", "#6b6b6b", "#dedede"
 _STYLE_COLORS = ("#6fc5b9", "#42a1bb", "#3c78b4", "#4c4fa3", "#54277f")
 _CONTENT_COLORS = ("#e0701a", "#b03a0c")
 _OTHER_STYLES = ((0, (1, 1.5)), (0, (4, 1.5)))
-# Terms that stay this far under the least of the others are not part of the picture.
-_NEGLIGIBLE = 1e-2
+# What this far under the total does not stretch the axis.
+_NEGLIGIBLE = 1e-6
 _LINE_LENGTH = 140  # characters of the notes
 _PICTURE_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -342,11 +342,11 @@ def _terms(trace: Sequence[TracePoint]) -> list[_Term]:
     names = list(dict.fromkeys(name for point in trace for name in point.terms))
     content = [name for name in names if name.startswith("content ")]
     style = [name for name in names if name.startswith("style ")]
-    floor = _NEGLIGIBLE * min(_positive(point.terms.get(n) for n in content + style for point in trace), default=0.0)
+    low, _ = _range(trace, content + style)
     other = [
         name
         for name in names
-        if name not in content + style and max(_positive(point.terms.get(name) for point in trace), default=0.0) > floor
+        if name not in content + style and max(_positive(point.terms.get(name) for point in trace), default=0.0) > low
     ]
     terms = [_Term(n, n.capitalize(), c) for n, c in zip(content, _ramp(_CONTENT_COLORS, len(content)), strict=True)]
     # Layer names sort as the network runs.
@@ -436,14 +436,18 @@ def _draw_line(axes: Axes, term: _Term, values: Sequence[float | None], runs: Se
         line.set(marker="o", markersize=width + 2.0, markeredgewidth=0, markevery=lonely)
 
 
-def _set_loss_range(axes: Axes, trace: Sequence[TracePoint], terms: Sequence[_Term]) -> None:
-    """All the content and style terms, and of the total all but wild leaps; ticks at 1, 2, 5 or at powers of ten."""
-    main = [term.name for term in terms if term.style == "-"]
-    values = _positive(point.terms.get(name) for name in main for point in trace)
+def _range(trace: Sequence[TracePoint], main: Iterable[str]) -> tuple[float, float]:
+    """The least and the greatest loss to show: the terms called `main`, and the total but for wild leaps."""
     totals = sorted(_positive(point.value for point in trace)) or [1.0]
-    low = min([*values, totals[0]])
-    # A rejected step may have had any loss.
-    high = min(totals[-1], 100 * totals[len(totals) // 2])
+    middle = totals[len(totals) // 2]
+    values = _positive(point.terms.get(name) for name in main for point in trace)
+    # A term may begin a rounding error away from zero, and a rejected step may have had any loss.
+    return max(min([*values, totals[0]]), _NEGLIGIBLE * middle), min(totals[-1], 100 * middle)
+
+
+def _set_loss_range(axes: Axes, trace: Sequence[TracePoint], terms: Sequence[_Term]) -> None:
+    """Room for the losses to show; ticks at 1, 2, 5 or at powers of ten."""
+    low, high = _range(trace, [term.name for term in terms if term.style == "-"])
     room = max((high / low) ** 0.04, 1.05)
     low, high = low / room, high * room
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

@@ -181,7 +181,7 @@ class Settings:
         _METHOD,
         "A scale ends early when ten iterations change the picture by less than this (root mean square); 0 never ends "
         "early.",
-        unit="of 255 levels",
+        unit="levels of 255",
         low=0,
         high=255,
     )

@@ -25,9 +25,9 @@ from impasto.presets import DEFAULT
 _FOLDER = "demo"
 
 if TYPE_CHECKING:
-    from impasto.cli.options import SettingOptions as FewSettings
+    from impasto.cli.options import SettingOptions as AllSettings
 else:
-    FewSettings = setting_options("FewSettings", default_text, ("size", "strength", "device"))
+    AllSettings = setting_options("AllSettings", default_text)
 
 
 def demo(
@@ -38,7 +38,7 @@ def demo(
     ] = None,
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     preset: Preset = DEFAULT,
-    options: FewSettings = FewSettings(),  # noqa: B008  (frozen)
+    options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
     threads: Threads = None,
 ) -> int:
     """Paint a castle that comes with Impasto in the manner of The Starry Night.
@@ -60,7 +60,7 @@ def demo(
             OutputOptions(out=str(folder / "pastiche.png"), figure=str(folder / "figure.png")),
             report,
             stem="",
-            protect=(),
+            protect=inputs.files(inputs.starting_picture(settings.init)),
         )
         place.check()
         return painting.paint(

@@ -13,6 +13,7 @@ from impasto import assets
 from impasto._version import __version__
 from impasto.cli import reporting
 from impasto.cli.options import flag
+from impasto.cli.progress import duration
 from impasto.errors import AssetError, ImpastoError
 
 # What the package needs, and what it can use.
@@ -164,12 +165,12 @@ def _print(report: dict[str, Any]) -> None:
     if report["estimates"]:
         reporting.result("")
         reporting.table(
-            ("preset", "long side", "time", "memory", ""),
+            ("preset", "long side", "about", "memory", ""),
             [
                 (
                     one["preset"],
                     f"{one['size']} px",
-                    _duration(one["seconds"]),
+                    duration(one["seconds"]),
                     _gib(one["peak_bytes"]),
                     "" if one["fits"] else "more than is free: choose a smaller --size",
                 )
@@ -182,9 +183,3 @@ def _print(report: dict[str, Any]) -> None:
 
 def _gib(size: float) -> str:
     return f"{size / _GIB:.1f} GiB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

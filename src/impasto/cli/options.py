@@ -9,7 +9,7 @@ import dataclasses
 import math
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -157,24 +157,19 @@ def flag(meaning: str, **more: Any) -> Parameter:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SettingOptions:
-    """One option for each of some fields of `Settings`, None where it was not given."""
+    """One option for each field of `Settings`, None where it was not given."""
 
     def given(self) -> dict[str, Any]:
         """The settings that were given, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-def setting_options(name: str, shown_default: Callable[[str], str], settings: Iterable[str] = OPTIONS) -> Any:
-    """Makes a class of SettingOptions.
-
-    Args:
-        name: of the class.
-        shown_default: what is said to be the default of a setting.
-        settings: their names.
-    """
+@cache
+def setting_options(name: str, shown_default: Callable[[str], str]) -> Any:
+    """Makes a class of SettingOptions; the function gives what is said to be the default of a setting."""
     return dataclasses.make_dataclass(
         name,
-        [(setting, _setting(setting, shown_default(setting)), None) for setting in settings],
+        [(setting, _setting(setting, shown_default(setting)), None) for setting in OPTIONS],
         bases=(SettingOptions,),
         frozen=True,
         kw_only=True,
@@ -259,7 +254,7 @@ class OutputOptions:
             "save_every",
             "never",
             Option(
-                meaning="Also save the picture as it grows, every so many, as OUT-0001.png and so on.",
+                meaning="Also save the picture every N iterations while it grows, as OUT-0001.png and so on.",
                 group=OUTPUT,
                 unit="iterations",
                 low=1,
