@@ -321,3 +321,9 @@ def test_another_runtime_error_is_left_alone(monkeypatch):
     monkeypatch.setattr("impasto.method.stylization", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         impasto.stylize("sample:coffee", "sample:the_scream", size=48)
+
+
+def test_a_layer_named_twice_is_refused():
+    settings = settings_for(content_layers="relu4_2=1,block4_conv2=2")
+    with pytest.raises(SettingsError, match="block4_conv2 is relu4_2, which is named already"):
+        stylization("sample:coffee", "sample:the_scream", settings)

@@ -114,6 +114,7 @@ def inputs_of(recipe: Recipe, folders: Sequence[Path]) -> tuple[Image, list[Imag
 
     Raises:
         ImageReadError: a picture is not found, or has changed since.
+        AssetError: no bundled picture has the name that the recipe gives.
     """
     init = _found(recipe.init, folders) if recipe.init else None
     return _found(recipe.content, folders), [_found(style, folders) for style in recipe.styles], init

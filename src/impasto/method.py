@@ -21,6 +21,7 @@ from torch import Tensor
 
 from impasto.backbones import VGG19
 from impasto.backbones.vgg import LAYERS, canonical_name
+from impasto.errors import SettingsError
 from impasto.images import Image, fit, resize
 from impasto.objective import Evaluator, Objective, evaluate
 from impasto.optimizers import LBFGS, Adam, FrequencyPreconditioner, Optimizer
@@ -97,8 +98,8 @@ def stylization(
         SettingsError: a layer does not exist; raised at once, before the first iteration.
         OptimizationError: the loss is not finite and cannot be made so; the last Progress holds the best picture.
     """
-    content_weights = {canonical_name(k, setting="content_layers"): w for k, w in settings.content_layers.items() if w}
-    style_weights = {canonical_name(k, setting="style_layers"): w for k, w in settings.style_layers.items() if w}
+    content_weights = _canonical(settings.content_layers, "content_layers")
+    style_weights = _canonical(settings.style_layers, "style_layers")
     deepest = max({**content_weights, **style_weights}, key=list(LAYERS).index)
     backbone = VGG19(deepest, pooling=settings.pooling, padding=settings.padding).to(device or torch.device("cpu"))
     recipe = Recipe(
@@ -212,6 +213,17 @@ def balance(strength: float) -> tuple[float, float]:
     if strength == 0:
         return 1.0, 0.0
     return max(((1 - strength) / strength) ** 1.5, 0.01), 1.0
+
+
+def _canonical(weights: Mapping[str, float], setting: str) -> dict[str, float]:
+    """The weights by the layers' canonical names, without those that count nothing."""
+    found: dict[str, float] = {}
+    for name, weight in weights.items():
+        layer = canonical_name(name, setting=setting)
+        if layer in found:
+            raise SettingsError(setting, f"{name} is {layer}, which is named already; name each layer once")
+        found[layer] = weight
+    return {layer: weight for layer, weight in found.items() if weight}
 
 
 def _shared(weights: Mapping[str, float], total: float) -> dict[str, float]:

@@ -44,8 +44,6 @@ def pyramid(content: tuple[int, int], settings: Settings, *, min_side: int) -> l
     if settings.strength == 0 and settings.init == "content":
         # There is nothing to paint, and a small picture enlarged would not be the photograph any more.
         count = 1
-    if count == 1:
-        coarse = settings.size
     scales: list[Scale] = []
     for index in range(count):
         position = 1.0 if count == 1 else index / (count - 1)
