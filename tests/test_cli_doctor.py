@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from impasto import assets, planning
+from impasto import assets, devices, planning
 from impasto.cli import main
 from impasto.errors import AssetError
 
@@ -68,7 +68,7 @@ def test_what_is_missing_is_told_not_thrown(
         raise PermissionError(13, "no")
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    monkeypatch.setattr(planning, "memory", lambda _: None)
+    monkeypatch.setattr(devices, "memory", lambda _: None)
     monkeypatch.setattr(shutil, "disk_usage", unreadable)
     monkeypatch.setattr(planning, "measure", unreadable)
     assert short("--json") == 1
@@ -114,7 +114,7 @@ def test_a_lost_manifest(
 def test_too_large_is_marked(
     short: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(planning, "memory", lambda _: planning.Memory(4 * 2**30, 2 * 2**30))
+    monkeypatch.setattr(devices, "memory", lambda _: devices.Memory(4 * 2**30, 2 * 2**30))
     assert short() == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if "px" in line]
     assert len(rows) == 3 * len(assets.presets())

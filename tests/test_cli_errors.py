@@ -220,9 +220,9 @@ def test_a_device_that_is_not_here(device):
 
 @pytest.mark.usefixtures("no_painting")
 def test_a_size_that_no_memory_holds(monkeypatch):
-    from impasto import planning
+    from impasto import devices, planning
 
-    monkeypatch.setattr(planning, "memory", lambda device: planning.Memory(total=2 * 2**30, available=2**30))
+    monkeypatch.setattr(devices, "memory", lambda device: devices.Memory(total=2 * 2**30, available=2**30))
     refused = run("stylize", *P, "--size", "32768")
     assert refused.code == 1
     found = re.match(
@@ -236,9 +236,9 @@ def test_a_size_that_no_memory_holds(monkeypatch):
 
 
 def test_a_size_that_free_memory_does_not_hold_is_warned_of(monkeypatch):
-    from impasto import planning
+    from impasto import devices
 
-    monkeypatch.setattr(planning, "memory", lambda device: planning.Memory(total=2**40, available=1))
+    monkeypatch.setattr(devices, "memory", lambda device: devices.Memory(total=2**40, available=1))
     done = run("stylize", *P, *QUICK, "-q")
     assert done.code == 0
     assert done.err.startswith("impasto: warning: --size 32 takes about ")

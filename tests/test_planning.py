@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto import planning
+from impasto import devices, planning
 from impasto.errors import SettingsError
 from impasto.planning import Line, MachineSpeed
 from impasto.settings import Settings
@@ -128,7 +128,7 @@ def test_a_large_photograph_counts_as_it_is_read() -> None:
 
 
 def test_the_memory_of_this_machine() -> None:
-    memory = planning.memory()
+    memory = devices.memory()
     if memory is None:
         assert sys.platform != "linux"
     else:
@@ -140,9 +140,9 @@ def test_the_memory_of_a_container(tmp_path: Path, limit: str) -> None:
     (tmp_path / "memory.max").write_text(limit + "\n")
     (tmp_path / "memory.current").write_text("700000\n")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 100000\nslab 2\n")
-    expected = None if limit == "max" else planning.Memory(1_000_000, 400_000)
-    assert planning._container_memory(tmp_path) == expected
-    assert planning._container_memory(tmp_path / "none") is None
+    expected = None if limit == "max" else devices.Memory(1_000_000, 400_000)
+    assert devices._container_memory(tmp_path) == expected
+    assert devices._container_memory(tmp_path / "none") is None
 
 
 def test_measure_measures() -> None:

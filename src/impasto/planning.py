@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -201,49 +200,6 @@ def _pass_bytes(wanted: set[str]) -> float:
         found += size if before_is_found else 0
         before = size
     return most
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Memory in bytes.
-
-    Attributes:
-        total: what this process may ever have: of the machine, or of its container if that is less.
-        available: what it can still have now.
-    """
-
-    total: int
-    available: int
-
-
-def memory(device: torch.device | None = None) -> Memory | None:
-    """The memory of `device` (the CPU's, if None), or None where the system does not say."""
-    if device is not None and device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        return Memory(total, free)
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        sizes = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
-        machine = Memory(sizes["MemTotal"], sizes["MemAvailable"])
-    except (OSError, ValueError, KeyError, IndexError):
-        return None
-    container = _container_memory(Path("/sys/fs/cgroup"))
-    if container is None:
-        return machine
-    return Memory(min(machine.total, container.total), min(machine.available, container.available))
-
-
-def _container_memory(folder: Path) -> Memory | None:
-    """What the control group in `folder` allows, or None if it sets no limit."""
-    try:
-        limit = int((folder / "memory.max").read_text(encoding="ascii"))
-        used = int((folder / "memory.current").read_text(encoding="ascii"))
-        statistics = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
-        # Files read lately count as used, though the system gives them up when asked.
-        used -= int(statistics["inactive_file"])
-    except (OSError, ValueError, KeyError):
-        return None
-    return Memory(limit, max(0, limit - used))
 
 
 # --- Speed ------------------------------------------------------------------------------------------------------------

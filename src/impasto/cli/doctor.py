@@ -77,7 +77,7 @@ def _measure(report: dict[str, Any]) -> None:
     from impasto.presets import presets
 
     device = devices.resolve("auto")
-    memory = planning.memory(device)
+    memory = devices.memory(device)
     report["threads"] = torch.get_num_threads()
     report["devices"] = [_device(name) for name in devices.available()]
     report["memory"] = {"total": memory.total, "available": memory.available} if memory else None

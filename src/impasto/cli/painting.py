@@ -164,7 +164,7 @@ def _number(value: float) -> float | None:
 def _check_memory(content: Image, settings: Settings, styles: int) -> None:
     """Refuse what this machine has not the memory for, which would be known only after the smaller scales otherwise."""
     device = devices.resolve(settings.device)
-    memory = planning.memory(device)
+    memory = devices.memory(device)
     if memory is None:
         return
 

@@ -1,0 +1,104 @@
+"""Owns figures as files: where one may be written, and writing it whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from impasto._version import __version__
+from impasto.errors import ImageWriteError
+from impasto.images.messages import printable, reason
+from impasto.plots.page import DPI
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Suffixes that a figure can be written with, and the format each means.
+FIGURE_SUFFIXES: Mapping[str, str] = {".png": "png", ".pdf": "pdf", ".svg": "svg"}
+
+
+def write_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: int = DPI) -> Path:
+    """Write a figure, whole or not at all, in the format that the suffix names. Nothing in the file says when that was.
+
+    Args:
+        fig: from `figure` or `grid_figure`.
+        path: ends in .png, .pdf or .svg. Its folder must exist; a file that is there is replaced.
+        dpi: pixels an inch, of a PNG and of the pictures inside a PDF or SVG.
+
+    Returns:
+        The path as given.
+
+    Raises:
+        ImageWriteError: it cannot be written there.
+    """
+    kind, target = check_figure_path(path)
+    program = f"Impasto {__version__}"
+    metadata: dict[str, dict[str, str | None]] = {
+        "png": {"Software": program},
+        "pdf": {"Creator": program, "CreationDate": None},
+        "svg": {"Creator": program, "Date": None},
+    }
+    out = io.BytesIO()
+    fig.savefig(out, format=kind, dpi=dpi, metadata=metadata[kind], facecolor="white")
+    beside = target.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            beside.write_bytes(out.getvalue())
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise ImageWriteError(f"{_label(path)}: {_why_not_written(error, target)}") from error
+    return Path(path)
+
+
+def check_figure_path(path: str | os.PathLike[str]) -> tuple[str, Path]:
+    """Refuse what `write_figure` would refuse, without writing: to be called before long work begins.
+
+    Returns:
+        The format, one of the values of `FIGURE_SUFFIXES`, and the file, symbolic links followed.
+
+    Raises:
+        ImageWriteError: a figure cannot be written there.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in FIGURE_SUFFIXES:
+        received = f"got {printable(suffix)!r}" if suffix else "it has none"
+        raise ImageWriteError(
+            f"{_label(path)}: the suffix says how to write a figure: {received}; "
+            f"allowed are {', '.join(FIGURE_SUFFIXES)}"
+        )
+    try:
+        target = Path(os.path.realpath(path))
+        folder = target.parent
+        if not folder.is_dir():
+            raise ImageWriteError(f"{_label(path)}: there is no folder {_label(folder)}; make it first")
+        if target.exists() and not target.is_file():
+            what = "a folder; name a file in it" if target.is_dir() else "a device or a pipe; name a file"
+            raise ImageWriteError(f"{_label(path)}: this is {what}")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ImageWriteError(f"{_label(path)}: {_why_not_written(PermissionError(errno.EACCES, ''), target)}")
+    except (OSError, ValueError) as error:
+        raise ImageWriteError(f"{_label(path)}: it cannot be written there ({reason(error)})") from error
+    return FIGURE_SUFFIXES[suffix.lower()], target
+
+
+def _why_not_written(error: OSError, target: Path) -> str:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "the disk is full; make room, or choose another folder"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"there is no permission to write in {_label(target.parent)}; choose another folder"
+        case errno.ENAMETOOLONG:
+            return "the name is too long; choose a shorter one"
+        case _:
+            return f"it could not be written ({reason(error)})"
+
+
+def _label(path: str | os.PathLike[str]) -> str:
+    return printable(os.fspath(path), 240)

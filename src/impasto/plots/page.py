@@ -1,0 +1,146 @@
+"""Owns the page: its measures, inks and fonts, and words on it."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from impasto.images.messages import printable
+from impasto.pastiche import Pastiche
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+#: Pixels an inch of a PNG.
+DPI = 200
+
+WIDTH = 7.2  # of a page's two columns
+MARGIN, GAP, TITLE = 0.12, 0.12, 0.2
+MOST_HEIGHT = 4.2  # of the pictures
+LEAST_HEIGHT = 1.3  # of pictures side by side; panoramas go under one another
+PLOT_HEIGHT, ENTRY_HEIGHT = 2.0, 0.145
+ABOVE_PLOT, BELOW_PLOT, LINE = 0.38, 0.4, 0.135
+
+FONT = "DejaVu Sans"  # comes with Matplotlib, so that figures are alike everywhere
+SMALL, LARGE = 6.5, 7.5
+INK, GRAY, FAINT = "#1a1a1a", "#6b6b6b", "#dedede"
+_LINE_LENGTH = 140  # characters of the notes
+
+
+def settings_notes(pastiche: Pastiche, styles: int) -> list[str]:
+    """The key settings, in lines that fit the page."""
+    settings, image, trace = pastiche.settings, pastiche.image, pastiche.trace
+    method = {"lbfgs": "L-BFGS", "adam": "Adam"}[settings.optimizer]
+    if trace:
+        method += f", {_count(len(trace), 'iteration')} at {_count(len({point.scale for point in trace}), 'scale')}"
+    parts = [
+        f"{image.width} × {image.height} px",
+        *([f"{styles} styles in equal parts"] if styles > 1 else []),
+        f"strength {settings.strength:g}",
+        f"content weight {number_in_words(settings.content_weight)}",
+        f"style weight {number_in_words(settings.style_weight)}",
+        method,
+    ]
+    said = {"size", "strength", "content_weight", "style_weight", "optimizer", "scales", "device"}
+    for name, value in settings.changed().items():
+        if name not in said and not isinstance(value, Mapping):  # layers are named in the legend
+            parts.append(f"{name.replace('_', ' ')} {value if isinstance(value, str) else number_in_words(value)}")
+    versions = pastiche.recipe.versions
+    parts.append(f"Impasto {versions.get('impasto', '?')}, torch {versions.get('torch', '?')}, {settings.device}")
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) <= _LINE_LENGTH:
+            lines[-1] += f"  ·  {part}"
+        else:
+            lines.append(part)
+    return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def put_text(
+    fig: Figure,
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: float,
+    color: str,
+    weight: str = "normal",
+    align: str = "left",
+    width: float = math.inf,
+) -> Text:
+    """Words on the figure, their baseline `x` and `y` inches from its lower left corner; cut to `width` inches."""
+    text = fig.text(
+        x / fig.get_figwidth(),
+        y / fig.get_figheight(),
+        _drawable(words, weight),
+        fontsize=size,
+        color=color,
+        fontfamily=FONT,
+        fontweight=weight,
+        horizontalalignment=align,
+        parse_math=False,  # a file may be called $x$.jpg
+        usetex=False,
+    )
+    if text_width(fig, text) > width:
+        whole = text.get_text()
+
+        def fits(length: int) -> bool:
+            text.set_text(whole[:length].rstrip() + "…")
+            return text_width(fig, text) <= width
+
+        # The longest beginning that fits; the widths of beginnings ascend.
+        length = bisect.bisect_left(range(1, len(whole)), True, key=lambda n: not fits(n))
+        text.set_text(whole[:length].rstrip() + "…" if length else "")
+    return text
+
+
+def _drawable(words: str, weight: str) -> str:
+    """The words with a question mark for what the font does not have, instead of a warning and a box."""
+    from matplotlib import font_manager
+
+    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=FONT, weight=weight)))
+    known = font.get_charmap()
+    return "".join(character if ord(character) in known else "?" for character in printable(words, 2 * _LINE_LENGTH))
+
+
+def width_of(fig: Figure, words: str, size: float) -> float:
+    text = put_text(fig, 0, 0, words, size=size, color=INK)
+    width = text_width(fig, text)
+    text.remove()
+    return width
+
+
+def text_width(fig: Figure, text: Text) -> float:
+    return float(text.get_window_extent().width) / fig.dpi
+
+
+def new_figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=None)
+    FigureCanvasAgg(fig)
+    return fig
+
+
+def add_axes(fig: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    across, down = fig.get_figwidth(), fig.get_figheight()
+    return fig.add_axes((left / across, bottom / down, width / across, height / down), facecolor="white")
+
+
+def number_in_words(value: float) -> str:
+    """A number as it is read most easily: 0.02, 500, 3·10⁷."""
+    if value == 0 or 1e-3 <= value < 1e5:
+        return f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
+    mantissa, exponent = f"{value:e}".split("e")
+    mantissa = f"{float(mantissa):.3g}"
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if mantissa == "1" else f"{mantissa}·{power}"
