@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import impasto
+from impasto.backbones.vgg import LAYERS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -101,3 +102,12 @@ def test_the_notebook_names_are_public() -> None:
         for name in re.findall(r"impasto\.([A-Z]\w+|stylize|stylization|preset)\b", page.read_text())
     }
     assert used <= set(impasto.__all__), used - set(impasto.__all__)
+
+
+def test_the_table_of_layers_is_the_networks() -> None:
+    text = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(relu\d_1)` \| (\d+) px \| (\d+) px \|", text, re.MULTILINE)
+    assert len(rows) == 5
+    for name, field, stride in rows:
+        assert (int(field), int(stride)) == (LAYERS[name].receptive_field, LAYERS[name].stride), name
+    assert set(re.findall(r"sees (\d+) px across", text)) == {str(LAYERS["relu5_1"].receptive_field)}

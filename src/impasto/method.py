@@ -1,11 +1,10 @@
 """Owns the method: how a photograph becomes a painting. Read this first.
 
 Neural style transfer (Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016)
-asks a
-network that has learned to see for two things: *what* is in the photograph (the features of a deep layer) and *how* the
-painting is painted (which features occur together, at five depths). Then it changes the pixels of a third picture until
-it has the first and the second. Here that is done coarse to fine: large forms on a small picture, brushwork on the full
-one.
+asks a network that has learned to see for two things: *what* is in the photograph (the features of a deep layer) and
+*how* the painting is painted (which features occur together, at five depths). Then it changes the pixels of a third
+picture until it has the first and the second. Here that is done coarse to fine: large forms on a small picture,
+brushwork on the full one.
 """
 
 from __future__ import annotations
@@ -261,8 +260,8 @@ def _start(
 def _enlarged(picture: Tensor, size: tuple[int, int], grain: float, chance: torch.Generator) -> Tensor:
     """The picture at the next scale, with grain on it.
 
-    On a smooth picture, which an enlarged one is, the gradient through the network's poolings is a faint grid, and
-    every step strengthens it. Grain breaks it up, and is painted over.
+    On a smooth picture, which an enlarged one is, the gradient through the network has a faint grid in it, and every
+    step strengthens it. Grain breaks it up, and is painted over.
     """
     noise = torch.randn((1, 1, *size), generator=chance).to(picture.device)
     return resize(picture, size) + grain * noise

@@ -57,7 +57,7 @@ class Objective:
         content_weights, style_weights: weight of each layer's term, all factors included.
         tv_weight, range_weight: weights of the two terms on the pixels themselves.
         normalization: how losses are divided, see `losses`.
-        scale: factor on everything; changes no minimum, but the numbers an optimiser meets.
+        layers: all layers that content and style ask for.
     """
 
     backbone: VGG19

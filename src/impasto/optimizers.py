@@ -70,7 +70,7 @@ class FrequencyPreconditioner:
 
     Args:
         size: (height, width) in pixels.
-        power: 0 leaves the gradient as it is; 1 is the default of the method.
+        power: 0 leaves the gradient as it is.
     """
 
     def __init__(self, size: tuple[int, int], power: float, *, device: torch.device | None = None) -> None:

@@ -76,8 +76,7 @@ class Settings:
     """Everything that decides how a pastiche looks, but for the pictures themselves.
 
     Every field is checked, whether it comes from code, a command, a preset or a picture. Layer weights may be given as
-    a
-    mapping or as text: `"relu1_1=1,relu2_1=0.5"`, and a list of layers without weights counts each once.
+    a mapping or as text, `"relu1_1=1,relu2_1=0.5"`; a list of layers without weights counts each once.
 
     Raises:
         SettingsError: a value has the wrong type or lies outside its range; the error names the setting.

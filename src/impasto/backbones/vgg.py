@@ -142,8 +142,8 @@ class VGG19(nn.Module):
 
     def _add(self, name: str, weight: Tensor, bias: Tensor) -> None:
         if name == "conv1_1":
-            # RGB in [0, 1] -> BGR in 0..255 less the mean, folded into the first convolution. With zero padding the
-            # border would then be black instead of the mean colour; `features` restores that by subtracting the mean.
+            # From RGB in [0, 1] to BGR in 0..255, folded into the first convolution. The mean is subtracted from the
+            # image instead, so that padding with zeros pads with the mean colour, as in training.
             weight = weight.flip(1) * 255.0
         self.convolutions[name + "_weight"] = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
         self.convolutions[name + "_bias"] = nn.Parameter(bias)

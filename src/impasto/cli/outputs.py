@@ -133,10 +133,6 @@ class Output:
 
         self._check_free(figure)
         _, target = plots.check_figure_path(figure)
-        if not os.access(target.parent, os.W_OK | os.X_OK):
-            raise ImageWriteError(
-                f"{figure}: there is no permission to write in {target.parent}; choose another folder"
-            )
         if any(_same(figure, source) for source in self.protect):
             raise ImageWriteError(f"{figure}: it is an input, and would be lost; choose another name")
         if self.path is not None and target == Path(os.path.realpath(self.path)):
