@@ -43,6 +43,11 @@ class Run:
         assert self.err.count("\n") == 1, self.err
         return self.err.removeprefix("impasto: error: ").rstrip("\n")
 
+    @property
+    def notes(self) -> list[str]:
+        """The lines on stderr but for those on faults, which pictures painted in two iterations do show."""
+        return [line for line in self.err.splitlines() if "warning: the picture shows" not in line]
+
 
 def run(*arguments: str, stdin: bytes = b"") -> Run:
     """Runs `impasto` with the arguments within this process."""

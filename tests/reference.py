@@ -115,6 +115,31 @@ def gram_loss_relative(features: Array, target: Array) -> float:
     return float(np.linalg.norm(G - A) ** 2 / np.linalg.norm(A) ** 2)
 
 
+def wasserstein_loss_paper(features: Array, target: Array) -> float:
+    """‖μ − ν‖² + tr(C + D − 2 (C D)^½): C D has the eigenvalues of D^½ C D^½ (Dowson & Landau 1982)."""
+    C, D = covariance(features), covariance(target)
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(C @ D).real, 0.0))
+    return float(np.sum((mean(features) - mean(target)) ** 2) + np.trace(C + D) - 2 * np.sum(roots))
+
+
+def wasserstein_loss_relative(features: Array, target: Array) -> float:
+    """The same as a share of ‖ν‖² + tr D."""
+    size = np.sum(mean(target) ** 2) + np.trace(covariance(target))
+    return wasserstein_loss_paper(features, target) / float(size)
+
+
+def statistics_loss_paper(features: Array, target: Array) -> float:
+    """‖μ − ν‖² + ‖σ − τ‖² (Huang & Belongie 2017)."""
+    deviations = [np.sqrt(np.diag(covariance(f))) for f in (features, target)]
+    return float(np.sum((mean(features) - mean(target)) ** 2) + np.sum((deviations[0] - deviations[1]) ** 2))
+
+
+def statistics_loss_relative(features: Array, target: Array) -> float:
+    """The same as a share of ‖ν‖² + ‖τ‖²."""
+    size = np.sum(mean(target) ** 2) + np.trace(covariance(target))
+    return statistics_loss_paper(features, target) / float(size)
+
+
 def total_variation(image: Array) -> float:
     """Mean of the squared differences between all pairs of neighbours, down and across."""
     channels, height, width = image.shape

@@ -25,6 +25,7 @@ FAST = {
     "content_layers": "relu2_1",
     "style_layers": "relu1_1",
     "device": "cpu",
+    "precision": "float32",
 }
 
 
@@ -115,6 +116,13 @@ def test_the_device_that_was_taken_is_noted(files):
     assert torch.device(noted)
 
 
+def test_the_precision_that_was_taken_is_noted(files):
+    for asked in ("auto", "float32", "bfloat16"):
+        settings = Settings(**(FAST | {"precision": asked}))
+        noted = next(stylization(*files, settings)).pastiche().settings.precision
+        assert noted == asked or (asked == "auto" and noted in ("float32", "bfloat16"))
+
+
 @pytest.mark.parametrize("kind", [list, tuple])
 def test_several_styles(files, kind):
     pastiche = stylize(files[0], kind([files[1], files[0]]), **FAST)
@@ -189,7 +197,7 @@ def test_stylization_reads_everything_before_the_first_step(files):
 
 def test_stylization_without_settings_is_the_default_preset(files):
     progress = next(stylization(*files))
-    assert progress.pastiche().settings.replace(device="auto") == settings_for()
+    assert progress.pastiche().settings.replace(device="auto", precision="auto") == settings_for()
 
 
 # --- inputs_of

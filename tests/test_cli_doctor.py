@@ -114,7 +114,7 @@ def test_a_lost_manifest(
 def test_too_large_is_marked(
     short: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(devices, "memory", lambda _: devices.Memory(4 * 2**30, 2 * 2**30))
+    monkeypatch.setattr(devices, "memory", lambda _: devices.Memory(4 * 2**30, 2**30))
     assert short() == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if "px" in line]
     assert len(rows) == 3 * len(assets.presets())

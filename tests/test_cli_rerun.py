@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def paint(*options: str, styles: tuple[str, ...] = ("painting.png",), out: str = "out.png") -> None:
     done = run("stylize", "photo.png", *styles, *QUICK, "-q", "-o", out, *options)
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.notes) == (0, [])
 
 
 def same_picture(one: str, other: str) -> bool:
@@ -50,7 +50,7 @@ def rewrite(change: object, path: str = "out.png") -> None:
 def test_the_same_picture_to_the_last_bit(options):
     paint(*options, styles=("painting.png", "other.png"))
     done = run("rerun", "out.png", "-q")
-    assert (done.code, done.out, done.err) == (0, "out-rerun.png\n", "")
+    assert (done.code, done.out, done.notes) == (0, "out-rerun.png\n", [])
     assert Path("out-rerun.png").read_bytes() == Path("out.png").read_bytes()
 
 

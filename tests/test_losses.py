@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
 import reference
-from impasto.losses import content_loss, gram_loss, range_loss, total_variation_loss
+from impasto.losses import (
+    STYLE_LOSSES,
+    content_loss,
+    gram_loss,
+    range_loss,
+    statistics_loss,
+    total_variation_loss,
+    wasserstein_loss,
+)
 from impasto.representations import Moments
 
 RELATIVE = 1e-11
@@ -21,6 +29,12 @@ SHAPES = st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6))
 SEEDS = st.integers(0, 2**32 - 1)
 NORMALIZATIONS = ["relative", "paper"]
 CONTENT = {"relative": reference.content_loss_relative, "paper": reference.content_loss_paper}
+OTHERS = {
+    (wasserstein_loss, "relative"): reference.wasserstein_loss_relative,
+    (wasserstein_loss, "paper"): reference.wasserstein_loss_paper,
+    (statistics_loss, "relative"): reference.statistics_loss_relative,
+    (statistics_loss, "paper"): reference.statistics_loss_paper,
+}
 GRAM = {"relative": reference.gram_loss_relative, "paper": reference.gram_loss_paper}
 
 
@@ -135,3 +149,49 @@ def test_gradients_of_the_losses_on_pixels():
     assert min(float(image.abs().min()), float((image - 1).abs().min())) > 1e-5
     assert gradcheck(total_variation_loss, (image.clone().requires_grad_(True),))
     assert gradcheck(range_loss, (image.clone().requires_grad_(True),))
+
+
+# --- Losses of means and covariances. Roots of what is rounded: 1e-6 relative.
+
+
+@pytest.mark.parametrize(("loss", "normalization"), OTHERS)
+@given(st.tuples(st.integers(1, 5), st.integers(2, 6), st.integers(3, 6)), SEEDS)
+def test_other_style_losses_are_their_definitions(loss, normalization, shape, seed):
+    features, target = drawn(shape, seed), drawn_target(shape, seed + 1)
+    expected = OTHERS[loss, normalization](features, target)
+    assert float(loss(moments(features), moments(target), normalization)) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", [wasserstein_loss, statistics_loss])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_gradients_of_other_style_losses(loss, normalization):
+    features = tensor(drawn((3, 3, 4), 0)).requires_grad_(True)
+    target = tensor(drawn_target((3, 3, 4), 1))
+    assert gradcheck(lambda f: loss(Moments.of(f), Moments.of(target), normalization), (features,), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", STYLE_LOSSES)
+def test_a_style_loss_of_nothing_to_change_is_nothing(name):
+    same = moments(drawn((4, 5, 6), 2))
+    assert float(STYLE_LOSSES[name](same, same, "relative")) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", STYLE_LOSSES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_fewer_positions_than_channels_leave_value_and_gradient_finite(name, dtype):
+    """The covariance of a small picture is singular; so is that of a flat one."""
+    target = Moments.of(tensor(drawn_target((12, 6, 6), 1)).to(dtype))
+    for features in (tensor(drawn((12, 2, 2), 0)).to(dtype), torch.full((1, 12, 2, 2), 0.5, dtype=dtype)):
+        leaf = features.requires_grad_(True)
+        value = STYLE_LOSSES[name](Moments.of(leaf), target, "relative")
+        (gradient,) = torch.autograd.grad(value, leaf)
+        assert torch.isfinite(value)
+        assert torch.isfinite(gradient).all()
+
+
+def test_wasserstein_of_a_shift_is_its_length():
+    features = drawn((3, 5, 5), 0)
+    shift = np.array([1.0, -2.0, 0.5])[:, None, None]
+    assert float(wasserstein_loss(moments(features + shift), moments(features), "paper")) == pytest.approx(
+        5.25, rel=1e-6
+    )

@@ -14,9 +14,9 @@ from torch import Tensor
 from impasto import api
 from impasto.backbones import VGG19
 from impasto.errors import OptimizationError, SettingsError
-from impasto.images import Image, fit, read
+from impasto.images import Image, fit, read, resize
 from impasto.losses import content_loss, gram_loss
-from impasto.method import Progress, balance, stylization
+from impasto.method import Progress, _enlarged, balance, detail_share, stylization
 from impasto.objective import Evaluation, Objective, evaluate
 from impasto.pastiche import Input, Recipe
 from impasto.presets import preset
@@ -428,6 +428,7 @@ GOLDEN_SETTINGS = {
     "tv_weight": 0.1,
     "content_layers": {"relu3_2": 1.0, "relu4_2": 1.0},
     "style_layers": {"relu1_1": 4.0, "relu2_1": 2.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0},
+    "style_loss": "gram",
     "style_scale": 1.25,
     "init": "content",
     "seed": 7,
@@ -441,11 +442,13 @@ GOLDEN_SETTINGS = {
     "optimizer": "lbfgs",
     "history": 4,
     "preconditioning": 1.0,
+    "detail": 0.8,
     "grain": 0.02,
     "learning_rate": 0.03,
     "averaging": 0.7,
     "tolerance": 0.0,
     "device": "cpu",
+    "precision": "float32",
 }
 # Other machines sum in another order, and the optimiser doubles that at every step.
 GOLDEN_TOLERANCE = 1e-3
@@ -470,6 +473,45 @@ def test_golden_trace(photo, painting, golden, optimizer):
         assert found[:2] == known[:2]
         # A term may be next to nothing: what counts is its share of the whole.
         assert found == pytest.approx(known, rel=GOLDEN_TOLERANCE, abs=1e-4 * known[2]), line
+
+
+# --- What an enlarged picture lacks
+
+
+@pytest.mark.parametrize(
+    ("chosen", "share"),
+    [
+        ({"detail": 1.0, "strength": 0.2}, 1.0),
+        ({"detail": 0.6, "strength": 0.5}, 0.6),
+        ({"detail": 1.0, "strength": 0.75}, 0.5),
+        ({"detail": 1.0, "strength": 1.0}, 0.0),
+        ({"detail": 1.0, "content_weight": 0}, 0.0),
+        ({"detail": 0.0}, 0.0),
+    ],
+)
+def test_detail_fades_out_as_the_photograph_counts_less(chosen, share):
+    assert detail_share(Settings(**chosen)) == pytest.approx(share)
+
+
+def test_an_enlarged_photograph_gets_all_of_its_detail_back(photo):
+    photograph = photo(64, 96).pixels
+    small = resize(photograph, (32, 48))
+    settings = Settings(detail=1.0, grain=0.0)
+    whole = _enlarged(small, photograph, settings, torch.Generator())
+    assert torch.allclose(whole, photograph, atol=1e-6)
+    assert (
+        root_mean_square(_enlarged(small, photograph, settings.replace(detail=0.0), torch.Generator()), photograph) > 1
+    )
+
+
+def test_grain_is_grey_and_of_its_size(photo):
+    flat = torch.full((1, 3, 64, 96), 0.5)
+    grainy = _enlarged(flat[..., ::2, ::2], flat, Settings(grain=0.05), torch.Generator().manual_seed(1))
+    grain = grainy - 0.5
+    assert torch.equal(grain[:, 0], grain[:, 1])
+    assert float(grain.std()) == pytest.approx(0.05, rel=0.3)
+    # As in pictures, neighbours are alike.
+    assert float((grain[..., 1:] * grain[..., :-1]).mean() / grain.square().mean()) > 0.3
 
 
 # --- End to end

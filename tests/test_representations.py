@@ -105,3 +105,32 @@ def test_detached_moments_have_no_graph():
     detached = moments.detach()
     assert_same(detached, moments)
     assert not (detached.count.requires_grad or detached.sum.requires_grad or detached.outer.requires_grad)
+
+
+@given(st.tuples(st.integers(1, 6), st.integers(1, 40), st.integers(1, 40)), SEEDS)
+def test_half_precision_is_summed_in_float32(shape, seed):
+    features = tensor(drawn(shape, seed)).bfloat16()
+    moments, exact = Moments.of(features), Moments.of(features.double())
+    assert moments.sum.dtype == moments.outer.dtype == moments.count.dtype == torch.float32
+    torch.testing.assert_close(moments.sum.double(), exact.sum, rtol=1e-5, atol=1e-4)
+    # Sums of 256 products are rounded to 8 bits each: a half of 2⁻⁸ at most, and much less of many.
+    scale = exact.outer.diagonal().max()
+    assert float((moments.outer.double() - exact.outer).abs().max() / scale) < 2**-8
+
+
+def test_half_precision_of_many_positions_loses_little():
+    features = tensor(drawn((16, 128, 128), 3)).abs().bfloat16()
+    moments, exact = Moments.of(features), Moments.of(features.double())
+    # A single product in bfloat16 would be off by 1e-3.
+    assert float((moments.outer.double() - exact.outer).norm() / exact.outer.norm()) < 3e-4
+
+
+def test_the_gradient_in_half_precision_points_the_same_way():
+    features = tensor(drawn((8, 40, 40), 5))
+    directions = torch.randn((8, 8), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    gradients = []
+    for dtype in (torch.float64, torch.bfloat16):
+        leaf = features.to(dtype).detach().clone().requires_grad_(True)
+        (Moments.of(leaf).outer * directions).sum().backward()
+        gradients.append(leaf.grad.double().flatten())
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.9999

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from torch import nn
 
 import reference
+from conftest import photo_pixels
 from impasto import assets
 from impasto.api import load
 from impasto.backbones import VGG19
@@ -304,3 +305,35 @@ def test_a_weights_file_without_a_layer(tmp_path, weights_path):
     save_file(kept, tmp_path / "partial.safetensors")
     with pytest.raises(AssetError, match="partial"):
         VGG19("relu1_2", weights=tmp_path / "partial.safetensors")
+
+
+FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+def test_half_precision_is_near_full_precision(vgg):
+    image = photo_pixels(64, 96)
+    half = VGG19("relu5_1", dtype=torch.bfloat16)
+    for layer, features in half(image, FIVE).items():
+        full = vgg(image, [layer])[layer]
+        assert features.dtype == torch.bfloat16
+        assert float((features.float() - full).norm() / full.norm()) < 0.02, layer
+
+
+def test_half_precision_sees_small_steps():
+    """Pixels go in as float32: a change of a thousandth is seen, which bfloat16 would round away."""
+    half = VGG19("relu1_1", dtype=torch.bfloat16)
+    image = photo_pixels(32, 32)
+    changed = half(image + 1e-3, ["relu1_1"])["relu1_1"].float() - half(image, ["relu1_1"])["relu1_1"].float()
+    assert float(changed.abs().mean()) > 0
+    assert half.convolutions["conv1_1_weight"].dtype == torch.float32
+
+
+def test_gradients_in_half_precision_reach_the_image(vgg):
+    half = VGG19("relu5_1", dtype=torch.bfloat16)
+    gradients = []
+    for network in (vgg, half):
+        leaf = photo_pixels(64, 64).requires_grad_(True)
+        sum(features.float().square().mean() for features in network(leaf, FIVE).values()).backward()
+        gradients.append(leaf.grad.flatten())
+    assert gradients[1].dtype == torch.float32
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.95

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from impasto._version import __version__
 
 if TYPE_CHECKING:
-    from impasto.api import load, stylization, stylize
+    from impasto.api import judge, load, stylization, stylize
     from impasto.errors import (
         AssetError,
         DeviceError,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from impasto.images import Image
     from impasto.method import Progress
+    from impasto.metrics import Judgement
     from impasto.pastiche import Pastiche, Recipe
     from impasto.presets import Preset, preset
     from impasto.settings import Settings
@@ -45,6 +46,7 @@ _HOMES = {
     "ImageWriteError": "errors",
     "ImpastoError": "errors",
     "ImpastoWarning": "errors",
+    "Judgement": "metrics",
     "OptimizationError": "errors",
     "Pastiche": "pastiche",
     "Preset": "presets",
@@ -52,6 +54,7 @@ _HOMES = {
     "Recipe": "pastiche",
     "Settings": "settings",
     "SettingsError": "errors",
+    "judge": "api",
     "load": "api",
     "preset": "presets",
     "stylization": "api",
@@ -67,6 +70,7 @@ __all__ = [
     "ImageWriteError",
     "ImpastoError",
     "ImpastoWarning",
+    "Judgement",
     "OptimizationError",
     "Pastiche",
     "Preset",
@@ -75,6 +79,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "__version__",
+    "judge",
     "load",
     "preset",
     "stylization",

@@ -12,6 +12,7 @@ from impasto import assets, devices, method
 from impasto.errors import DeviceError, ImageReadError, ImpastoWarning, SettingsError
 from impasto.images import Image, as_image, read
 from impasto.method import Progress
+from impasto.metrics import Judge, Judgement
 from impasto.pastiche import Input, Pastiche, Recipe
 from impasto.presets import DEFAULT, preset
 from impasto.settings import OPTIONS, Settings
@@ -85,7 +86,11 @@ def stylization(content: Any, style: Any, settings: Settings | None = None, *, i
     chosen = settings.init if init is None else init
     start = None if isinstance(chosen, str) and chosen in OPTIONS["init"][1].words else load(chosen)
     device = devices.resolve(settings.device)
-    settings = settings.replace(device=str(device), init=(start.name or "a picture") if start else chosen)
+    settings = settings.replace(
+        device=str(device),
+        precision=str(devices.precision(settings.precision, device)).removeprefix("torch."),
+        init=(start.name or "a picture") if start else chosen,
+    )
     return _memory_minded(method.stylization(photograph, paintings, settings, init=start, device=device), settings)
 
 
@@ -104,6 +109,22 @@ def _memory_minded(steps: Iterator[Progress], settings: Settings) -> Iterator[Pr
 
 def _is_several(style: Any) -> bool:
     return isinstance(style, Sequence) and not isinstance(style, str | bytes)
+
+
+def judge(content: Any, style: Any, pastiche: Any) -> Judgement:
+    """How good `pastiche` is: near `style` in style, near `content` in content, and which faults it shows.
+
+    For several pastiches of one pair, `metrics.Judge` looks at the pair only once.
+
+    Args:
+        content, style, pastiche: anything that `load` takes; `style` may be a list, and `pastiche` a Pastiche.
+
+    Raises:
+        ImpastoError: a picture cannot be read, or is too small to be looked at.
+    """
+    paintings = [load(one) for one in (style if _is_several(style) else [style])]
+    picture = pastiche.image if isinstance(pastiche, Pastiche) else load(pastiche)
+    return Judge(load(content), paintings).judge(picture)
 
 
 def inputs_of(recipe: Recipe, folders: Sequence[Path]) -> tuple[Image, list[Image], Image | None]:

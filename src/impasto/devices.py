@@ -33,6 +33,22 @@ def resolve(name: str) -> torch.device:
     return torch.device(wanted)
 
 
+def precision(name: str, device: torch.device) -> torch.dtype:
+    """The number type called `name`; `auto` is bfloat16 where `device` multiplies in it, float32 elsewhere."""
+    if name == "auto":
+        return torch.bfloat16 if _has_bfloat16(device) else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware itself multiplies in bfloat16; where it does not, that is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return False
+
+
 @dataclass(frozen=True)
 class Memory:
     """Memory in bytes.

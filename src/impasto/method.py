@@ -18,6 +18,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from impasto import devices
 from impasto.backbones import VGG19
 from impasto.backbones.vgg import LAYERS, canonical_name
 from impasto.errors import SettingsError
@@ -97,17 +98,18 @@ def stylization(
         SettingsError: a layer does not exist; raised at once, before the first iteration.
         OptimizationError: the loss is not finite and cannot be made so; the last Progress holds the best picture.
     """
-    content_weights = _canonical(settings.content_layers, "content_layers")
-    style_weights = _canonical(settings.style_layers, "style_layers")
+    content_weights, style_weights = _layers(settings)
     deepest = max({**content_weights, **style_weights}, key=list(LAYERS).index)
-    backbone = VGG19(deepest, pooling=settings.pooling, padding=settings.padding).to(device or torch.device("cpu"))
+    device = device or torch.device("cpu")
+    dtype = devices.precision(settings.precision, device)
+    backbone = VGG19(deepest, pooling=settings.pooling, padding=settings.padding, dtype=dtype).to(device)
     recipe = Recipe(
         settings=settings,
         content=Input.of(content),
         styles=tuple(map(Input.of, styles)),
         init=Input.of(init) if init else None,
     )
-    return _paint(content, styles, init, recipe, backbone, content_weights, style_weights, evaluator)
+    return _paint(content, styles, init, recipe, backbone, evaluator)
 
 
 def _paint(
@@ -116,8 +118,6 @@ def _paint(
     init: Image | None,
     recipe: Recipe,
     backbone: VGG19,
-    content_weights: Mapping[str, float],
-    style_weights: Mapping[str, float],
     evaluator: Evaluator,
 ) -> Iterator[Progress]:
     settings = recipe.settings
@@ -137,14 +137,13 @@ def _paint(
     for index, scale in enumerate(scales):
         # What to aim for, at this size.
         photograph = resize(content.pixels, scale.size).to(device)
-        paintings = [_painting_at(style, scale.size, settings.style_scale).to(device) for style in styles]
-        objective = _objective(backbone, photograph, paintings, content_weights, style_weights, settings)
+        objective = objective_at(backbone, photograph, styles, settings)
 
         # Where to start: from the scale before, enlarged.
         if picture is None:
-            picture = _start(photograph, paintings, init, settings.init, chance)
+            picture = _start(photograph, styles, init, settings.init, chance)
         else:
-            picture = _enlarged(picture, scale.size, settings.grain, chance)
+            picture = _enlarged(picture, photograph, settings, chance)
             optimizer.resize(scale.size)
 
         # The descent.
@@ -179,20 +178,25 @@ def _paint(
         picture = picture.clamp(0, 1)
 
 
-def _objective(
-    backbone: VGG19,
-    photograph: Tensor,
-    paintings: Sequence[Tensor],
-    content_weights: Mapping[str, float],
-    style_weights: Mapping[str, float],
-    settings: Settings,
-) -> Objective:
-    """The targets and weights for one scale; strength shifts the balance between content and style."""
+def objective_at(backbone: VGG19, photograph: Tensor, styles: Sequence[Image], settings: Settings) -> Objective:
+    """What a picture of the photograph's size is to be like: its targets, and the weights.
+
+    Args:
+        backbone: the network, as deep as the deepest layer that the settings name.
+        photograph: (1, 3, height, width) at the size to be painted at.
+        styles: the paintings, of any size; they are looked at with the area of the photograph.
+        settings: layers, weights and strength, which shifts the balance between content and style.
+
+    Raises:
+        SettingsError: a layer does not exist.
+    """
+    content_weights, style_weights = _layers(settings)
+    size = (photograph.shape[-2], photograph.shape[-1])
     with torch.no_grad():
         content = backbone(photograph, content_weights)
         statistics = [
             {layer: Moments.of(features) for layer, features in backbone(painting, style_weights).items()}
-            for painting in paintings
+            for painting in (_painting_at(style, size, settings.style_scale).to(photograph.device) for style in styles)
         ]
     content_share, style_share = balance(settings.strength)
     return Objective(
@@ -204,6 +208,7 @@ def _objective(
         tv_weight=settings.tv_weight,
         range_weight=_RANGE_WEIGHT if settings.normalization == "relative" else 0.0,
         normalization=settings.normalization,
+        style_loss=settings.style_loss,
     )
 
 
@@ -212,6 +217,12 @@ def balance(strength: float) -> tuple[float, float]:
     if strength == 0:
         return 1.0, 0.0
     return max(((1 - strength) / strength) ** 1.5, 0.01), 1.0
+
+
+def _layers(settings: Settings) -> tuple[dict[str, float], dict[str, float]]:
+    """Weights of the content and of the style layers, by canonical name."""
+    content = _canonical(settings.content_layers, "content_layers")
+    return content, _canonical(settings.style_layers, "style_layers")
 
 
 def _canonical(weights: Mapping[str, float], setting: str) -> dict[str, float]:
@@ -239,7 +250,7 @@ def _painting_at(painting: Image, size: tuple[int, int], scale: float) -> Tensor
 
 
 def _start(
-    photograph: Tensor, paintings: Sequence[Tensor], init: Image | None, word: str, chance: torch.Generator
+    photograph: Tensor, styles: Sequence[Image], init: Image | None, word: str, chance: torch.Generator
 ) -> Tensor:
     """The first picture, of the photograph's size."""
     size, device = (photograph.shape[-2], photograph.shape[-1]), photograph.device
@@ -251,20 +262,36 @@ def _start(
     if word == "noise":
         return (0.5 + 0.1 * noise).clamp(0, 1)
     # Noise with the mean and covariance of the painting's colours.
-    colors = torch.cat([painting.flatten(2) for painting in paintings], dim=-1)[0]
+    colors = torch.cat([_painting_at(style, size, 1.0).flatten(2) for style in styles], dim=-1)[0].to(device)
     mixing = torch.linalg.cholesky(torch.cov(colors) + 1e-5 * torch.eye(3, device=device))
     colored = torch.einsum("ij,njhw->nihw", mixing, noise) + colors.mean(1).view(1, 3, 1, 1)
     return colored.clamp(0, 1)
 
 
-def _enlarged(picture: Tensor, size: tuple[int, int], grain: float, chance: torch.Generator) -> Tensor:
-    """The picture at the next scale, with grain on it.
+def _enlarged(picture: Tensor, photograph: Tensor, settings: Settings, chance: torch.Generator) -> Tensor:
+    """The picture at the photograph's size, with what an enlarged picture lacks: fine detail.
 
-    On a smooth picture, which an enlarged one is, the gradient through the network has a faint grid in it, and every
-    step strengthens it. Grain breaks it up, and is painted over.
+    The photograph's own is laid over it, which is what the photograph has at this size and had not at the one before.
+    Otherwise whatever was lost at the coarse scales is lost for good, and on a smooth picture the gradient through the
+    network has a faint grid in it, which every step strengthens. Where the photograph is smooth itself, grain breaks
+    the grid up: grey noise whose amplitude falls with frequency, as that of pictures does.
     """
-    noise = torch.randn((1, 1, *size), generator=chance).to(picture.device)
-    return resize(picture, size) + grain * noise
+    before = (picture.shape[-2], picture.shape[-1])
+    size = (photograph.shape[-2], photograph.shape[-1])
+    detail = photograph - resize(resize(photograph, before), size)
+    noise = torch.randn((1, 1, *size), generator=chance).to(picture.device).expand_as(photograph)
+    grain = FrequencyPreconditioner(size, 1.0, device=picture.device)(noise)
+    return resize(picture, size) + detail_share(settings) * detail + settings.grain * grain
+
+
+def detail_share(settings: Settings) -> float:
+    """How much of the photograph's detail is laid over an enlarged picture: less as strength goes from ½ to 1.
+
+    None where the photograph is not wanted at all.
+    """
+    if settings.content_weight == 0:
+        return 0.0
+    return settings.detail * min(1.0, 2 * (1 - settings.strength))
 
 
 def _visible_change(before: Tensor, after: Tensor) -> float:

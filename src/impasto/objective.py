@@ -14,7 +14,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from impasto.backbones import VGG19
-from impasto.losses import Normalization, content_loss, gram_loss, range_loss, total_variation_loss
+from impasto.losses import (
+    STYLE_LOSSES,
+    Normalization,
+    StyleLoss,
+    content_loss,
+    range_loss,
+    total_variation_loss,
+)
 from impasto.representations import Moments
 
 
@@ -57,6 +64,7 @@ class Objective:
         content_weights, style_weights: weight of each layer's term, all factors included.
         tv_weight, range_weight: weights of the two terms on the pixels themselves.
         normalization: how losses are divided, see `losses`.
+        style_loss: name of the loss that compares Moments, see `losses.STYLE_LOSSES`.
         layers: all layers that content and style ask for.
     """
 
@@ -68,6 +76,7 @@ class Objective:
     tv_weight: float = 0.0
     range_weight: float = 0.0
     normalization: Normalization = "relative"
+    style_loss: StyleLoss = "gram"
     layers: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,8 +98,9 @@ class Objective:
 
     def style_terms(self, moments: Mapping[str, Moments]) -> dict[str, Float[Tensor, ""]]:
         """Style terms of the whole image's Moments."""
+        compare = STYLE_LOSSES[self.style_loss]
         return {
-            f"style {layer}": self.style_weights[layer] * gram_loss(moments[layer], target, self.normalization)
+            f"style {layer}": self.style_weights[layer] * compare(moments[layer], target, self.normalization)
             for layer, target in self.style.items()
         }
 

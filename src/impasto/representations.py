@@ -9,10 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+# Bytes of a number that sums can be trusted to.
+_EXACT_BYTES = 4
+# Keeps the derivative of a root finite at zero.
+_LEAST_VARIANCE = 1e-8
+# Rows whose outer products are added up at once in half precision.
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -31,14 +40,19 @@ class Moments:
 
     @classmethod
     def of(cls, features: Float[Tensor, "1 c h w"], weight: Float[Tensor, "h w"] | None = None) -> Moments:
-        """Moments of `features`, each position counted `weight` times (once, without a weight)."""
+        """Moments of `features`, each position counted `weight` times (once, without a weight).
+
+        Features of half the precision are summed in float32.
+        """
         # Channels last, the feature vectors are the rows of a matrix without a copy.
         rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+        exact = torch.promote_types(rows.dtype, torch.float32)
         if weight is None:
-            count = features.new_tensor(float(rows.shape[0]))
-            return cls(count=count, sum=rows.sum(0), outer=rows.T @ rows)
-        flat = weight.reshape(-1, 1).to(rows)
-        return cls(count=flat.sum(), sum=(rows * flat).sum(0), outer=rows.T @ (rows * flat))
+            count = torch.tensor(float(rows.shape[0]), dtype=exact, device=rows.device)
+            return cls(count=count, sum=rows.sum(0, dtype=exact), outer=_outer_products(rows))
+        flat = weight.reshape(-1, 1).to(rows.device, exact)
+        outer = _outer_products((rows * flat.sqrt()).to(rows.dtype))
+        return cls(count=flat.sum(), sum=(rows * flat).sum(0, dtype=exact), outer=outer)
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(self.count + other.count, self.sum + other.sum, self.outer + other.outer)
@@ -65,6 +79,45 @@ class Moments:
     def covariance(self) -> Float[Tensor, "c c"]:
         """Covariance of the features, Σffᵀ / count − mean·meanᵀ."""
         return self.gram - torch.outer(self.mean, self.mean)
+
+    @property
+    def standard_deviation(self) -> Float[Tensor, " c"]:
+        """Standard deviation of each channel; its gradient is finite where a channel does not vary."""
+        return (self.covariance.diagonal().clamp_min(0.0) + _LEAST_VARIANCE).sqrt()
+
+    @cached_property
+    def covariance_root(self) -> Float[Tensor, "c c"]:
+        """The symmetric root of the covariance; computed once, for a target is asked for it in every iteration."""
+        values, vectors = torch.linalg.eigh(self.covariance)
+        root: Tensor = (vectors * values.clamp_min(0.0).sqrt()) @ vectors.T
+        return root
+
+
+def _outer_products(rows: Float[Tensor, "m c"]) -> Float[Tensor, "c c"]:
+    outer: Tensor = _OuterProducts.apply(rows)  # type: ignore[no-untyped-call]
+    return outer
+
+
+class _OuterProducts(torch.autograd.Function):
+    """Σ f fᵀ over the rows f of a matrix, at least in float32; its gradient takes one matrix product, not two."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Float[Tensor, "m c"]) -> Float[Tensor, "c c"]:
+        ctx.save_for_backward(rows)
+        if rows.dtype.itemsize >= _EXACT_BYTES:
+            return rows.T @ rows
+        # A product in half precision adds up in float32, but rounds its result: of many short sums, added up in
+        # float32 themselves, little of the rounding is left.
+        count = len(rows) // _CHUNK * _CHUNK
+        chunks = rows[:count].view(-1, _CHUNK, rows.shape[1])
+        rest = rows[count:]
+        return (chunks.mT @ chunks).sum(0, dtype=torch.float32) + (rest.mT @ rest).float()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Float[Tensor, "c c"]) -> Float[Tensor, "m c"]:
+        rows: Tensor
+        (rows,) = ctx.saved_tensors
+        return rows @ (gradient + gradient.T).to(rows.dtype)
 
 
 def blend(moments: Iterable[tuple[float, Moments]]) -> Moments:

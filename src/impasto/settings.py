@@ -109,6 +109,12 @@ class Settings:
     style_layers: LayerWeights = _option(
         _FIVE_LAYERS, _LOOK, "Layers whose Gram matrices hold the style, with weights: relu1_1=1,relu2_1=0.5."
     )
+    style_loss: Literal["gram", "wasserstein", "statistics"] = _option(
+        "gram",
+        _LOOK,
+        "What of the features is compared: Gram matrices, as Gatys et al.; means and covariances by their Wasserstein "
+        "distance, which repaints more freely; or means and standard deviations only, which is looser.",
+    )
     style_scale: float = _option(
         1.0,
         _LOOK,
@@ -157,17 +163,25 @@ class Settings:
     optimizer: Literal["lbfgs", "adam"] = _option("lbfgs", _METHOD, "What moves the pixels.")
     history: int = _option(20, _METHOD, "Steps that L-BFGS remembers.", low=1, high=1000)
     preconditioning: float = _option(
-        0.5,
+        0.75,
         _METHOD,
         "Power of 1/frequency by which steps are smoothed; 0 treats every pixel alone.",
         low=0,
         high=4,
     )
+    detail: float = _option(
+        1.0,
+        _METHOD,
+        "Share of the photograph's fine detail that is laid over the picture whenever it is enlarged; brushwork grows "
+        "along it. Fades out as strength goes from 0.5 to 1.",
+        low=0,
+        high=1,
+    )
     grain: float = _option(
-        0.05,
+        0.02,
         _METHOD,
         "Grey noise laid over the picture whenever it is enlarged, in pixel values from 0 to 1 (standard deviation): "
-        "something for brushwork to grow from, without which the network weaves a grid.",
+        "something for brushwork to grow from where the photograph is smooth.",
         low=0,
         high=0.5,
     )
@@ -190,6 +204,12 @@ class Settings:
         "Where to compute: auto takes a CUDA or Apple GPU if there is one.",
         words=("auto", "cpu", "cuda", "mps"),
         open_ended=True,
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = _option(
+        "auto",
+        _MACHINE,
+        "Numbers that the network computes in; auto takes bfloat16, which needs half the time and memory, where the "
+        "machine has it. Statistics, losses and pixels are float32 in any case.",
     )
 
     def __post_init__(self) -> None:
@@ -233,7 +253,7 @@ class Settings:
             reasons["history"] = "it belongs to L-BFGS, and optimizer is adam"
         if self.scales == 1:
             why = "there is one scale"
-            reasons |= dict.fromkeys(("coarse_size", "coarse_iterations", "grain"), why)
+            reasons |= dict.fromkeys(("coarse_size", "coarse_iterations", "detail", "grain"), why)
         return {name: reason for name, reason in reasons.items() if name in self.changed()}
 
     def changed(self) -> dict[str, Any]:

@@ -104,6 +104,8 @@ class VGG19(nn.Module):
         padding: what lies beyond the image's border for the first convolution: `replicate` repeats the border pixel,
             which keeps frames and dark edges out of the picture; `zeros` is the mean colour, as trained. Deeper
             convolutions always pad with zeros.
+        dtype: what features come in, and all convolutions but the first compute in. The first is always float32:
+            bfloat16 has 8 significant bits, too few for the small steps by which pixels move.
         weights: another file of the same form; the bundled one by default.
 
     Raises:
@@ -120,11 +122,13 @@ class VGG19(nn.Module):
         *,
         pooling: Pooling = "max",
         padding: Padding = "replicate",
+        dtype: torch.dtype = torch.float32,
         weights: Path | None = None,
     ) -> None:
         super().__init__()
         self.pooling: Pooling = pooling
         self.padding: Padding = padding
+        self.dtype = dtype
         names = list(LAYERS)
         self.names = tuple(names[: names.index(canonical_name(deepest)) + 1])
         path = assets.verified(WEIGHTS) if weights is None else weights
@@ -134,19 +138,21 @@ class VGG19(nn.Module):
                 for name in self.names:
                     if name.startswith("conv"):
                         codes, table = file.get_tensor(f"{name}.codes"), file.get_tensor(f"{name}.table")
-                        self._add(name, _dequantize(codes, table), file.get_tensor(f"{name}.bias"))
+                        self._add(name, _dequantize(codes, table), file.get_tensor(f"{name}.bias"), dtype)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise AssetError(f"the VGG-19 weights in {path} cannot be read ({error}); reinstall impasto") from error
         self.requires_grad_(False)
         self.eval()
 
-    def _add(self, name: str, weight: Tensor, bias: Tensor) -> None:
+    def _add(self, name: str, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
         if name == "conv1_1":
+            dtype = torch.float32
             # From RGB in [0, 1] to BGR in 0..255, folded into the first convolution. The mean is subtracted from the
             # image instead, so that padding with zeros pads with the mean colour, as in training.
             weight = weight.flip(1) * 255.0
-        self.convolutions[name + "_weight"] = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
-        self.convolutions[name + "_bias"] = nn.Parameter(bias)
+        weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
+        self.convolutions[name + "_weight"] = nn.Parameter(weight)
+        self.convolutions[name + "_bias"] = nn.Parameter(bias.to(dtype))
 
     def forward(self, image: Float[Tensor, "n 3 h w"], layers: Iterable[str]) -> dict[str, Float[Tensor, "n _ _ _"]]:
         """Features of `image` (RGB, usually in [0, 1]) at `layers` (canonical names), computed no deeper than needed.
@@ -172,7 +178,8 @@ class VGG19(nn.Module):
             if name == "conv1_1":
                 x = self._first(x)
             elif name.startswith("conv"):
-                x = F.conv2d(x, self.convolutions[name + "_weight"], self.convolutions[name + "_bias"], padding=1)
+                weight, bias = self.convolutions[name + "_weight"], self.convolutions[name + "_bias"]
+                x = F.conv2d(x, weight, bias, padding=1)
             elif name.startswith("relu"):
                 # In place unless the features before the ReLU are wanted too: a third less memory.
                 x = F.relu(x, inplace=f"conv{name[4:]}" not in wanted)
@@ -188,7 +195,8 @@ class VGG19(nn.Module):
         if self.padding == "replicate":
             x = F.pad(x, (1, 1, 1, 1), mode="replicate")
         padding = 0 if self.padding == "replicate" else 1
-        return F.conv2d(x, self.convolutions["conv1_1_weight"], self.convolutions["conv1_1_bias"], padding=padding)
+        x = F.conv2d(x, self.convolutions["conv1_1_weight"], self.convolutions["conv1_1_bias"], padding=padding)
+        return x if self.dtype == torch.float32 else x.to(self.dtype)
 
 
 def _dequantize(codes: UInt8[Tensor, "out in 3 3"], table: Float[Tensor, 256]) -> Float[Tensor, "out in 3 3"]:

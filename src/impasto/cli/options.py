@@ -210,10 +210,15 @@ Content = Annotated[
         converter=_read(str),
     ),
 ]
-Style = Annotated[
-    str,
-    Parameter(help="The painting, named in the same ways; several are blended.", converter=_read(str), required=True),
-]
+
+
+def picture_argument(meaning: str) -> Parameter:
+    """The argument that names a picture."""
+    return Parameter(help=meaning, converter=_read(str), required=True)
+
+
+Style = Annotated[str, picture_argument("The painting, named in the same ways; several are blended.")]
+Painting = Annotated[str, picture_argument("The painting, named in the same ways.")]
 
 
 @Parameter(name="*")

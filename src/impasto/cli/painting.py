@@ -6,7 +6,6 @@ Whatever ends the painting, the best picture so far is saved before anything els
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,8 +13,10 @@ from typing import Any
 
 import torch
 
-from impasto import api, devices, planning, plots
+from impasto import api, artifacts, devices, planning, plots
+from impasto.artifacts import Artifact
 from impasto.cli import reporting
+from impasto.cli.options import as_typed
 from impasto.cli.outputs import Output
 from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Interruption, Signals
@@ -74,6 +75,9 @@ def paint(
         if isinstance(failure, Exception):
             error.add_note(f"before that, the painting failed: {failure}")
         raise
+    faults = artifacts.find(pastiche.image, content, styles) if complete else ()
+    for fault in faults:
+        reporting.warning(f"the picture shows a {as_typed(str(fault))}")
     figure = None
     if complete and output.figure is not None:
         try:
@@ -84,7 +88,7 @@ def paint(
     seconds = time.monotonic() - begin
 
     if as_json:
-        reporting.result(_record(pastiche, path, figure, stages, seconds, complete=complete))
+        reporting.result(_record(pastiche, path, figure, stages, faults, seconds, complete=complete))
     else:
         for result in (path, figure):
             # On standard output, the picture is the result, and alone.
@@ -134,6 +138,7 @@ def _record(
     path: Path | None,
     figure: Path | None,
     stages: Sequence[str],
+    faults: Sequence[Artifact],
     seconds: float,
     *,
     complete: bool,
@@ -148,17 +153,13 @@ def _record(
         "height": pastiche.image.height,
         "seconds": round(seconds, 3),
         "iterations": len(pastiche.trace),
-        "loss": _number(last.value),
-        "terms": {name: _number(value) for name, value in last.terms.items()},
+        "loss": reporting.number(last.value),
+        "terms": {name: reporting.number(value) for name, value in last.terms.items()},
+        "faults": [vars(fault) for fault in faults],
         "complete": complete,
         "settings": pastiche.settings.to_mapping(),
         "recipe": json.loads(pastiche.recipe.to_json()),
     }
-
-
-def _number(value: float) -> float | None:
-    """JSON has no infinity, and the last step may have been one that was undone."""
-    return value if math.isfinite(value) else None
 
 
 def _check_memory(content: Image, settings: Settings, styles: int) -> None:

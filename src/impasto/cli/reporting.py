@@ -6,6 +6,7 @@ Each is one line, and nothing that a file or a name holds can break it or steer 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import traceback
@@ -59,6 +60,11 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with console.capture() as text:
         console.print(drawn)
     print("\n".join(line.rstrip() for line in text.get().splitlines()))
+
+
+def number(value: float) -> float | None:
+    """A number as JSON can hold it: JSON has no infinity."""
+    return value if math.isfinite(value) else None
 
 
 @contextmanager

@@ -1,0 +1,68 @@
+"""Measure and write the tables: `python -m benchmarks [NAME …]`."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks import ablation, command, quality, race, startup, throughput
+from benchmarks.store import Store
+
+# What a row is about, by benchmark.
+_KEYS = {
+    "startup": ("what",),
+    "throughput": ("side", "threads"),
+    "command": ("program", "side"),
+    "race": ("pair", "side"),
+    "ablation": ("change", "pair"),
+    "quality": ("program", "pair", "side"),
+}
+
+
+def main() -> None:
+    """Run the benchmarks that were named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(_KEYS)}; all by default")
+    parser.add_argument("--again", action="store_true", help="measure what is measured already")
+    parser.add_argument("--tables", action="store_true", help="only write the tables of what was measured")
+    parser.add_argument("--no-peers", action="store_true", help="leave out the peers, which take hours")
+    parser.add_argument("--pairs", type=int, help="paint no more pairs than this with what takes minutes a picture")
+    parser.add_argument("--programs", nargs="+", metavar="PROGRAM", help="of quality, only these")
+    chosen = parser.parse_args()
+    names = chosen.names or list(_KEYS)
+    if wrong := set(names) - set(_KEYS):
+        parser.error(f"there is no benchmark {', '.join(sorted(wrong))}; there are {', '.join(_KEYS)}")
+    for name in names:
+        store = Store(name, _KEYS[name])
+        if not chosen.tables:
+            _measure(name, store, chosen)
+        if rows := store.rows():
+            _WRITE[name](rows)
+
+
+def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
+    if name == "startup":
+        startup.measure(store, again=chosen.again)
+    elif name == "throughput":
+        throughput.measure(store, again=chosen.again)
+    elif name == "command":
+        command.measure(store, peers=not chosen.no_peers, again=chosen.again)
+    elif name == "ablation":
+        ablation.measure(store, again=chosen.again)
+    elif name == "race":
+        race.measure(store, pairs=chosen.pairs, again=chosen.again)
+    else:
+        programs = chosen.programs or ([*quality.ours()] if chosen.no_peers else None)
+        quality.measure(store, programs=programs, pairs=chosen.pairs, again=chosen.again)
+
+
+_WRITE = {
+    "startup": startup.write,
+    "throughput": throughput.write,
+    "command": command.write,
+    "race": race.write,
+    "ablation": ablation.write,
+    "quality": quality.write,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What each choice of the default is worth: one setting changed at a time, on three of the classic pairs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from benchmarks import tables
+from benchmarks.pairs import Pair, classic
+from benchmarks.store import Row, Store
+from impasto import api
+from impasto.metrics import Judge
+
+_SIDE = 256
+_PAIRS = (0, 1, 3)
+_LAYERS = "relu1_1={},relu2_1={},relu3_1={},relu4_1={},relu5_1={}"
+
+_CHANGES: dict[str, Mapping[str, Any]] = {
+    "the default": {},
+    **{f"strength {value}": {"strength": value} for value in (0.35, 0.65)},
+    **{f"detail {value}": {"detail": value} for value in (0.0, 0.5)},
+    **{f"grain {value}": {"grain": value} for value in (0.0, 0.05)},
+    **{f"preconditioning {value}": {"preconditioning": value} for value in (0.0, 0.5, 1.0)},
+    "layers weighted equally": {"style_layers": _LAYERS.format(1, 1, 1, 1, 1)},
+    "layers weighted 2, 2, 1, 1, 1": {"style_layers": _LAYERS.format(2, 2, 1, 1, 1)},
+    "layers weighted 4, 4, 2, 1, 1": {"style_layers": _LAYERS.format(4, 4, 2, 1, 1)},
+    "layers before the ReLU": {
+        "style_layers": "conv1_1,conv2_1,conv3_1,conv4_1,conv5_1",
+        "content_layers": "conv4_2",
+    },
+    "average pooling": {"pooling": "average"},
+    "L2 pooling": {"pooling": "l2"},
+    "padding with zeros": {"padding": "zeros"},
+    "Wasserstein loss": {"style_loss": "wasserstein"},
+    "Wasserstein loss, strength 0.3": {"style_loss": "wasserstein", "strength": 0.3},
+    "means and deviations only": {"style_loss": "statistics"},
+    "one scale, as long": {"scales": 1, "iterations": 40},
+    "three scales": {"scales": 3},
+    "Adam, as long": {"optimizer": "adam"},
+    "history 5": {"history": 5},
+    "history 50": {"history": 50},
+    "half the iterations": {"iterations": 8, "coarse_iterations": 25},
+    "twice the iterations": {"iterations": 30, "coarse_iterations": 100},
+    "total variation 0.1": {"tv_weight": 0.1},
+    "starting from noise": {"init": "noise"},
+    "float32": {"precision": "float32"},
+}
+
+
+def measure(store: Store, *, again: bool = False) -> list[Row]:
+    """A row for each change and pair."""
+    pairs = classic()
+    return [
+        store.measure({"change": name, "pair": pairs[index].name}, partial(_judge, change, pairs[index]), again=again)
+        for name, change in _CHANGES.items()
+        for index in _PAIRS
+        if pairs
+    ]
+
+
+def _judge(change: Mapping[str, Any], pair: Pair) -> dict[str, object]:
+    content, style = api.load(pair.content), api.load(pair.style)
+    begin = time.perf_counter()
+    pastiche = api.stylize(content, style, size=_SIDE, **change)
+    seconds = time.perf_counter() - begin
+    judgement = Judge(content, [style]).judge(pastiche.image)
+    return {
+        "seconds": round(seconds, 2),
+        "loss": round(pastiche.trace[-1].value, 5),
+        "style": round(judgement.style, 4),
+        "content": round(judgement.content, 4),
+        "edges": round(judgement.edges, 4),
+        "faults": [artifact.kind for artifact in judgement.artifacts],
+    }
+
+
+def write(rows: list[Row]) -> None:
+    """The table: means over the pairs."""
+    body = []
+    for name in _CHANGES:
+        found = [row for row in rows if row["change"] == name]
+        if not found:
+            continue
+        means = [f"{statistics.mean(row[column] for row in found):.3f}" for column in ("style", "content", "edges")]
+        faults = ", ".join(sorted({fault for row in found for fault in row["faults"]})) or "none"
+        body.append([name, *means, f"{statistics.median(row['seconds'] for row in found):.1f}", faults])
+    pairs = ", ".join(sorted({row["pair"] for row in rows}))
+    text = (
+        f"{tables.table(['changed', 'style', 'content', 'edges', 'seconds', 'faults'], body)}\n\n"
+        f"Means over {pairs}, at {_SIDE} px. {tables.measured_on(rows)}"
+    )
+    tables.write("ablation", text)

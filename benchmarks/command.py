@@ -1,0 +1,79 @@
+"""The command beside the peers: seconds and memory from `impasto stylize …` to the picture, defaults and presets."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from benchmarks import tables
+from benchmarks.pairs import Pair, bundled
+from benchmarks.peers import PEERS
+from benchmarks.processes import Finished, run
+from benchmarks.store import Row, Store
+
+# Preset and long side; a third value is how often it is measured.
+_OURS = (("default", 512, 3), ("default", 1024, 2), ("quick", 512, 3))
+_SIDE_OF_PEERS = 512
+
+
+def measure(store: Store, *, peers: bool = True, again: bool = False) -> list[Row]:
+    """A row for each program, preset and size."""
+    pair = bundled()[0]
+    rows = [
+        store.measure(
+            {"program": f"impasto, {preset}", "side": side}, partial(_ours, pair, preset, side, repeats), again=again
+        )
+        for preset, side, repeats in _OURS
+    ]
+    if peers:
+        for name in PEERS:
+            about = {"program": f"{name}, defaults", "side": _SIDE_OF_PEERS}
+            rows.append(store.measure(about, partial(_peer, name, pair), again=again))
+    return rows
+
+
+def ours(pair: Pair, out: Path, size: int, *options: str) -> Finished:
+    """`impasto stylize` as a user calls it."""
+    command: list[str | Path] = [sys.executable, "-m", "impasto", "stylize", pair.content, pair.style]
+    return run([*command, "-o", out, "--size", str(size), "--quiet", "--force", *options])
+
+
+def _ours(pair: Pair, preset: str, side: int, repeats: int) -> dict[str, list[float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.png"
+        runs = [ours(pair, out, side, "--preset", preset) for _ in range(repeats)]
+    return _summary(runs)
+
+
+def _peer(name: str, pair: Pair) -> dict[str, list[float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        return _summary([PEERS[name](pair, Path(folder) / "out.png", _SIDE_OF_PEERS)])
+
+
+def _summary(runs: list[Finished]) -> dict[str, list[float]]:
+    return {
+        "seconds": [round(one.seconds, 2) for one in runs],
+        "gibibytes": [round(one.peak / 2**30, 2) for one in runs],
+    }
+
+
+def write(rows: list[Row]) -> None:
+    """The table: seconds and GiB."""
+    body = [
+        [
+            row["program"],
+            f"{row['side']} px",
+            str(len(row["seconds"])),
+            tables.spread(row["seconds"], 1),
+            tables.spread(row["gibibytes"]),
+        ]
+        for row in rows
+    ]
+    pair = bundled()[0]
+    text = (
+        f"{tables.table(['program', 'long side', 'runs', 'seconds', 'peak memory, GiB'], body)}\n\n"
+        f"{pair.name}, from the command to the file. {tables.measured_on(rows)}"
+    )
+    tables.write("command", text)

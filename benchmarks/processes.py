@@ -1,0 +1,64 @@
+"""Owns running a program as a user does: its seconds from start to end, and the most memory it held."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# A process begins with the memory of the one that starts it, and that counts as its peak; so a small one starts it.
+_SCALES = """
+import json, resource, subprocess, sys, time
+begin = time.perf_counter()
+code = subprocess.run(sys.argv[2:]).returncode
+seconds = time.perf_counter() - begin
+with open(sys.argv[1], "w") as file:
+    json.dump([code, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss], file)
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that ended well.
+
+    Attributes:
+        seconds: from its start to its end, on the clock.
+        peak: the most memory it held, in bytes.
+        out: what it printed.
+    """
+
+    seconds: float
+    peak: int
+    out: str
+
+
+def run(command: Sequence[str | Path], *, threads: int | None = None) -> Finished:
+    """Run a program to its end.
+
+    Raises:
+        RuntimeError: it failed; the message holds the end of what it printed.
+    """
+    environment = dict(os.environ)
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        printed, weighed = Path(folder) / "printed", Path(folder) / "weighed"
+        words = [str(word) for word in command]
+        with printed.open("w") as out:
+            subprocess.run(
+                [sys.executable, "-S", "-c", _SCALES, weighed, *words],
+                stdout=out,
+                stderr=out,
+                env=environment,
+                check=True,
+            )
+        text = printed.read_text(encoding="utf-8", errors="replace")
+        code, seconds, kibibytes = json.loads(weighed.read_text(encoding="utf-8"))
+    if code:
+        raise RuntimeError(f"{Path(words[0]).name} ended with {code}: {text[-500:]}")
+    return Finished(seconds, kibibytes * 1024, text)

@@ -1,0 +1,162 @@
+"""Quality beside the peers: style, content, edges and faults of every preset and peer over the twelve classic pairs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import command, tables
+from benchmarks.pairs import Pair, classic
+from benchmarks.peers import PEERS
+from benchmarks.processes import Finished
+from benchmarks.store import RESULTS, Row, Store
+from impasto import api
+from impasto.metrics import Judge
+
+_SIDE = 256
+_STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7)
+_OURS: dict[str, tuple[str, ...]] = {
+    "impasto, quick": ("--preset", "quick"),
+    **{f"impasto, strength {strength:g}": ("--strength", f"{strength:g}") for strength in _STRENGTHS},
+    "impasto, fine": ("--preset", "fine"),
+    "impasto, gatys": ("--preset", "gatys"),
+}
+_DEFAULT = "impasto, strength 0.5"
+#: Programs that take minutes a picture, and so may be measured on fewer pairs.
+SLOW = ("impasto, gatys", "pastiche", "neural-style")
+
+
+def measure(
+    store: Store,
+    *,
+    programs: Sequence[str] | None = None,
+    pairs: int | None = None,
+    side: int = _SIDE,
+    again: bool = False,
+) -> list[Row]:
+    """A row for each program and pair.
+
+    Args:
+        programs: which; all, if None.
+        pairs: how many of the pairs the slow programs paint; all twelve, if None.
+    """
+    rows = []
+    for program in programs or [*_OURS, *PEERS]:
+        chosen = classic()[: pairs if program in SLOW else None]
+        for pair in chosen:
+            about = {"program": program, "pair": pair.name, "side": side}
+            rows.append(store.measure(about, partial(_judge, program, pair, side), again=again))
+    return rows
+
+
+def ours() -> tuple[str, ...]:
+    """Impasto's own entries."""
+    return tuple(_OURS)
+
+
+def picture(program: str, pair: Pair, side: int) -> Path:
+    """Where a program's picture of a pair is kept, to be looked at; not part of the repository."""
+    name = f"{program}-{pair.name}".replace(", ", "-").replace(" × ", "-").replace(" ", "-")
+    return RESULTS / "pictures" / f"{name}-{side}.png"
+
+
+def _judge(program: str, pair: Pair, side: int) -> dict[str, object]:
+    out = picture(program, pair, side)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    finished = _paint(program, pair, out, side)
+    judgement = Judge(api.load(pair.content), [api.load(pair.style)]).judge(api.load(out))
+    return {
+        "seconds": round(finished.seconds, 2),
+        "style": round(judgement.style, 4),
+        "content": round(judgement.content, 4),
+        "edges": round(judgement.edges, 4),
+        "faults": [artifact.kind for artifact in judgement.artifacts],
+    }
+
+
+def _paint(program: str, pair: Pair, out: Path, side: int) -> Finished:
+    if program in PEERS:
+        return PEERS[program](pair, out, side)
+    return command.ours(pair, out, side, *_OURS[program])
+
+
+def write(rows: list[Row]) -> None:
+    """Two tables, means over pairs and every default picture, and the figure of style against content."""
+    by_program: dict[str, list[Row]] = {}
+    for row in rows:
+        by_program.setdefault(row["program"], []).append(row)
+    body = [
+        [
+            program + (" (default)" if program == _DEFAULT else ""),
+            str(len(found)),
+            *(f"{statistics.mean(row[name] for row in found):.3f}" for name in ("style", "content", "edges")),
+            str(sum(bool(row["faults"]) for row in found)),
+            f"{statistics.median(row['seconds'] for row in found):.1f}",
+        ]
+        for program, found in by_program.items()
+    ]
+    headings = ["program", "pairs", "style", "content", "edges", "pictures with faults", "seconds, median"]
+    compared = _compared(by_program)
+    text = (
+        f"{tables.table(headings, body)}\n\n{compared}\n\nMeans over the pairs at {rows[0]['side']} px. "
+        f"{tables.measured_on(rows)}"
+    )
+    tables.write("quality", text)
+    each = []
+    for row in by_program.get(_DEFAULT, []):
+        distances = [f"{row[name]:.3f}" for name in ("style", "content", "edges")]
+        each.append([row["pair"], *distances, ", ".join(row["faults"]) or "none"])
+    tables.write("quality-default", tables.table(["pair", "style", "content", "edges", "faults"], each))
+    _figure(by_program)
+
+
+def _compared(by_program: dict[str, list[Row]]) -> str:
+    """For each peer: our style distance at its content distance, on the pairs it painted, read off the curve."""
+    sentences = []
+    for peer in PEERS:
+        theirs = by_program.get(peer, [])
+        if not theirs:
+            continue
+        pairs = {row["pair"] for row in theirs}
+        content = statistics.mean(row["content"] for row in theirs)
+        style = statistics.mean(row["style"] for row in theirs)
+        curve = _curve(by_program, pairs)
+        ours = np.interp(content, [point[0] for point in curve], [point[1] for point in curve])
+        sentences.append(
+            f"On the {len(pairs)} pairs of {peer}, at its content distance of {content:.3f}, style is {style:.3f} for "
+            f"{peer} and {ours:.3f} for Impasto."
+        )
+    return " ".join(sentences)
+
+
+def _curve(by_program: dict[str, list[Row]], pairs: set[str]) -> list[tuple[float, float]]:
+    """(content, style) for each strength, means over the pairs, in order of content."""
+    points = []
+    for strength in _STRENGTHS:
+        rows = [row for row in by_program.get(f"impasto, strength {strength:g}", []) if row["pair"] in pairs]
+        if rows:
+            points.append((statistics.mean(r["content"] for r in rows), statistics.mean(r["style"] for r in rows)))
+    return sorted(points)
+
+
+def _figure(by_program: dict[str, list[Row]]) -> None:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    everything = {row["pair"] for rows in by_program.values() for row in rows}
+    curve = _curve(by_program, everything)
+    axes.plot(*zip(*curve, strict=True), marker="o", color="black", label="Impasto, strength 0.3 to 0.7")
+    for program, found in by_program.items():
+        if "strength" in program:
+            continue
+        mean = [statistics.mean(row[name] for row in found) for name in ("content", "style")]
+        axes.plot(*mean, marker="s", linestyle="", label=f"{program} ({len(found)} pairs)")
+    axes.set_xlabel("content distance (0 = the photograph)")
+    axes.set_ylabel("style distance (0 = the painting)")
+    axes.legend(frameon=False)
+    figure.savefig(tables.DOCS / "figures" / "quality.png", dpi=120)
+    plt.close(figure)

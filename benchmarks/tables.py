@@ -1,0 +1,43 @@
+"""Owns how rows become tables: Markdown in `results/NAME.md`, and between two marks in the docs."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.store import RESULTS, Row
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """The median, and from the least to the largest if there are several."""
+    middle = f"{statistics.median(values):.{digits}f}"
+    return middle if len(values) < 2 else f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are numbers."""
+    rule = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (headings, rule, *rows))
+
+
+def measured_on(rows: Sequence[Row]) -> str:
+    """A sentence that says on which machines and with which versions."""
+    made = sorted({f"{row['machine']}; {row['versions']}" for row in rows})
+    return "Measured on " + "; and on ".join(made) + "."
+
+
+def write(name: str, text: str) -> None:
+    """Write a table to `results`, and wherever the docs have a place for it."""
+    (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    for page in DOCS.glob("*.md"):
+        before = page.read_text(encoding="utf-8")
+        after = re.sub(
+            f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n\n{text}\n\n{end}", before, flags=re.DOTALL
+        )
+        if after != before:
+            page.write_text(after, encoding="utf-8")

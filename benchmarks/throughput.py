@@ -1,0 +1,109 @@
+"""Value and gradient of the default objective, in floating-point operations a second, beside a matrix product."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from benchmarks import tables
+from benchmarks.store import Row, Store
+from benchmarks.yardstick import PlainObjective
+from impasto import planning
+from impasto.backbones import VGG19
+from impasto.objective import Objective, evaluate
+from impasto.representations import Moments
+from impasto.settings import Settings
+
+_SIDES = (256, 512, 1024)
+_THREADS = (1, 2)
+_REPEATS = 5
+_MATRIX = 2048
+
+
+def measure(store: Store, *, again: bool = False) -> list[Row]:
+    """A row for each size and number of threads."""
+    found = []
+    for side, threads in itertools.product(_SIDES, _THREADS):
+        found.append(store.measure({"side": side, "threads": threads}, lambda: _compare(side, threads), again=again))  # noqa: B023
+    return found
+
+
+def _compare(side: int, threads: int) -> dict[str, list[float]]:
+    """GFLOP/s of each contestant, in turns, so that all meet the same noise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        settings = Settings()
+        image = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(side))
+        objectives = {
+            dtype: _objective(VGG19("relu5_1", dtype=dtype), image, settings)
+            for dtype in (torch.float32, torch.bfloat16)
+        }
+        plain = PlainObjective(objectives[torch.float32], objectives[torch.float32].backbone)
+        matrix = torch.rand((_MATRIX, _MATRIX), generator=torch.Generator().manual_seed(1))
+        half = matrix.bfloat16()
+        layers = settings.style_layers
+        multiply_adds = planning.multiply_adds(layers, gradient=True)
+        multiply_adds += planning.gram_multiply_adds(layers, gradient=True)
+        work = 2 * multiply_adds * side * side
+        contestants: dict[str, tuple[float, Callable[[], object]]] = {
+            "matrix product, float32": (2 * _MATRIX**3, lambda: matrix @ matrix),
+            "matrix product, bfloat16": (2 * _MATRIX**3, lambda: half @ half),
+            "plain PyTorch": (work, lambda: _plain(plain, image)),
+            "Impasto, float32": (work, lambda: evaluate(objectives[torch.float32], image)),
+            "Impasto, bfloat16": (work, lambda: evaluate(objectives[torch.bfloat16], image)),
+        }
+        speeds: dict[str, list[float]] = {name: [] for name in contestants}
+        for turn in range(_REPEATS + 1):
+            for name, (operations, run) in contestants.items():
+                begin = time.perf_counter()
+                run()
+                # The first turn allocates memory and chooses kernels.
+                if turn:
+                    speeds[name].append(round(operations / (time.perf_counter() - begin) / 1e9, 1))
+        return speeds
+    finally:
+        torch.set_num_threads(before)
+
+
+def _plain(objective: PlainObjective, image: torch.Tensor) -> torch.Tensor:
+    leaf = image.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(objective(leaf), leaf)
+    return gradient
+
+
+def _objective(network: VGG19, image: torch.Tensor, settings: Settings) -> Objective:
+    content, style = settings.content_layers, settings.style_layers
+    with torch.no_grad():
+        features = network(image.flip(-1), [*content, *style])
+    return Objective(
+        backbone=network,
+        content={layer: features[layer] for layer in content},
+        style={layer: Moments.of(features[layer]) for layer in style},
+        content_weights=content,
+        style_weights=style,
+        range_weight=1.0,
+    )
+
+
+def write(rows: list[Row]) -> None:
+    """The table: GFLOP/s, and the share of the float32 matrix product in the same turn."""
+    names = ["matrix product, float32", "plain PyTorch", "Impasto, float32", "Impasto, bfloat16"]
+    body = []
+    for row in rows:
+        peak = row[names[0]]
+        cells = [tables.spread(peak, 0)]
+        for name in names[1:]:
+            share = statistics.median(speed / best for speed, best in zip(row[name], peak, strict=True))
+            cells.append(f"{tables.spread(row[name], 0)}, {share:.2f}")
+        body.append([f"{row['side']} × {row['side']} px", str(row["threads"]), *cells])
+    headings = ["size", "threads", names[0], *(f"{name}, share" for name in names[1:])]
+    text = (
+        f"{tables.table(headings, body)}\n\nGFLOP/s, median (least–largest) of {_REPEATS} turns; the share is of the "
+        f"float32 matrix product in the same turn. {tables.measured_on(rows)}"
+    )
+    tables.write("throughput", text)

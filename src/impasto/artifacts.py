@@ -1,0 +1,340 @@
+"""Owns the faults that a pastiche may show, each found by a measure of its own: grids, noise, specks, halos, seams.
+
+The measures look at the picture alone or beside the photograph and the paintings it was made from, because what is a
+fault in one picture is texture in another: a woven canvas, a starry sky, a white wall. Only what goes beyond the
+originals counts. Each gives a number that is 0 for a clean picture and grows with the fault, and each has a limit above
+which a person sees it; the limits were set by looking at pictures with and without.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from impasto.images import Image, resize
+
+Pixels = Float[Tensor, "1 3 _ _"]
+Plane = Float[Tensor, "_ _"]
+
+# Rec. 709 luma, on gamma-encoded values as they are.
+_LUMA = (0.2126, 0.7152, 0.0722)
+# Sides of the windows that spectra are taken in, the larger one where the picture has room for it.
+_WINDOWS = (128, 64)
+_PERIODS = (2, 4, 8, 16)
+# Cells in which dead areas and noise are looked for.
+_CELL = 8
+# Lines a picture must have for a seam to stand out among them.
+_SHORTEST = 12
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A fault that was found.
+
+    Attributes:
+        kind: `grid`, `noise`, `specks`, `halo`, `seam`, `dead area` or `not a number`.
+        amount: the measure, see the function of that name.
+        limit: what it may be at most.
+        where: what and where it is, in words.
+        advice: what to change.
+    """
+
+    kind: str
+    amount: float
+    limit: float
+    where: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.where}; {self.advice}"
+
+
+@dataclass(frozen=True)
+class _Check:
+    kind: str
+    limit: float
+    measure: Callable[[Pixels, Pixels, Sequence[Pixels]], tuple[float, str]]
+    advice: str
+
+
+def find(pastiche: Image, content: Image, styles: Sequence[Image]) -> tuple[Artifact, ...]:
+    """The faults that `pastiche` shows beyond those of the pictures it was made from; the worst first.
+
+    Args:
+        pastiche: the picture to look at, of any size.
+        content: the photograph; it is compared at the size of the pastiche.
+        styles: the paintings.
+    """
+    picture = pastiche.pixels
+    if broken := not_finite(picture):
+        return (
+            Artifact(
+                "not a number",
+                broken,
+                0.0,
+                f"{broken:.2%} of the values are infinite or not a number",
+                "this is a fault of Impasto or of the hardware; try precision float32",
+            ),
+        )
+    photograph = resize(content.pixels, pastiche.size)
+    paintings = [style.pixels for style in styles]
+    found = []
+    for check in _CHECKS:
+        amount, where = check.measure(picture, photograph, paintings)
+        if amount > check.limit:
+            found.append(Artifact(check.kind, amount, check.limit, where, check.advice))
+    return tuple(sorted(found, key=lambda artifact: artifact.limit / artifact.amount))
+
+
+def not_finite(picture: Pixels) -> float:
+    """Share of the values that are infinite or not a number, 0 to 1."""
+    return float((~torch.isfinite(picture)).double().mean())
+
+
+# --- Woven grid -------------------------------------------------------------------------------------------------------
+
+
+def grid(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
+    """How far a regular weave of 2, 4, 8 or 16 px stands out of the spectrum, beyond the originals' own.
+
+    Networks with pooling see the picture on grids of these periods, and may weave them into it. In the mean power
+    spectrum over windows (Welch 1967), a weave is a ridge along the frequency 1 / period, or a peak where two such
+    ridges cross; the measure is how many times stronger it is than the spectrum beside it, as a natural logarithm.
+    """
+    spectrum = _spectrum(luma(picture))
+    if spectrum is None:
+        return 0.0, ""
+    # A ridge nobody can see is none: half a level of 255 in amplitude.
+    peaks = _peaks(spectrum, floor=(0.5 / 255) ** 2)
+    for original in (photograph, *paintings):
+        own = _spectrum(luma(original))
+        if own is not None and own.shape == spectrum.shape:
+            peaks = peaks - _peaks(own, floor=(0.5 / 255) ** 2).clamp_min(0)
+    index = int(peaks.argmax())
+    return max(0.0, float(peaks[index])), f"a regular pattern every {_PERIODS[index]} px"
+
+
+def _spectrum(plane: Plane) -> Tensor | None:
+    """Mean power spectrum over windows: frequencies along y (all) and x (non-negative); None for a tiny picture."""
+    side = next((side for side in _WINDOWS if min(plane.shape) >= side), None)
+    if side is None:
+        return None
+    tiles = plane.unfold(0, side, side // 2).unfold(1, side, side // 2).reshape(-1, side, side).double()
+    hann = torch.hann_window(side, periodic=False, dtype=torch.float64, device=plane.device)
+    window = torch.outer(hann, hann)
+    tiles = (tiles - tiles.mean((1, 2), keepdim=True)) * window
+    power: Tensor = torch.fft.rfft2(tiles).abs().square().mean(0)
+    return power / window.square().sum()
+
+
+def _peaks(power: Tensor, floor: float) -> Tensor:
+    """For each period, the logarithm of how far its ridges and crossings stand above what is beside them."""
+    half = power.shape[0] // 2
+    # Fold negative frequencies along y onto positive ones: a quadrant (half + 1, half + 1).
+    quadrant = power[: half + 1].clone()
+    quadrant[1:half] = (quadrant[1:half] + power[half + 1 :].flip(0)) / 2
+    logs = (quadrant + floor).log()
+    found = []
+    for period in _PERIODS:
+        at = power.shape[0] // period
+        ridges = [_above(logs.mean(1), at), _above(logs.mean(0), at)]
+        # Stripes across the whole picture gather in one point of an axis; axes are ridges in every picture.
+        stripes = [
+            min(_above(logs[:, 0], at), _above_around(logs, at, 0)),
+            min(_above(logs[0], at), _above_around(logs, 0, at)),
+        ]
+        crossing = _above_around(logs, at, at)
+        # A single point scatters more than the mean over a ridge.
+        found.append(max(*ridges, *(point / 2 for point in (*stripes, crossing))))
+    return torch.tensor(found)
+
+
+def _above(line: Tensor, at: int) -> float:
+    """How far a point of a line stands above the mean of those three and four steps to either side."""
+    beside = [line[place] for place in (at - 4, at - 3, at + 3, at + 4) if 0 < place < len(line)]
+    return float(line[at] - torch.stack(beside).mean())
+
+
+def _above_around(plane: Tensor, row: int, column: int) -> float:
+    """How far a point of a plane stands above the median of those three to five steps away."""
+    patch = plane[max(0, row - 5) : row + 6, max(0, column - 5) : column + 6]
+    rows = (torch.arange(len(patch)) + max(0, row - 5) - row).abs()
+    columns = (torch.arange(patch.shape[1]) + max(0, column - 5) - column).abs()
+    ring = torch.maximum(rows[:, None], columns[None, :]) >= 3
+    return float(plane[row, column] - patch[ring].median())
+
+
+# --- Noise ------------------------------------------------------------------------------------------------------------
+
+
+def noise(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
+    """How much noisier the smoothest fifth of the picture is than that of the originals, in levels of 255.
+
+    Of the originals the noisiest counts, each with as many pixels as the picture. Where a picture should be smooth,
+    there is nothing but noise to be measured: by a mask that no plane and no straight edge along an axis excites
+    (Immerkær, "Fast Noise Variance Estimation", 1996), in cells of 8 × 8 px.
+    """
+    area = picture.shape[-2] * picture.shape[-1]
+    originals = [photograph, *(_of_area(painting, area) for painting in paintings)]
+    return max(0.0, _noise(picture) - max(map(_noise, originals))), "fine noise, also where it should be smooth"
+
+
+def _noise(picture: Pixels) -> float:
+    """Standard deviation of the noise in the picture's smoothest fifth, in levels of 255."""
+    if min(picture.shape[-2:]) < _CELL + 2:
+        return 0.0
+    plane = luma(picture)[None, None]
+    line = plane.new_tensor([1.0, -2.0, 1.0])
+    mask = torch.outer(line, line)[None, None] / 6
+    cells = F.avg_pool2d(F.conv2d(plane, mask).square(), _CELL)
+    return 255.0 * float(cells.flatten().sort().values[cells.numel() // 5].sqrt())
+
+
+def _of_area(picture: Pixels, area: int) -> Pixels:
+    factor = math.sqrt(area / (picture.shape[-2] * picture.shape[-1]))
+    height, width = (max(1, round(side * factor)) for side in picture.shape[-2:])
+    return resize(picture, (height, width))
+
+
+# --- Specks -----------------------------------------------------------------------------------------------------------
+
+
+def specks(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
+    """Isolated pixels, or blots of two or three, far lighter or darker than all around: how many in a million pixels.
+
+    Only those beyond what the originals show count.
+    """
+    share = max(0.0, _specks(picture) - max(map(_specks, (photograph, *paintings))))
+    count = round(share * picture.shape[-2] * picture.shape[-1])
+    return (1e6 * share if count >= 3 else 0.0), f"about {count} isolated dots"
+
+
+def _specks(picture: Pixels) -> float:
+    """Share of pixels that are specks, at full size and at half of it."""
+    plane = luma(picture)[None, None]
+    found = 0.0
+    for factor in (1, 2):
+        small = F.avg_pool2d(plane, factor)
+        if min(small.shape[-2:]) < 3:
+            break
+        neighbors = F.unfold(F.pad(small, (1, 1, 1, 1), mode="replicate"), 3).view(9, *small.shape[-2:])
+        center = neighbors[4]
+        around = torch.cat([neighbors[:4], neighbors[5:]])
+        high, low = around.amax(0), around.amin(0)
+        beyond = torch.maximum(center - high, low - center)
+        isolated = (beyond > 0.2) & (beyond > high - low)
+        found += float(isolated.double().sum()) / (plane.shape[-2] * plane.shape[-1])
+    return found
+
+
+# --- Border halos -----------------------------------------------------------------------------------------------------
+
+
+def halo(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
+    """How far a strip along a border differs in colour from the picture beside it, more than in the photograph.
+
+    The strip is one hundredth of the short side wide, two pixels at least. The measure is the largest difference in
+    pixel values, 0 to 1, over the four borders and three colours; of each, the median over the border's length.
+    """
+    best, where = 0.0, ""
+    width = max(2, round(0.01 * min(picture.shape[-2:])))
+    if min(picture.shape[-2:]) < 8 * width:
+        return best, where
+    for name, turned, reference in zip(
+        ("upper", "lower", "left", "right"), _sides(picture), _sides(photograph), strict=True
+    ):
+        change = _step(turned, width) - _step(reference, width)
+        amount = float(change.abs().max())
+        if amount > best:
+            best, where = amount, f"the {name} border has another colour than the picture beside it"
+    return best, where
+
+
+def _sides(picture: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The picture four times, with another border on top each time."""
+    return picture, picture.flip(-2), picture.mT, picture.mT.flip(-2)
+
+
+def _step(picture: Tensor, width: int) -> Tensor:
+    """Median over the border's length of the step in colour from the strip inside it to the strip at it, (3,)."""
+    outer = picture[0, :, :width].mean(1)
+    inner = picture[0, :, width : 3 * width].mean(1)
+    return (outer - inner).median(-1).values
+
+
+# --- Dead areas -------------------------------------------------------------------------------------------------------
+
+
+def dead_area(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
+    """Share of the picture, 0 to 1, in cells of 8 × 8 px of one flat colour or stuck at black or white.
+
+    What the photograph or a painting has of that itself does not count.
+    """
+    share = max(0.0, _dead(picture) - max(map(_dead, (photograph, *paintings))))
+    return share, f"{share:.0%} of the picture is flat, or stuck at the darkest or the lightest value"
+
+
+def _dead(picture: Pixels) -> float:
+    if min(picture.shape[-2:]) < _CELL:
+        return 0.0
+    highest = F.max_pool2d(picture, _CELL)
+    lowest = -F.max_pool2d(-picture, _CELL)
+    level = 1 / 255
+    flat = (highest - lowest < level).all(1)
+    stuck = ((highest < level) | (lowest > 1 - level)).sum(1) >= 2
+    return float((flat | stuck).double().mean())
+
+
+# --- Seams ------------------------------------------------------------------------------------------------------------
+
+
+def seam(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
+    """A straight step across the whole picture: how many times larger than the steps beside it, as a natural logarithm.
+
+    A tile painted by itself ends in such a line. The step at a row or column is the median of the differences over its
+    length, so that an edge that spans less than half of the picture does not count; nor does one that the photograph
+    has.
+    """
+    best, where = 0.0, ""
+    turned = ((picture, photograph, "row"), (picture.mT, photograph.mT, "column"))
+    for image, reference, name in turned:
+        steps, own = _line_steps(image), _line_steps(reference)
+        if not len(steps):
+            continue
+        excess = steps - own.clamp_min(0)
+        place = int(excess.argmax())
+        if float(excess[place]) > best:
+            best, where = float(excess[place]), f"a straight step at {name} {place + 1}"
+    return best, where
+
+
+def _line_steps(image: Tensor) -> Tensor:
+    """For each row but the last, the logarithm of its step to the next over the steps of the lines around it."""
+    plane = luma(image)
+    if len(plane) < _SHORTEST:
+        return plane.new_zeros(0)
+    steps = (plane[1:] - plane[:-1]).abs().median(1).values + 1 / 255
+    around = F.pad(steps[None, None], (4, 4), mode="reflect")[0, 0].unfold(0, 9, 1)
+    # Not the line itself and its two neighbours, which an antialiased seam reaches.
+    beside = torch.cat([around[:, :3], around[:, 6:]], dim=1)
+    return (steps / beside.amax(1)).log()
+
+
+def luma(picture: Pixels) -> Plane:
+    return torch.einsum("c,chw->hw", picture.new_tensor(_LUMA), picture[0])
+
+
+_CHECKS = (
+    _Check("grid", 0.7, grid, "raise grain, or lower strength"),
+    _Check("noise", 4.0, noise, "lower grain, or raise iterations"),
+    _Check("specks", 30.0, specks, "give tv_weight a small value, or more iterations"),
+    _Check("halo", 0.08, halo, "use padding replicate"),
+    _Check("dead area", 0.05, dead_area, "raise content_weight, or choose a painting with more texture"),
+    _Check("seam", 0.7, seam, "report it: a picture in tiles should have no seams"),
+)

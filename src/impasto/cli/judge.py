@@ -1,0 +1,62 @@
+"""Owns `impasto judge`: how near pastiches are to their painting and their photograph, and the faults they show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from impasto.cli import inputs, reporting
+from impasto.cli.options import Content, Painting, flag, picture_argument
+
+if TYPE_CHECKING:
+    from impasto.metrics import Judgement
+
+
+def judge(
+    content: Content,
+    style: Painting,
+    /,
+    *pastiche: Annotated[str, picture_argument("A picture painted from these two; several are compared.")],
+    json: Annotated[bool, flag("Print JSON.")] = False,
+) -> None:
+    """Measure how good pastiches are: near in style, near in content, faults.
+
+    Style is 0 for the painting itself and 1 for the photograph; content
+    and edges are 0 for the photograph and about 1 for another picture.
+    None of them is what painting minimises, so they judge any program's
+    pictures fairly; painting further lowers style and raises the others.
+    """
+    names = [content, style, *pastiche]
+    inputs.check_standard(names)
+    # Only now, so that help and mistakes need not wait for torch.
+    from impasto.metrics import Judge
+
+    photograph, painting = inputs.picture(content), inputs.picture(style)
+    pictures = [inputs.picture(name) for name in pastiche]
+    judged = Judge(photograph, [painting])
+    judgements = [judged.judge(picture) for picture in pictures]
+    if json:
+        reporting.result(
+            {"judgements": [_record(name, judgement) for name, judgement in zip(pastiche, judgements, strict=True)]}
+        )
+        return
+    rows: list[tuple[str, ...]] = []
+    for name, judgement in zip(pastiche, judgements, strict=True):
+        faults = ", ".join(artifact.kind for artifact in judgement.artifacts) or "none"
+        rows.append(
+            (name, *(f"{value:.3f}" for value in (judgement.style, judgement.content, judgement.edges)), faults)
+        )
+    reporting.table(("picture", "style", "content", "edges", "faults"), rows)
+    for name, judgement in zip(pastiche, judgements, strict=True):
+        for artifact in judgement.artifacts:
+            reporting.warning(f"{name} shows a {artifact}")
+
+
+def _record(name: str, judgement: Judgement) -> dict[str, Any]:
+    """What `--json` prints of one picture."""
+    return {
+        "picture": name,
+        "style": reporting.number(judgement.style),
+        "content": reporting.number(judgement.content),
+        "edges": reporting.number(judgement.edges),
+        "faults": [vars(artifact) for artifact in judgement.artifacts],
+    }

@@ -1,0 +1,68 @@
+"""Owns the arithmetic of a painting: how many multiply-adds each pixel takes, from the network's table of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from impasto.backbones.vgg import LAYERS, Layer, canonical_name
+from impasto.errors import SettingsError
+from impasto.settings import Settings
+
+_KERNEL = 9  # taps of a 3×3 convolution
+
+
+def multiply_adds(layers: Iterable[str], *, gradient: bool = False) -> float:
+    """Multiply-adds of the network's convolutions, for each pixel of the image, to compute the features at `layers`.
+
+    Args:
+        layers: names, of which the deepest decides.
+        gradient: count the gradient by the image too: each convolution once more. (The frozen weights have none.)
+
+    Returns:
+        Multiply-adds a pixel; one is two floating-point operations.
+
+    Raises:
+        SettingsError: a layer does not exist, or none is named.
+    """
+    total = 0.0
+    before = 3
+    for layer in network(layers):
+        if layer.name.startswith("conv"):
+            total += _KERNEL * before * layer.channels / layer.stride**2
+        before = layer.channels
+    return total * (2 if gradient else 1)
+
+
+def gram_multiply_adds(layers: Iterable[str], *, gradient: bool = False) -> float:
+    """Multiply-adds of the Gram matrices of the features at `layers`, for each pixel of the image.
+
+    Args:
+        layers: names; each counts by itself.
+        gradient: count the gradient by the features too: each product twice more, once for either factor.
+
+    Raises:
+        SettingsError: a layer does not exist.
+    """
+    found = (LAYERS[canonical_name(name)] for name in layers)
+    return sum(layer.channels**2 / layer.stride**2 for layer in found) * (3 if gradient else 1)
+
+
+def network(layers: Iterable[str]) -> list[Layer]:
+    """The layers that must be computed for the features at `layers`."""
+    names = list(LAYERS)
+    places = [names.index(canonical_name(name)) for name in layers]
+    if not places:
+        raise SettingsError("layers", "got none; name at least one, such as relu4_2")
+    return [LAYERS[name] for name in names[: max(places) + 1]]
+
+
+def layers_of(settings: Settings) -> tuple[set[str], set[str]]:
+    """Names of the content and of the style layers that count."""
+    content = {canonical_name(k, setting="content_layers") for k, weight in settings.content_layers.items() if weight}
+    style = {canonical_name(k, setting="style_layers") for k, weight in settings.style_layers.items() if weight}
+    return content, style
+
+
+def settings_multiply_adds(settings: Settings, *, gradient: bool) -> float:
+    content, style = layers_of(settings)
+    return multiply_adds(content | style, gradient=gradient) + gram_multiply_adds(style, gradient=gradient)

@@ -1,0 +1,219 @@
+"""Owns how fast this machine is: the default objective, measured at a few small sizes, and a line through them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from impasto import devices
+from impasto.backbones import VGG19
+from impasto.objective import Objective, evaluate
+from impasto.optimizers import CurvatureMemory, FrequencyPreconditioner
+from impasto.planning.arithmetic import layers_of, network, settings_multiply_adds
+from impasto.representations import Moments
+from impasto.settings import Settings
+
+T = TypeVar("T")
+
+# The benchmark's sizes: long sides of 4:3 pictures, as many of them as its time allows, but at least two for a line.
+_SIDES = (64, 128, 192, 256, 384, 512, 768, 1024)
+_REPEATS = 3
+# What a size takes at least, in evaluations: one to warm up, one to be timed, and as much again for all the rest.
+_LEAST_PASSES = 3
+_MATRIX_SIDES = (512, 1024, 2048, 4096)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Seconds as a function of pixels: `fixed + per_pixel · pixels`, neither negative."""
+
+    fixed: float
+    per_pixel: float
+
+    def __call__(self, pixels: float) -> float:
+        """Seconds for that many pixels."""
+        return self.fixed + self.per_pixel * pixels
+
+    @classmethod
+    def through(cls, samples: Mapping[int, float]) -> Line:
+        """The line with the least sum of squared *relative* errors through seconds by pixels.
+
+        Raises:
+            ValueError: there are fewer than two samples, or one is not positive.
+        """
+        if len(samples) < 2 or min(*samples, *samples.values()) <= 0:
+            raise ValueError(f"a line needs two sizes with positive times; got {dict(samples)}")
+        # Divided by its time, every sample should come to 1: a·u + b·v = 1.
+        u = [1 / seconds for seconds in samples.values()]
+        v = [pixels / seconds for pixels, seconds in samples.items()]
+        uu, uv, vv = (sum(x * y for x, y in zip(p, q, strict=True)) for p, q in ((u, u), (u, v), (v, v)))
+        determinant = uu * vv - uv * uv
+        fixed = (vv * sum(u) - uv * sum(v)) / determinant
+        per_pixel = (uu * sum(v) - uv * sum(u)) / determinant
+        if fixed < 0 or per_pixel < 0:
+            # Noise, or a cache that small pictures fit into: all of it is put down to the pixels.
+            fixed, per_pixel = 0.0, sum(v) / vv
+        return cls(fixed, per_pixel)
+
+
+@dataclass(frozen=True)
+class MachineSpeed:
+    """How fast one device is, by measurement.
+
+    Attributes:
+        device: its name, as in `devices.available()`.
+        threads: of the CPU, as many as were used.
+        setup: seconds to build the network.
+        evaluation: seconds of the default objective's value and gradient, by pixels.
+        features: seconds of the default layers' features and Moments without gradient, by pixels.
+        step: seconds of an optimiser's step with a full memory, by pixels.
+        flops: floating-point operations a second of the value and gradient, at the largest size that was measured.
+        matrix_flops: floating-point operations a second of a large float32 matrix product: what the device can do.
+        samples: seconds of an evaluation, by pixels, that the line was drawn through.
+    """
+
+    device: str
+    threads: int
+    setup: float
+    evaluation: Line
+    features: Line
+    step: Line
+    flops: float
+    matrix_flops: float
+    samples: Mapping[int, float]
+
+
+def measure(
+    device: torch.device | None = None,
+    threads: int | None = None,
+    *,
+    precision: str = "auto",
+    seconds: float = 5.0,
+    sides: Sequence[int] = _SIDES,
+) -> MachineSpeed:
+    """Measure how fast `device` evaluates the default objective: at least two sizes, then more while the time lasts.
+
+    Nothing is random but the pixels, and torch's own generator is left alone. The best of up to three repeats counts:
+    on a busy machine that is what it could do if left alone.
+
+    Args:
+        device: the CPU, if None.
+        threads: of the CPU; as many as torch uses now, if None. Put back afterwards.
+        precision: of the network, as in `Settings`.
+        seconds: about how long it may take.
+        sides: long sides of the pictures, in pixels, ascending.
+
+    Raises:
+        AssetError: the network's weights are missing or damaged.
+    """
+    begin = time.perf_counter()
+    device = device or torch.device("cpu")
+    with _threads(threads):
+        matrix_flops = max(_matrix_flops(device, side) for side in (_MATRIX_SIDES if device.type != "cpu" else (1024,)))
+        settings = Settings()
+        content, style = layers_of(settings)
+        deepest, dtype = network(content | style)[-1].name, devices.precision(precision, device)
+        setup, backbone = _timed(lambda: VGG19(deepest, dtype=dtype).to(device), device)
+        evaluations: dict[int, float] = {}
+        features: dict[int, float] = {}
+        steps: dict[int, float] = {}
+        for side in sides:
+            pixels = side * (side * 3 // 4)
+            elapsed = time.perf_counter() - begin
+            # The next size takes as long as the last one times its pixels; beginning it must not overrun the time.
+            if len(evaluations) >= 2 and elapsed + _LEAST_PASSES * _next(evaluations, pixels) > seconds:
+                break
+            image = torch.rand((1, 3, side * 3 // 4, side), generator=torch.Generator().manual_seed(side)).to(device)
+            objective = _objective(backbone, image, content, style)
+            evaluate(objective, image)  # warms up: memory is allocated, kernels are chosen
+            deadline = begin + seconds
+            evaluations[pixels] = _best(functools.partial(evaluate, objective, image), device, deadline)
+            features[pixels] = _best(functools.partial(_objective, backbone, image, set(), style), device, deadline)
+            steps[pixels] = _best(_optimizer_step(image, settings), device, deadline)
+        threads = torch.get_num_threads()
+    largest = max(evaluations)
+    return MachineSpeed(
+        device=str(device),
+        threads=threads,
+        setup=setup,
+        evaluation=Line.through(evaluations),
+        features=Line.through(features),
+        step=Line.through(steps),
+        flops=2 * settings_multiply_adds(settings, gradient=True) * largest / evaluations[largest],
+        matrix_flops=matrix_flops,
+        samples=evaluations,
+    )
+
+
+def _objective(backbone: VGG19, image: Tensor, content: set[str], style: set[str]) -> Objective:
+    with torch.no_grad():
+        features = backbone(image, content | style)
+        moments = {layer: Moments.of(features[layer]) for layer in style}
+    return Objective(
+        backbone=backbone,
+        content={layer: features[layer] for layer in content},
+        style=moments,
+        content_weights=dict.fromkeys(content, 1.0),
+        style_weights=dict.fromkeys(style, 1.0),
+        range_weight=1.0,
+    )
+
+
+def _optimizer_step(image: Tensor, settings: Settings) -> Callable[[], object]:
+    """A step of L-BFGS with a full memory, ready to be timed."""
+    memory = CurvatureMemory(settings.history)
+    for _ in range(settings.history):
+        memory.add(image, image)
+    size = (image.shape[-2], image.shape[-1])
+    precondition = FrequencyPreconditioner(size, settings.preconditioning, device=image.device)
+    return functools.partial(memory.direction, image, precondition)
+
+
+def _next(samples: Mapping[int, float], pixels: int) -> float:
+    last = max(samples)
+    return samples[last] * pixels / last
+
+
+def _best(work: Callable[[], object], device: torch.device, deadline: float) -> float:
+    """Seconds of the quickest of a few repeats; of only one, when the time is up."""
+    best = math.inf
+    for _ in range(_REPEATS):
+        best = min(best, _timed(work, device)[0])
+        if time.perf_counter() > deadline:
+            break
+    return best
+
+
+def _timed(work: Callable[[], T], device: torch.device) -> tuple[float, T]:
+    begin = time.perf_counter()
+    result = work()
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+    return time.perf_counter() - begin, result
+
+
+def _matrix_flops(device: torch.device, side: int) -> float:
+    matrix = torch.rand((side, side), generator=torch.Generator().manual_seed(side)).to(device)
+    matrix @ matrix
+    best = min(_timed(lambda: matrix @ matrix, device)[0] for _ in itertools.repeat(None, 2 * _REPEATS))
+    return float(2 * side**3 / best)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,218 @@
+"""Each fault is planted into a clean picture and found, alone; clean pictures and the originals' own texture pass."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto import artifacts, assets
+from impasto.artifacts import Artifact, find
+from impasto.images import Image, read, resize
+
+SIZE = (192, 256)
+
+
+@pytest.fixture(scope="module")
+def photograph() -> Image:
+    sample = read(assets.sample("neuschwanstein").path)
+    return replace(sample, pixels=resize(sample.pixels, SIZE))
+
+
+@pytest.fixture(scope="module")
+def painting() -> Image:
+    sample = read(assets.sample("starry_night").path)
+    return replace(sample, pixels=resize(sample.pixels, (224, 224)))
+
+
+@pytest.fixture(scope="module")
+def clean(photograph: Image) -> Tensor:
+    """A picture that is neither of the two: the photograph in other colours, a little softer."""
+    soft = F.avg_pool2d(F.pad(photograph.pixels, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return 0.15 + 0.7 * (0.5 * photograph.pixels + 0.5 * soft).flip(1)
+
+
+def found(pixels: Tensor, photograph: Image, painting: Image) -> list[Artifact]:
+    return list(find(Image(pixels=pixels), photograph, [painting]))
+
+
+def kinds(pixels: Tensor, photograph: Image, painting: Image) -> list[str]:
+    return [artifact.kind for artifact in found(pixels, photograph, painting)]
+
+
+def grid(period: int, amount: float) -> Callable[[Tensor], Tensor]:
+    def planted(pixels: Tensor) -> Tensor:
+        rows, columns = (torch.arange(side) for side in pixels.shape[-2:])
+        phase = 2 * torch.pi / period
+        weave = (rows * phase).cos()[:, None] * torch.ones(1, len(columns)) + (columns * phase).cos()[None, :]
+        return (pixels + amount * weave).clamp(0, 1)
+
+    return planted
+
+
+def specks(count: int, side: int) -> Callable[[Tensor], Tensor]:
+    def planted(pixels: Tensor) -> Tensor:
+        chance = torch.Generator().manual_seed(1)
+        changed = pixels.clone()
+        for index in range(count):
+            y, x = (int(torch.randint(4, length - 8, (), generator=chance)) // 2 * 2 for length in pixels.shape[-2:])
+            changed[..., y : y + side, x : x + side] = float(index % 2)
+        return changed
+
+    return planted
+
+
+def border(name: str) -> Callable[[Tensor], Tensor]:
+    def planted(pixels: Tensor) -> Tensor:
+        changed = pixels.clone()
+        strip = {
+            "upper": (slice(0, 3), slice(None)),
+            "lower": (slice(-3, None), slice(None)),
+            "left": (slice(None), slice(0, 3)),
+            "right": (slice(None), slice(-3, None)),
+        }[name]
+        changed[(..., *strip)] += 0.2
+        return changed.clamp(0, 1)
+
+    return planted
+
+
+def dead(value: float) -> Callable[[Tensor], Tensor]:
+    def planted(pixels: Tensor) -> Tensor:
+        changed = pixels.clone()
+        changed[..., 40:120, 64:160] = value
+        return changed
+
+    return planted
+
+
+def seam(axis: int) -> Callable[[Tensor], Tensor]:
+    def planted(pixels: Tensor) -> Tensor:
+        changed = pixels.clone()
+        half = pixels.shape[axis] // 2
+        changed.narrow(axis, half, pixels.shape[axis] - half).mul_(0.75)
+        return changed
+
+    return planted
+
+
+def noise(pixels: Tensor) -> Tensor:
+    grains = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(2))
+    return (pixels + 0.1 * grains).clamp(0, 1)
+
+
+def test_a_clean_picture_has_none(clean: Tensor, photograph: Image, painting: Image) -> None:
+    assert kinds(clean, photograph, painting) == []
+
+
+def test_the_originals_have_none(photograph: Image, painting: Image) -> None:
+    assert kinds(photograph.pixels, photograph, [painting][0]) == []
+    assert kinds(painting.pixels, photograph, painting) == []
+
+
+@pytest.mark.parametrize("period", [2, 4, 8, 16])
+def test_a_woven_grid(period: int, clean: Tensor, photograph: Image, painting: Image) -> None:
+    artifacts_found = found(grid(period, 0.03)(clean), photograph, painting)
+    assert "grid" in [artifact.kind for artifact in artifacts_found]
+    (weave,) = (artifact for artifact in artifacts_found if artifact.kind == "grid")
+    assert f"every {period} px" in weave.where
+    assert weave.amount > weave.limit
+
+
+def test_a_grid_of_the_paintings_own_does_not_count(clean: Tensor, photograph: Image, painting: Image) -> None:
+    woven = replace(painting, pixels=grid(8, 0.06)(painting.pixels))
+    assert "grid" not in kinds(grid(8, 0.03)(clean), photograph, woven)
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_specks(side: int, clean: Tensor, photograph: Image, painting: Image) -> None:
+    assert kinds(specks(40, side)(clean), photograph, painting) == ["specks"]
+
+
+def test_stars_in_the_photograph_are_no_specks(clean: Tensor, photograph: Image, painting: Image) -> None:
+    starry = replace(photograph, pixels=specks(60, 1)(photograph.pixels))
+    assert kinds(specks(40, 1)(clean), starry, painting) == []
+
+
+@pytest.mark.parametrize("name", ["upper", "lower", "left", "right"])
+def test_a_halo_along_a_border(name: str, clean: Tensor, photograph: Image, painting: Image) -> None:
+    halos = [artifact for artifact in found(border(name)(clean), photograph, painting) if artifact.kind == "halo"]
+    assert len(halos) == 1
+    assert name in halos[0].where
+
+
+def test_a_frame_in_the_photograph_is_no_halo(clean: Tensor, photograph: Image, painting: Image) -> None:
+    framed = replace(photograph, pixels=border("left")(photograph.pixels))
+    assert "halo" not in kinds(border("left")(clean), framed, painting)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_dead_area(value: float, clean: Tensor, photograph: Image, painting: Image) -> None:
+    assert "dead area" in kinds(dead(value)(clean), photograph, painting)
+
+
+def test_a_flat_area_of_the_photograph_is_not_dead(clean: Tensor, photograph: Image, painting: Image) -> None:
+    flat = replace(photograph, pixels=dead(0.5)(photograph.pixels))
+    assert "dead area" not in kinds(dead(0.5)(clean), flat, painting)
+
+
+@pytest.mark.parametrize(("axis", "name"), [(2, "row 96"), (3, "column 128")])
+def test_a_seam(axis: int, name: str, clean: Tensor, photograph: Image, painting: Image) -> None:
+    seams = [artifact for artifact in found(seam(axis)(clean), photograph, painting) if artifact.kind == "seam"]
+    assert len(seams) == 1
+    assert name in seams[0].where
+
+
+def test_a_straight_edge_of_the_photograph_is_no_seam(clean: Tensor, photograph: Image, painting: Image) -> None:
+    edged = replace(photograph, pixels=seam(2)(photograph.pixels))
+    assert "seam" not in kinds(seam(2)(clean), edged, painting)
+
+
+def test_noise(clean: Tensor, photograph: Image, painting: Image) -> None:
+    assert "noise" in kinds(noise(clean), photograph, painting)
+    grainy = replace(painting, pixels=noise(torch.full_like(clean, 0.5)))
+    assert "noise" not in kinds(noise(clean), photograph, grainy)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_a_number_is_said_alone(value: float, clean: Tensor, photograph: Image, painting: Image) -> None:
+    broken = noise(clean)
+    broken[..., :2, :] = value
+    (artifact,) = found(broken, photograph, painting)
+    assert artifact.kind == "not a number"
+    assert artifact.amount == pytest.approx(2 / SIZE[0])
+
+
+def test_the_worst_comes_first(clean: Tensor, photograph: Image, painting: Image) -> None:
+    both = found(specks(300, 1)(dead(0.0)(clean)), photograph, painting)
+    assert len(both) >= 2
+    severities = [artifact.amount / artifact.limit for artifact in both]
+    assert severities == sorted(severities, reverse=True)
+    assert all(severity > 1 for severity in severities)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (40, 40), (65, 64)])
+def test_pictures_of_any_size_are_looked_at(size: tuple[int, int], painting: Image) -> None:
+    pixels = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(3))
+    assert find(Image(pixels=pixels), Image(pixels=pixels), [painting]) == ()
+
+
+def test_every_fault_says_what_to_do(clean: Tensor, photograph: Image, painting: Image) -> None:
+    for artifact in found(specks(300, 1)(dead(0.0)(clean)), photograph, painting):
+        assert artifact.advice
+        assert str(artifact) == f"{artifact.kind}: {artifact.where}; {artifact.advice}"
+
+
+def test_the_measures_are_zero_for_the_photograph_itself(photograph: Image, painting: Image) -> None:
+    pixels, paintings = photograph.pixels, [painting.pixels]
+    for measure in (
+        artifacts.grid,
+        artifacts.noise,
+        artifacts.specks,
+        artifacts.halo,
+        artifacts.dead_area,
+        artifacts.seam,
+    ):
+        assert measure(pixels, pixels, paintings)[0] == 0.0

@@ -1,0 +1,139 @@
+"""The benchmarks measure what they say: the yardstick is the same objective, rows are kept, tables are written."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import machine, pairs, peers, processes, race, store, tables, yardstick
+from impasto import api, method
+from impasto.backbones import VGG19
+from impasto.images import resize
+from impasto.objective import evaluate
+from impasto.settings import Settings
+
+PAIR = pairs.bundled()[0]
+
+
+@pytest.fixture(scope="module")
+def contest() -> tuple[yardstick.PlainObjective, torch.Tensor, torch.Tensor]:
+    """The plain objective, an image, and our gradient at it."""
+    network = VGG19("relu5_1")
+    photograph = resize(api.load(PAIR.content).pixels, (48, 64))
+    ours = method.objective_at(network, photograph, [api.load(PAIR.style)], Settings())
+    image = (photograph + 0.3 * photograph.flip(-1)).clamp(0, 1.2)
+    evaluation = evaluate(ours, image)
+    plain = yardstick.PlainObjective(ours, network)
+    assert float(plain(image)) == pytest.approx(evaluation.value, rel=1e-4)
+    return plain, image, evaluation.gradient
+
+
+def test_the_yardstick_has_our_objective(contest):
+    plain, image, ours = contest
+    leaf = image.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(plain(leaf), leaf)
+    assert float((gradient - ours).norm() / ours.norm()) < 1e-3
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_the_yardstick_descends_for_as_long_as_it_is_told(contest, optimizer):
+    plain, image, _ = contest
+    trace = yardstick.descend(plain, image, evaluations=12, optimizer=optimizer)
+    assert 10 <= len(trace) <= 13
+    seconds = [at for at, _ in trace]
+    assert seconds == sorted(seconds)
+    assert trace[-1][1] < 0.8 * trace[0][1]
+
+
+def test_a_race_is_run_to_the_goal(monkeypatch):
+    monkeypatch.setattr(race, "_EVALUATIONS", 15)
+    row = race._race(PAIR, 64)
+    assert row["loss"] <= row["goal"]
+    assert 0 < row["evaluations"] <= 60
+    assert row["impasto"] > 0
+    assert row["plain"] > 0
+    assert max(row["height"], row["width"]) == 64
+
+
+def test_a_row_is_measured_once(tmp_path, capsys):
+    kept = store.Store("speed", ["side"], folder=tmp_path)
+    times = []
+
+    def work() -> dict[str, int]:
+        times.append(1)
+        return {"seconds": len(times)}
+
+    assert kept.measure({"side": 1}, work)["seconds"] == 1
+    assert kept.measure({"side": 1}, work)["seconds"] == 1
+    assert kept.measure({"side": 2}, work)["seconds"] == 2
+    assert kept.measure({"side": 1}, work, again=True)["seconds"] == 3
+    assert [(row["side"], row["seconds"]) for row in kept.rows()] == [(1, 3), (2, 2)]
+    assert {row["machine"] for row in kept.rows()} == {machine.machine()}
+    assert len((tmp_path / "speed.jsonl").read_text().splitlines()) == 3
+
+
+def test_another_machines_row_does_not_stand_for_ours(tmp_path):
+    (tmp_path / "speed.jsonl").write_text(json.dumps({"side": 1, "machine": "another", "versions": "old"}) + "\n")
+    kept = store.Store("speed", ["side"], folder=tmp_path)
+    assert kept.measured({"side": 1}) is None
+    assert len(kept.rows()) == 1
+
+
+def test_a_table_goes_to_the_results_and_into_the_docs(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- begin speed -->\nold\n<!-- end speed -->\nafter\n")
+    tables.write("speed", tables.table(["what", "s"], [["this", tables.spread([2.0, 1.0, 4.0])]]))
+    assert "| this | 2.00 (1.00–4.00) |" in (tmp_path / "speed.md").read_text()
+    text = page.read_text()
+    assert "| this | 2.00 (1.00–4.00) |" in text
+    assert "old" not in text
+    assert text.startswith("before\n<!-- begin speed -->")
+    assert text.endswith("<!-- end speed -->\nafter\n")
+
+
+def test_a_program_is_timed_and_weighed():
+    done = processes.run(
+        [sys.executable, "-c", "import time; x = bytearray(200 << 20); time.sleep(0.2); print('done')"]
+    )
+    assert done.out == "done\n"
+    assert done.seconds >= 0.2
+    assert 200 << 20 < done.peak < 400 << 20
+    with pytest.raises(RuntimeError, match=r"ended with 3: .*wrong"):
+        processes.run([sys.executable, "-c", "import sys; print('wrong'); sys.exit(3)"])
+
+
+def test_the_bundled_pairs_are_five_and_there():
+    found = pairs.bundled()
+    assert len({pair.name for pair in found}) == 5
+    assert all(pair.content.is_file() and pair.style.is_file() for pair in found)
+
+
+def test_without_the_data_there_are_no_classic_pairs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IMPASTO_DATA", str(tmp_path))
+    assert pairs.classic() == []
+    assert "set IMPASTO_DATA" in capsys.readouterr().out
+
+
+def test_the_weights_for_a_peer_are_ours_under_torchvisions_names(tmp_path):
+    path = tmp_path / "vgg19.pth"
+    peers.write_weights(str(path))
+    state = torch.load(path, weights_only=True)
+    places = sorted({int(name.split(".")[1]) for name in state})
+    assert places == [0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34]
+    network = VGG19("relu1_2")
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    bgr = 255 * image.flip(1) - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    features = torch.conv2d(bgr, state["features.0.weight"], state["features.0.bias"], padding=1).relu()
+    ours = network(image, ["relu1_1"])["relu1_1"]
+    # The border is padded otherwise.
+    assert torch.allclose(features[..., 1:-1, 1:-1], ours[..., 1:-1, 1:-1], rtol=1e-4, atol=1e-2)
+
+
+def test_results_that_are_kept_hold_no_paths():
+    for path in store.RESULTS.glob("*.*"):
+        if path.suffix in (".jsonl", ".md"):
+            assert str(Path(__file__).parents[2]) not in path.read_text()
