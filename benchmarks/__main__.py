@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ablation, command, quality, race, startup, throughput
+from benchmarks import ablation, command, memory, quality, race, startup, throughput
 from benchmarks.store import Store
 
 # What a row is about, by benchmark.
@@ -12,6 +12,7 @@ _KEYS = {
     "startup": ("what",),
     "throughput": ("side", "threads"),
     "command": ("program", "side"),
+    "memory": ("side", "precision"),
     "race": ("pair", "side"),
     "ablation": ("change", "pair"),
     "quality": ("program", "pair", "side"),
@@ -48,6 +49,8 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
         command.measure(store, peers=not chosen.no_peers, again=chosen.again)
     elif name == "ablation":
         ablation.measure(store, again=chosen.again)
+    elif name == "memory":
+        memory.measure(store, again=chosen.again)
     elif name == "race":
         race.measure(store, pairs=chosen.pairs, again=chosen.again)
     else:
@@ -59,6 +62,7 @@ _WRITE = {
     "startup": startup.write,
     "throughput": throughput.write,
     "command": command.write,
+    "memory": memory.write,
     "race": race.write,
     "ablation": ablation.write,
     "quality": quality.write,

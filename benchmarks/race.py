@@ -15,7 +15,7 @@ from benchmarks import tables
 from benchmarks.pairs import Pair, bundled
 from benchmarks.store import Row, Store
 from benchmarks.yardstick import PlainObjective, descend
-from impasto import api, devices, method
+from impasto import api, devices, targets
 from impasto.backbones import VGG19
 from impasto.images import Image, fit, resize
 from impasto.objective import evaluate
@@ -38,7 +38,7 @@ def _race(pair: Pair, side: int) -> dict[str, object]:
     settings = Settings(size=side)
     network = VGG19("relu5_1")
     photograph = resize(content.pixels, fit(content.size, side))
-    plain = PlainObjective(method.objective_at(network, photograph, [style], settings), network)
+    plain = PlainObjective(targets.objective_at(network, photograph, [style], settings), network)
     adam = descend(plain, photograph, evaluations=_EVALUATIONS // 5, optimizer="adam")
     trace = descend(plain, photograph, evaluations=_EVALUATIONS)
     goal = min(loss for _, loss in trace)
@@ -64,7 +64,7 @@ def _ours(
     checked = 0.0
     network = VGG19("relu5_1", dtype=devices.precision("auto", torch.device("cpu")))
     size = (photograph.shape[-2], photograph.shape[-1])
-    objective = method.objective_at(network, photograph, [style], settings)
+    objective = targets.objective_at(network, photograph, [style], settings)
     descent = LBFGS(settings.history).descend(
         partial(evaluate, objective),
         photograph,

@@ -14,7 +14,7 @@ from benchmarks.store import Row, Store
 from benchmarks.yardstick import PlainObjective
 from impasto import planning
 from impasto.backbones import VGG19
-from impasto.objective import Objective, evaluate
+from impasto.objective import Objective, Region, evaluate
 from impasto.representations import Moments
 from impasto.settings import Settings
 
@@ -22,6 +22,7 @@ _SIDES = (256, 512, 1024)
 _THREADS = (1, 2)
 _REPEATS = 5
 _MATRIX = 2048
+_PEAK = "matrix product, float32"
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
@@ -33,7 +34,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
 
 
 def _compare(side: int, threads: int) -> dict[str, list[float]]:
-    """GFLOP/s of each contestant, in turns, so that all meet the same noise."""
+    """Seconds of each contestant, in turns, so that all meet the same noise."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -46,26 +47,22 @@ def _compare(side: int, threads: int) -> dict[str, list[float]]:
         plain = PlainObjective(objectives[torch.float32], objectives[torch.float32].backbone)
         matrix = torch.rand((_MATRIX, _MATRIX), generator=torch.Generator().manual_seed(1))
         half = matrix.bfloat16()
-        layers = settings.style_layers
-        multiply_adds = planning.multiply_adds(layers, gradient=True)
-        multiply_adds += planning.gram_multiply_adds(layers, gradient=True)
-        work = 2 * multiply_adds * side * side
-        contestants: dict[str, tuple[float, Callable[[], object]]] = {
-            "matrix product, float32": (2 * _MATRIX**3, lambda: matrix @ matrix),
-            "matrix product, bfloat16": (2 * _MATRIX**3, lambda: half @ half),
-            "plain PyTorch": (work, lambda: _plain(plain, image)),
-            "Impasto, float32": (work, lambda: evaluate(objectives[torch.float32], image)),
-            "Impasto, bfloat16": (work, lambda: evaluate(objectives[torch.bfloat16], image)),
+        contestants: dict[str, Callable[[], object]] = {
+            _PEAK: lambda: matrix @ matrix,
+            "matrix product, bfloat16": lambda: half @ half,
+            "plain PyTorch": lambda: _plain(plain, image),
+            "Impasto, float32": lambda: evaluate(objectives[torch.float32], image),
+            "Impasto, bfloat16": lambda: evaluate(objectives[torch.bfloat16], image),
         }
-        speeds: dict[str, list[float]] = {name: [] for name in contestants}
+        seconds: dict[str, list[float]] = {name: [] for name in contestants}
         for turn in range(_REPEATS + 1):
-            for name, (operations, run) in contestants.items():
+            for name, run in contestants.items():
                 begin = time.perf_counter()
                 run()
                 # The first turn allocates memory and chooses kernels.
                 if turn:
-                    speeds[name].append(round(operations / (time.perf_counter() - begin) / 1e9, 1))
-        return speeds
+                    seconds[name].append(round(time.perf_counter() - begin, 5))
+        return seconds
     finally:
         torch.set_num_threads(before)
 
@@ -83,7 +80,7 @@ def _objective(network: VGG19, image: torch.Tensor, settings: Settings) -> Objec
     return Objective(
         backbone=network,
         content={layer: features[layer] for layer in content},
-        style={layer: Moments.of(features[layer]) for layer in style},
+        regions=[Region(style={layer: Moments.of(features[layer]) for layer in style})],
         content_weights=content,
         style_weights=style,
         range_weight=1.0,
@@ -92,16 +89,20 @@ def _objective(network: VGG19, image: torch.Tensor, settings: Settings) -> Objec
 
 def write(rows: list[Row]) -> None:
     """The table: GFLOP/s, and the share of the float32 matrix product in the same turn."""
-    names = ["matrix product, float32", "plain PyTorch", "Impasto, float32", "Impasto, bfloat16"]
+    layers = Settings().style_layers
+    multiply_adds = planning.multiply_adds(layers, gradient=True) + planning.gram_multiply_adds(layers, gradient=True)
+    names = ["plain PyTorch", "Impasto, float32", "Impasto, bfloat16"]
     body = []
     for row in rows:
-        peak = row[names[0]]
+        work = 2 * multiply_adds * row["side"] ** 2
+        speeds = {name: [work / seconds / 1e9 for seconds in row[name]] for name in names}
+        peak = [2 * _MATRIX**3 / seconds / 1e9 for seconds in row[_PEAK]]
         cells = [tables.spread(peak, 0)]
-        for name in names[1:]:
-            share = statistics.median(speed / best for speed, best in zip(row[name], peak, strict=True))
-            cells.append(f"{tables.spread(row[name], 0)}, {share:.2f}")
+        for name in names:
+            share = statistics.median(speed / best for speed, best in zip(speeds[name], peak, strict=True))
+            cells.append(f"{tables.spread(speeds[name], 0)}, {share:.2f}")
         body.append([f"{row['side']} × {row['side']} px", str(row["threads"]), *cells])
-    headings = ["size", "threads", names[0], *(f"{name}, share" for name in names[1:])]
+    headings = ["size", "threads", _PEAK, *(f"{name}, share" for name in names)]
     text = (
         f"{tables.table(headings, body)}\n\nGFLOP/s, median (least–largest) of {_REPEATS} turns; the share is of the "
         f"float32 matrix product in the same turn. {tables.measured_on(rows)}"

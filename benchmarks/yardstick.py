@@ -38,7 +38,8 @@ class PlainObjective:
         }
         self.mean = torch.tensor([123.68, 116.779, 103.939]).view(1, 3, 1, 1) / 255.0
         self.content = {layer: target.float().contiguous() for layer, target in objective.content.items()}
-        self.style = {layer: target.gram for layer, target in objective.style.items()}
+        (whole,) = objective.regions
+        self.style = {layer: target.gram for layer, target in whole.style.items()}
         self.content_weights: Mapping[str, float] = objective.content_weights
         self.style_weights: Mapping[str, float] = objective.style_weights
         self.range_weight = objective.range_weight

@@ -12,7 +12,7 @@ import torch
 
 import impasto
 from impasto import assets
-from impasto.api import inputs_of, load, settings_for, stylization, stylize
+from impasto.api import input_of, load, settings_for, stylization, stylize
 from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, ImpastoWarning, SettingsError
 from impasto.images import Image
 from impasto.pastiche import Input, Recipe
@@ -200,54 +200,42 @@ def test_stylization_without_settings_is_the_default_preset(files):
     assert progress.pastiche().settings.replace(device="auto", precision="auto") == settings_for()
 
 
-# --- inputs_of
+# --- input_of
 
 
-def recipe_of(files: tuple[Path, Path], **changes) -> Recipe:
-    notes = {"content": Input.of(load(files[0])), "styles": (Input.of(load(files[1])),)}
-    return Recipe(Settings(), **(notes | changes))
-
-
-def test_inputs_are_found_by_their_bare_names(files, tmp_path):
+def test_an_input_is_found_by_its_bare_name(files, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    content, styles, init = inputs_of(recipe_of(files), [empty, tmp_path])
-    assert torch.equal(content.pixels, load(files[0]).pixels)
-    assert torch.equal(styles[0].pixels, load(files[1]).pixels)
-    assert init is None
-    *_, init = inputs_of(recipe_of(files, init=Input.of(load(files[1]))), [tmp_path])
-    assert torch.equal(init.pixels, load(files[1]).pixels)
+    found = input_of(Input.of(load(files[0])), [empty, tmp_path])
+    assert torch.equal(found.pixels, load(files[0]).pixels)
 
 
 def test_the_right_file_of_two_of_one_name(files, photo, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     photo(20, 20).save(other / "photo.png")
-    content, *_ = inputs_of(recipe_of(files), [other, tmp_path])
-    assert content.size == (30, 40)
+    assert input_of(Input.of(load(files[0])), [other, tmp_path]).size == (30, 40)
 
 
-def test_a_sample_is_found(files, tmp_path):
+def test_a_sample_is_found(tmp_path):
     sample = load(f"sample:{assets.samples()[0].name}")
-    content, *_ = inputs_of(recipe_of(files, content=Input.of(sample)), [tmp_path])
-    assert content.name == sample.name
-    changed = Input(sample.name, "0" * 64)
+    assert input_of(Input.of(sample), [tmp_path]).name == sample.name
     with pytest.raises(ImageReadError, match="not the picture it was"):
-        inputs_of(recipe_of(files, content=changed), [tmp_path])
+        input_of(Input(sample.name, "0" * 64), [tmp_path])
 
 
 def test_a_file_that_has_changed_is_refused(files, painting, tmp_path):
-    recipe = recipe_of(files)
+    note = Input.of(load(files[0]))
     painting(30, 40).save(files[0])
     with pytest.raises(ImageReadError, match=r"photo\.png is not the picture it was"):
-        inputs_of(recipe, [tmp_path])
+        input_of(note, [tmp_path])
 
 
 def test_a_file_that_is_gone_is_named(files, tmp_path):
-    recipe = recipe_of(files)
+    note = Input.of(load(files[1]))
     files[1].unlink()
     with pytest.raises(ImageReadError, match=r"painting\.png is not in"):
-        inputs_of(recipe, [tmp_path])
+        input_of(note, [tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -282,20 +270,20 @@ def test_no_path_in_a_recipe_is_followed(files, photo, tmp_path, name, monkeypat
     monkeypatch.setattr(Path, "is_file", lambda path: looked_at.append(path) or real(path))
     wanted = Input(name, load(tmp_path / "outside" / "secret.png").sha256)
     with pytest.raises(ImageReadError):
-        inputs_of(recipe_of(files, content=wanted), [inside])
+        input_of(wanted, [inside])
     # Nothing but a name directly in the folder that was named.
     assert all(path.parent == inside for path in looked_at)
 
 
-def test_an_unknown_sample_in_a_recipe_is_refused(files, tmp_path):
+def test_an_unknown_sample_in_a_recipe_is_refused(tmp_path):
     with pytest.raises(ImpastoError, match="nobody"):
-        inputs_of(recipe_of(files, content=Input("sample:nobody", "0" * 64)), [tmp_path])
+        input_of(Input("sample:nobody", "0" * 64), [tmp_path])
 
 
-def test_a_picture_from_memory_cannot_be_found_again(files, photo, tmp_path):
+def test_a_picture_from_memory_cannot_be_found_again(photo, tmp_path):
     in_memory = Input.of(Image(photo(20, 20).pixels))
     with pytest.raises(ImageReadError):
-        inputs_of(recipe_of(files, content=in_memory), [tmp_path])
+        input_of(in_memory, [tmp_path])
 
 
 def test_a_setting_without_effect_warns():

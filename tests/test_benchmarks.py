@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import machine, pairs, peers, processes, race, store, tables, yardstick
-from impasto import api, method
+from impasto import api, targets
 from impasto.backbones import VGG19
 from impasto.images import resize
 from impasto.objective import evaluate
@@ -22,7 +22,7 @@ def contest() -> tuple[yardstick.PlainObjective, torch.Tensor, torch.Tensor]:
     """The plain objective, an image, and our gradient at it."""
     network = VGG19("relu5_1")
     photograph = resize(api.load(PAIR.content).pixels, (48, 64))
-    ours = method.objective_at(network, photograph, [api.load(PAIR.style)], Settings())
+    ours = targets.objective_at(network, photograph, [api.load(PAIR.style)], Settings())
     image = (photograph + 0.3 * photograph.flip(-1)).clamp(0, 1.2)
     evaluation = evaluate(ours, image)
     plain = yardstick.PlainObjective(ours, network)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import impasto
 from impasto.backbones.vgg import LAYERS
@@ -32,7 +33,7 @@ def commands(page: Path) -> list[str]:
 def small(command: str) -> str:
     """The command with its size cut down; what it asks for beside that is left alone."""
     command = command.replace(".venv/bin/", "")
-    painting = re.search(r"\bimpasto (stylize|rerun|demo)\b", command)
+    painting = re.search(r"\bimpasto (stylize|rerun|demo|sweep|texture)\b", command)
     if not painting:
         return command
     command = re.sub(r" --(size|iterations|coarse-iterations) \S+", "", command)
@@ -44,6 +45,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     impasto.load("sample:coffee").resized((40, 60)).save("photo.jpg")
     impasto.load("sample:the_scream").resized((60, 48)).save("painting.jpg")
+    for name, rows in (("sky", slice(0, 30)), ("ground", slice(30, 60))):
+        mask = torch.zeros(3, 60, 90)
+        mask[:, rows] = 1.0
+        impasto.load(mask).save(f"{name}.png")
     return tmp_path
 
 

@@ -13,15 +13,18 @@ from torch import Tensor
 
 from impasto import api
 from impasto.backbones import VGG19
+from impasto.color import to_oklab
 from impasto.errors import OptimizationError, SettingsError
 from impasto.images import Image, fit, read, resize
 from impasto.losses import content_loss, gram_loss
-from impasto.method import Progress, _enlarged, balance, detail_share, stylization
+from impasto.method import Progress, stylization
 from impasto.objective import Evaluation, Objective, evaluate
 from impasto.pastiche import Input, Recipe
 from impasto.presets import preset
 from impasto.representations import Moments
 from impasto.settings import OPTIONS, Settings
+from impasto.starts import detail_share, enlarged
+from impasto.targets import balance
 
 Make = Callable[[int, int], Image]
 
@@ -429,6 +432,12 @@ GOLDEN_SETTINGS = {
     "content_layers": {"relu3_2": 1.0, "relu4_2": 1.0},
     "style_layers": {"relu1_1": 4.0, "relu2_1": 2.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0},
     "style_loss": "gram",
+    "blend": [],
+    "region_strength": [],
+    "background": "paint",
+    "keep_color": "none",
+    "keep_color_when": "after",
+    "keep_color_amount": 1.0,
     "style_scale": 1.25,
     "init": "content",
     "seed": 7,
@@ -497,21 +506,71 @@ def test_an_enlarged_photograph_gets_all_of_its_detail_back(photo):
     photograph = photo(64, 96).pixels
     small = resize(photograph, (32, 48))
     settings = Settings(detail=1.0, grain=0.0)
-    whole = _enlarged(small, photograph, settings, torch.Generator())
+    whole = enlarged(small, photograph, settings, torch.Generator())
     assert torch.allclose(whole, photograph, atol=1e-6)
     assert (
-        root_mean_square(_enlarged(small, photograph, settings.replace(detail=0.0), torch.Generator()), photograph) > 1
+        root_mean_square(enlarged(small, photograph, settings.replace(detail=0.0), torch.Generator()), photograph) > 1
     )
 
 
 def test_grain_is_grey_and_of_its_size(photo):
     flat = torch.full((1, 3, 64, 96), 0.5)
-    grainy = _enlarged(flat[..., ::2, ::2], flat, Settings(grain=0.05), torch.Generator().manual_seed(1))
+    grainy = enlarged(flat[..., ::2, ::2], flat, Settings(grain=0.05), torch.Generator().manual_seed(1))
     grain = grainy - 0.5
     assert torch.equal(grain[:, 0], grain[:, 1])
     assert float(grain.std()) == pytest.approx(0.05, rel=0.3)
     # As in pictures, neighbours are alike.
     assert float((grain[..., 1:] * grain[..., :-1]).mean() / grain.square().mean()) > 0.3
+
+
+# --- Several paintings
+
+
+def test_shares_blend_paintings(pair, painting):
+    content, (one,) = pair
+    other = Image(pixels=painting(44, 36).pixels.flip(1))
+    alone, whole, half, unasked = (
+        picture(content, styles, shallow(**chosen))
+        for styles, chosen in (
+            ([one], {}),
+            ([one, other], {"blend": (1, 0)}),
+            ([one, other], {"blend": (2, 2)}),
+            ([one, other], {}),
+        )
+    )
+    assert root_mean_square(alone, whole) < 0.1
+    assert torch.equal(half, unasked)
+    assert root_mean_square(half, alone) > 1.0
+
+
+def test_as_many_shares_as_paintings(pair):
+    with pytest.raises(SettingsError, match="2 shares for 1 paintings"):
+        stylization(*pair, shallow(blend=(1, 2)))
+
+
+# --- Colours
+
+
+@pytest.mark.parametrize("mode", ["luminance", "covariance", "histogram"])
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_colours_are_kept(pair, mode, when):
+    content, styles = pair
+    styles = [Image(pixels=0.3 * styles[0].pixels + 0.7 * torch.tensor([0.8, 0.2, 0.2]).view(1, 3, 1, 1))]
+    plain, kept = (
+        picture(content, styles, shallow(strength=0.8, **chosen))
+        for chosen in ({}, {"keep_color": mode, "keep_color_when": when})
+    )
+
+    def away(pixels: Tensor) -> float:
+        mean = (to_oklab(p)[:, 1:].mean((2, 3)) for p in (pixels, resize(content.pixels, (36, 48))))
+        return float(torch.dist(*mean))
+
+    assert away(kept) < 0.6 * away(plain)
+
+
+def test_colours_are_kept_in_previews_too(pair):
+    step = paint(*pair, shallow(keep_color="luminance"))[-1]
+    assert torch.allclose(step.preview().pixels, step.pastiche().image.pixels, atol=1e-5)
 
 
 # --- End to end

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.backbones import VGG19
 from impasto.losses import content_loss, gram_loss, range_loss, total_variation_loss
-from impasto.objective import Evaluation, Objective, evaluate
+from impasto.objective import Evaluation, Objective, Region, evaluate
 from impasto.representations import Moments
 
 CONTENT = {"relu1_2": 0.7, "relu2_2": 1.3}
@@ -37,7 +37,7 @@ def objective(network: VGG19, **changes) -> Objective:
     content, painting = network(drawn(1), CONTENT), network(drawn(2), STYLE)
     parts = {
         "content": {layer: content[layer] for layer in CONTENT},
-        "style": {layer: Moments.of(painting[layer]) for layer in STYLE},
+        "regions": [Region(style={layer: Moments.of(painting[layer]) for layer in STYLE})],
         "content_weights": CONTENT,
         "style_weights": STYLE,
         "tv_weight": 3.0,
@@ -56,7 +56,7 @@ def test_the_terms_are_the_weighted_losses(network, normalization):
         for layer, weight in CONTENT.items()
     }
     expected |= {
-        f"style {layer}": weight * gram_loss(Moments.of(features[layer]), it.style[layer], normalization)
+        f"style {layer}": weight * gram_loss(Moments.of(features[layer]), it.regions[0].style[layer], normalization)
         for layer, weight in STYLE.items()
     }
     expected |= {"tv": 3.0 * total_variation_loss(x), "range": 10.0 * range_loss(x)}
@@ -96,7 +96,7 @@ def test_the_gradient_comes_through_the_whole_network(pooling):
     it = Objective(
         backbone=network,
         content=content,
-        style={layer: Moments.of(features) for layer, features in painting.items()},
+        regions=[Region(style={layer: Moments.of(features) for layer, features in painting.items()})],
         content_weights={"relu4_2": 1.0},
         style_weights={"relu1_1": 1.0, "relu5_1": 1.0},
     )
@@ -135,10 +135,10 @@ def test_style_terms_depend_on_moments_only(network):
         flat = map_.flatten(2)
         order = torch.randperm(flat.shape[-1], generator=torch.Generator().manual_seed(3))
         shuffled[layer] = flat[..., order].view_as(map_)
-    before = it.style_terms({layer: Moments.of(map_) for layer, map_ in features.items()})
-    after = it.style_terms({layer: Moments.of(map_) for layer, map_ in shuffled.items()})
+    before = it.style_terms([{layer: Moments.of(map_) for layer, map_ in features.items()}])
+    after = it.style_terms([{layer: Moments.of(map_) for layer, map_ in shuffled.items()}])
     parts = it.style_terms(
-        {layer: Moments.of(map_[..., :1]) + Moments.of(map_[..., 1:]) for layer, map_ in features.items()}
+        [{layer: Moments.of(map_[..., :1]) + Moments.of(map_[..., 1:]) for layer, map_ in features.items()}]
     )
     for name in before:
         assert float(after[name]) == pytest.approx(float(before[name]), rel=1e-9)
@@ -188,3 +188,53 @@ def test_infinities_that_cancel_are_not_finite():
     gradient = torch.zeros(1, 3, 2, 2)
     gradient[0, 0, 0, 0], gradient[0, 0, 0, 1] = float("inf"), float("-inf")
     assert not Evaluation(image=torch.zeros(1, 3, 2, 2), value=1.0, terms={}, gradient=gradient).finite
+
+
+# --- Regions
+
+
+def half(layer: str, side: int = 32) -> Tensor:
+    """The left half of a layer's positions."""
+    size = {"relu1_1": side, "relu1_2": side, "relu2_1": side // 2, "relu2_2": side // 2, "relu3_1": side // 4}[layer]
+    where = torch.zeros(size, size, dtype=torch.float64)
+    where[:, : size // 2] = 1.0
+    return where
+
+
+def test_regions_everywhere_are_the_whole(network):
+    one = objective(network)
+    style = one.regions[0].style
+    everywhere = {layer: torch.ones_like(half(layer)) for layer in STYLE}
+    two = objective(network, regions=[Region(style=style, where=everywhere, share=s) for s in (0.25, 0.75)])
+    a, b = evaluate(one, image()), evaluate(two, image())
+    assert list(a.terms) == list(b.terms)
+    assert b.value == pytest.approx(a.value, rel=1e-9)
+    torch.testing.assert_close(a.gradient, b.gradient, rtol=1e-6, atol=1e-12)
+
+
+def test_a_region_sees_its_own_part_alone(network):
+    style = objective(network).regions[0].style
+    where = {layer: half(layer) for layer in STYLE}
+    it = objective(network, regions=[Region(style=style, where=where)], content={}, tv_weight=0.0, range_weight=0.0)
+    gradient = evaluate(it, image()).gradient
+    # A feature at the region's edge sees up to half its receptive field beyond it: 12 px at relu3_1.
+    assert float(gradient[..., :16].abs().max()) > 0
+    assert float(gradient[..., 16 + 13 :].abs().max()) == 0.0
+    check_gradient(it, image(), [(0, 0, 0, 0), (0, 1, 15, 14)])
+
+
+def test_content_counts_where_it_is_told(network):
+    nowhere = {layer: torch.zeros_like(half(layer)) for layer in CONTENT}
+    found = evaluate(objective(network, content_where=nowhere), image())
+    assert found.terms["content relu1_2"] == found.terms["content relu2_2"] == 0.0
+    left = objective(
+        network,
+        content_where={layer: half(layer) for layer in CONTENT},
+        regions=[],
+        tv_weight=0.0,
+        range_weight=0.0,
+    )
+    gradient = evaluate(left, image()).gradient
+    assert float(gradient[..., :16].abs().max()) > 0
+    assert float(gradient[..., 16 + 9 :].abs().max()) == 0.0
+    check_gradient(left, image(), [(0, 0, 3, 3), (0, 2, 15, 15)])

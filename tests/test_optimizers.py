@@ -465,3 +465,12 @@ def test_adam_shortens_its_steps_for_good_after_a_fault():
     # The fault is in what was evaluated, and not in the answer; the next step starts where the last good one ended.
     assert torch.equal(steps[3].image, steps[2].image)
     assert float((steps[4].evaluation.image - steps[2].image).abs().max()) < 0.1
+
+
+def test_a_preconditioner_that_wraps_knows_no_border():
+    image = torch.randn((1, 3, 16, 24), generator=torch.Generator().manual_seed(4))
+    precondition = FrequencyPreconditioner((16, 24), 0.75, wrap=True)
+    moved = precondition(image.roll((5, 7), (2, 3)))
+    assert torch.allclose(moved, precondition(image).roll((5, 7), (2, 3)), atol=1e-5)
+    plain = FrequencyPreconditioner((16, 24), 0.75)
+    assert not torch.allclose(plain(image.roll(5, 2)), plain(image).roll(5, 2), atol=1e-2)

@@ -41,7 +41,7 @@ def test_multiply_adds_to_conv5_1_are_361_thousand_a_pixel() -> None:
 
 def test_gram_multiply_adds() -> None:
     assert planning.gram_multiply_adds(["relu2_1"]) == 128**2 / 4
-    assert planning.gram_multiply_adds(["relu2_1"], gradient=True) == 3 * 128**2 / 4
+    assert planning.gram_multiply_adds(["relu2_1"], gradient=True) == 2 * 128**2 / 4
     with pytest.raises(SettingsError):
         planning.gram_multiply_adds(["relu9_1"])
     with pytest.raises(SettingsError):

@@ -31,6 +31,7 @@ PUBLIC = [
     "preset",
     "stylization",
     "stylize",
+    "texture",
 ]
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import tomllib
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from impasto.errors import SettingsError
 from impasto.presets import presets
-from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings, parse_layers
+from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings, Shares, parse_layers
 
 NUMBERS = {name: (kind, option) for name, (kind, option) in OPTIONS.items() if kind in (int, float)}
-CHOICES = {
-    name: get_args(kind) for name, (kind, _) in OPTIONS.items() if hasattr(kind, "__args__") and kind != LayerWeights
-}
+CHOICES = {name: get_args(kind) for name, (kind, _) in OPTIONS.items() if get_origin(kind) is Literal}
 TEXTS = [name for name, (kind, _) in OPTIONS.items() if kind is str]
+SHARES = [name for name, (kind, _) in OPTIONS.items() if kind == Shares]
 LAYERS = [name for name, (kind, _) in OPTIONS.items() if kind == LayerWeights]
 
 
@@ -36,6 +35,7 @@ VALUES = {
     **{name: in_range(name) for name in NUMBERS},
     **{name: st.sampled_from(choices) for name, choices in CHOICES.items()},
     **dict.fromkeys(LAYERS, LAYER_WEIGHTS),
+    **dict.fromkeys(SHARES, st.lists(st.floats(1e-3, 1e6), max_size=4).map(tuple)),
     "init": st.sampled_from(["content", "noise", "style", "a picture.png"]),
     "device": st.sampled_from(["auto", "cpu", "cuda:1"]),
 }
@@ -58,7 +58,7 @@ def refused(name: str, value: Any) -> SettingsError:
 
 
 def test_all_kinds_of_setting_are_tested_here():
-    assert {*NUMBERS, *CHOICES, *TEXTS, *LAYERS} == set(OPTIONS)
+    assert {*NUMBERS, *CHOICES, *TEXTS, *LAYERS, *SHARES} == set(OPTIONS)
     assert set(VALUES) == set(OPTIONS)
     assert [field.name for field in dataclasses.fields(Settings)] == list(OPTIONS)
 
@@ -196,7 +196,7 @@ def test_a_fraction_is_no_whole_number(name):
 
 
 @pytest.mark.parametrize("name", CHOICES)
-@pytest.mark.parametrize("value", ["", "MAX", "none", None, 0, True, ["max"], {}])
+@pytest.mark.parametrize("value", ["", "MAX", "nothing", None, 0, True, ["max"], {}])
 def test_bad_choices(name, value):
     assert all(choice in refused(name, value).message for choice in CHOICES[name])
 
@@ -335,3 +335,32 @@ def test_a_setting_without_effect_is_known(chosen, idle):
 def test_no_preset_sets_what_has_no_effect():
     for preset in presets():
         assert not preset.settings().without_effect(), preset.name
+
+
+@pytest.mark.parametrize(
+    ("given", "shares"),
+    [
+        ("0.7,0.3", (0.7, 0.3)),
+        ([2, 1], (2.0, 1.0)),
+        ("1", (1.0,)),
+        ((), ()),
+        ("", ()),
+        ("none", ()),
+        (["1", "0"], (1.0, 0.0)),
+    ],
+)
+def test_shares(given, shares):
+    settings = Settings(blend=given)
+    assert settings.blend == shares
+    assert Settings.from_mapping(settings.to_mapping()) == settings
+
+
+@pytest.mark.parametrize("given", ["0.7;0.3", "-1,2", "nan", [True], "0,0", 3, {"a": 1}, [None], "1,", [10**400]])
+def test_what_is_no_shares(given):
+    with pytest.raises(SettingsError, match="blend"):
+        Settings(blend=given)
+
+
+def test_colour_settings_without_effect_are_known():
+    assert set(Settings(keep_color_amount=0.5).without_effect()) == {"keep_color_amount"}
+    assert Settings(keep_color="histogram", keep_color_amount=0.5).without_effect() == {}

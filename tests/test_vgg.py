@@ -337,3 +337,15 @@ def test_gradients_in_half_precision_reach_the_image(vgg):
         gradients.append(leaf.grad.flatten())
     assert gradients[1].dtype == torch.float32
     assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.95
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_what_wraps_around_has_no_border(pooling):
+    """Moved around by a stride, the picture's features move around with it, at the border too."""
+    network = VGG19("relu4_1", padding="wrap", pooling=pooling)
+    image = photo_pixels(64, 96)
+    for layer in ("relu1_1", "relu3_1", "relu4_1"):
+        stride = LAYERS[layer].stride
+        moved = network(image.roll((3 * stride, 2 * stride), (2, 3)), [layer])[layer]
+        still = network(image, [layer])[layer]
+        assert torch.allclose(moved, still.roll((3, 2), (2, 3)), atol=1e-3 * float(still.abs().max()))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from impasto._version import __version__
 
 if TYPE_CHECKING:
-    from impasto.api import judge, load, stylization, stylize
+    from impasto.api import judge, load, stylization, stylize, texture
     from impasto.errors import (
         AssetError,
         DeviceError,
@@ -59,6 +59,7 @@ _HOMES = {
     "preset": "presets",
     "stylization": "api",
     "stylize": "api",
+    "texture": "api",
 }
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "preset",
     "stylization",
     "stylize",
+    "texture",
 ]
 
 

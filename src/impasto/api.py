@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from impasto import assets, devices, method
 from impasto.errors import DeviceError, ImageReadError, ImpastoWarning, SettingsError
+from impasto.guidance import Guidance
 from impasto.images import Image, as_image, read
 from impasto.method import Progress
 from impasto.metrics import Judge, Judgement
-from impasto.pastiche import Input, Pastiche, Recipe
+from impasto.pastiche import Input, Pastiche
 from impasto.presets import DEFAULT, preset
 from impasto.settings import OPTIONS, Settings
 
 #: How a bundled picture is named where a path may stand: `sample:starry_night`.
 SAMPLE_PREFIX = "sample:"
+#: How a picture that only has a size is named: `blank:640x480`, width first.
+BLANK_PREFIX = "blank:"
 
 
 def load(picture: Any) -> Image:
     """An Image of whatever `picture` is.
 
     Args:
-        picture: a path; `sample:NAME` for a bundled picture; a PIL image; a tensor (3, height, width), RGB in [0, 1];
-            an array (height, width, 3), uint8 or RGB in [0, 1]; the bytes of a file; an open binary file; or an Image.
+        picture: a path; `sample:NAME` for a bundled picture; `blank:WIDTHxHEIGHT` for a grey one; a PIL image; a tensor
+            (3, height, width), RGB in [0, 1]; an array (height, width, 3), uint8 or RGB in [0, 1]; the bytes of a file;
+            an open binary file; or an Image.
 
     Raises:
         ImageReadError: it cannot be read as a picture.
@@ -35,10 +42,71 @@ def load(picture: Any) -> Image:
     if isinstance(picture, str) and picture.startswith(SAMPLE_PREFIX):
         sample = assets.sample(picture.removeprefix(SAMPLE_PREFIX))
         return dataclasses.replace(read(sample.path), name=f"{SAMPLE_PREFIX}{sample.name}")
+    if isinstance(picture, str) and picture.startswith(BLANK_PREFIX):
+        return _blank(picture)
     return as_image(picture)
 
 
-def stylize(content: Any, style: Any, *, preset: str = DEFAULT, init: Any = None, **options: Any) -> Pastiche:
+def _blank(name: str) -> Image:
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", name.removeprefix(BLANK_PREFIX))
+    width, height = map(int, found.groups()) if found else (0, 0)
+    if not width or not height:
+        raise ImageReadError(f"{name}: a blank picture is named like {BLANK_PREFIX}640x480")
+    return Image(pixels=torch.full((1, 3, 1, 1), 0.5).expand(1, 3, height, width), name=name)
+
+
+def texture(
+    style: Any, *, width: int, height: int, tile: bool = False, preset: str = DEFAULT, **options: Any
+) -> Pastiche:
+    """Paint the texture of a painting, without any content.
+
+    After Gatys, Ecker & Bethge, "Texture Synthesis Using Convolutional Neural Networks", NIPS 2015.
+
+    Args:
+        style: the painting, or a list of paintings to blend.
+        width, height: in pixels, at least 32 each.
+        tile: whether the texture is to continue over its borders, so that copies laid side by side show no seam; its
+            sides are then rounded to multiples of 16.
+        preset: name of a bundled preset, or the path of a TOML file.
+        **options: fields of `Settings`, which override the preset; not `size` and `content_weight`.
+
+    Raises:
+        ImpastoError: as for `stylize`.
+    """
+    content, settings = texture_settings(settings_for(preset, **options), width=width, height=height, tile=tile)
+    return stylize(content, style, **settings.to_mapping())
+
+
+def texture_settings(settings: Settings, *, width: int, height: int, tile: bool = False) -> tuple[str, Settings]:
+    """The name of the content, and the settings, by which `stylize` paints a texture.
+
+    Raises:
+        SettingsError: a side is out of range.
+    """
+    for name, side in (("width", width), ("height", height)):
+        if not 32 <= side <= 32768:
+            raise SettingsError(name, f"got {side}; it must be 32 to 32768 px")
+    if tile:
+        width, height = (16 * round(side / 16) for side in (width, height))
+    changes: dict[str, Any] = {"size": max(width, height), "content_weight": 0.0, "padding": settings.padding}
+    if tile:
+        changes["padding"] = "wrap"
+    if settings.init == "content":
+        changes["init"] = "style"
+    return f"{BLANK_PREFIX}{width}x{height}", settings.replace(**changes)
+
+
+def stylize(
+    content: Any,
+    style: Any,
+    *,
+    preset: str = DEFAULT,
+    init: Any = None,
+    masks: Sequence[Any] = (),
+    style_masks: Sequence[Any] = (),
+    content_map: Any = None,
+    **options: Any,
+) -> Pastiche:
     """Paint `content` in the manner of `style`.
 
     Args:
@@ -46,6 +114,9 @@ def stylize(content: Any, style: Any, *, preset: str = DEFAULT, init: Any = None
         style: the painting, or a list of paintings to blend.
         preset: name of a bundled preset, or the path of a TOML file.
         init: `content`, `noise`, `style`, or a picture to start from.
+        masks: of the photograph, one for each region: white is inside. See `guidance.Guidance`.
+        style_masks: of the painting, as many as `masks`.
+        content_map: white where the photograph's shapes are to stay.
         **options: fields of `Settings`, which override the preset: `size=1024, strength=0.7`.
 
     Raises:
@@ -53,7 +124,10 @@ def stylize(content: Any, style: Any, *, preset: str = DEFAULT, init: Any = None
     """
     settings = settings_for(preset, **options)
     progress: Progress | None = None
-    for progress in stylization(content, style, settings, init=init):  # noqa: B007
+    steps = stylization(
+        content, style, settings, init=init, masks=masks, style_masks=style_masks, content_map=content_map
+    )
+    for progress in steps:  # noqa: B007
         pass
     assert progress is not None
     return progress.pastiche()
@@ -64,13 +138,22 @@ def settings_for(preset_name: str = DEFAULT, **options: Any) -> Settings:
     return preset(preset_name).settings(**options)
 
 
-def stylization(content: Any, style: Any, settings: Settings | None = None, *, init: Any = None) -> Iterator[Progress]:
+def stylization(
+    content: Any,
+    style: Any,
+    settings: Settings | None = None,
+    *,
+    init: Any = None,
+    masks: Sequence[Any] = (),
+    style_masks: Sequence[Any] = (),
+    content_map: Any = None,
+) -> Iterator[Progress]:
     """Paint step by step: yields Progress after every iteration; stop iterating to cancel.
 
     Pictures are read and settings checked before the first step, when this is called.
 
     Args:
-        content, style, init: as for `stylize`.
+        content, style, init, masks, style_masks, content_map: as for `stylize`.
         settings: the default preset's, if None.
 
     Raises:
@@ -85,13 +168,29 @@ def stylization(content: Any, style: Any, settings: Settings | None = None, *, i
         raise SettingsError("style", "got no painting; name at least one")
     chosen = settings.init if init is None else init
     start = None if isinstance(chosen, str) and chosen in OPTIONS["init"][1].words else load(chosen)
+    settings = resolved(settings).replace(init=(start.name or "a picture") if start else chosen)
+    device = torch.device(settings.device)
+    guidance = None
+    if masks or style_masks or content_map is not None:
+        guidance = Guidance(
+            content_masks=tuple(map(load, masks)),
+            style_masks=tuple(map(load, style_masks)),
+            content_map=None if content_map is None else load(content_map),
+            paintings=len(paintings),
+        )
+    steps = method.stylization(photograph, paintings, settings, init=start, guidance=guidance, device=device)
+    return _memory_minded(steps, settings)
+
+
+def resolved(settings: Settings) -> Settings:
+    """The settings with the device and the precision that `auto` means on this machine.
+
+    Raises:
+        DeviceError: the device is not here.
+    """
     device = devices.resolve(settings.device)
-    settings = settings.replace(
-        device=str(device),
-        precision=str(devices.precision(settings.precision, device)).removeprefix("torch."),
-        init=(start.name or "a picture") if start else chosen,
-    )
-    return _memory_minded(method.stylization(photograph, paintings, settings, init=start, device=device), settings)
+    precision = str(devices.precision(settings.precision, device)).removeprefix("torch.")
+    return settings.replace(device=str(device), precision=precision)
 
 
 def _memory_minded(steps: Iterator[Progress], settings: Settings) -> Iterator[Progress]:
@@ -127,22 +226,17 @@ def judge(content: Any, style: Any, pastiche: Any) -> Judgement:
     return Judge(load(content), paintings).judge(picture)
 
 
-def inputs_of(recipe: Recipe, folders: Sequence[Path]) -> tuple[Image, list[Image], Image | None]:
-    """The pictures that a recipe names: content, styles and, if there was one, the picture to start from.
+def input_of(wanted: Input, folders: Sequence[Path]) -> Image:
+    """The picture that a recipe notes.
 
     A recipe may come from a stranger, so no path in it is followed: a file is looked for by its bare name in `folders`,
     and taken only if its contents are those that the recipe was painted from.
 
     Raises:
-        ImageReadError: a picture is not found, or has changed since.
+        ImageReadError: the picture is not found, or has changed since.
         AssetError: no bundled picture has the name that the recipe gives.
     """
-    init = _found(recipe.init, folders) if recipe.init else None
-    return _found(recipe.content, folders), [_found(style, folders) for style in recipe.styles], init
-
-
-def _found(wanted: Input, folders: Sequence[Path]) -> Image:
-    if wanted.name.startswith(SAMPLE_PREFIX):
+    if wanted.name.startswith((SAMPLE_PREFIX, BLANK_PREFIX)):
         candidates: list[Any] = [wanted.name]
     else:
         bare = Path(wanted.name.replace("\\", "/")).name

@@ -26,19 +26,25 @@ _TINY = 1e-12
 
 
 def content_loss(
-    features: Float[Tensor, "1 c h w"], target: Float[Tensor, "1 c h w"], normalization: Normalization = "relative"
+    features: Float[Tensor, "1 c h w"],
+    target: Float[Tensor, "1 c h w"],
+    normalization: Normalization = "relative",
+    weight: Float[Tensor, "h w"] | None = None,
 ) -> Float[Tensor, ""]:
     """Squared error between feature maps.
 
     `paper`: ½ Σ (F − P)², equation 1. `relative`: mean (F − P)² / mean P², the share of the target's energy that is
-    off.
+    off. With a weight, each position's error counts that many times; the target's energy is that of all positions
+    alike, so that a smaller weight means less content and not the same in fewer places.
     """
     exact = torch.promote_types(features.dtype, torch.float32)
     target = target.to(exact)
-    difference = features.to(exact) - target
+    error = (features.to(exact) - target).square()
+    if weight is not None:
+        error = error * weight
     if normalization == "paper":
-        return 0.5 * difference.square().sum()
-    return difference.square().mean() / (target.square().mean() + _TINY)
+        return 0.5 * error.sum()
+    return error.mean() / (target.square().mean() + _TINY)
 
 
 def gram_loss(moments: Moments, target: Moments, normalization: Normalization = "relative") -> Float[Tensor, ""]:

@@ -9,29 +9,27 @@ brushwork on the full one.
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from impasto import devices
+from impasto import color, devices
 from impasto.backbones import VGG19
-from impasto.backbones.vgg import LAYERS, canonical_name
-from impasto.errors import SettingsError
+from impasto.backbones.vgg import LAYERS
+from impasto.guidance import Guidance
 from impasto.images import Image, fit, resize
-from impasto.objective import Evaluator, Objective, evaluate
+from impasto.objective import Evaluator, evaluate
 from impasto.optimizers import LBFGS, Adam, FrequencyPreconditioner, Optimizer
 from impasto.pastiche import Input, Pastiche, Recipe, TracePoint
 from impasto.pyramid import pyramid
-from impasto.representations import Moments, blend
 from impasto.settings import Settings
+from impasto.starts import enlarged, first_picture
+from impasto.targets import layer_weights, objective_at, shares_of, strengths_of
 
-# Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
-_RANGE_WEIGHT = 10.0
 # Iterations over which a picture must have changed visibly for its scale to go on.
 _WINDOW = 10
 
@@ -58,17 +56,18 @@ class Progress:
     work: int
     total_work: int
     _picture: Tensor
+    _finish: Callable[[Tensor], Tensor]
     _final_size: tuple[int, int]
     _recipe: Recipe
     _trace: tuple[TracePoint, ...]
 
     def preview(self) -> Image:
         """The best picture so far, at the size it is now painted at."""
-        return Image(pixels=self._picture.clamp(0, 1).cpu(), name="preview")
+        return Image(pixels=self._finish(self._picture.clamp(0, 1).cpu()), name="preview")
 
     def pastiche(self) -> Pastiche:
         """The best picture so far as a result, at the final size."""
-        pixels = resize(self._picture.clamp(0, 1).cpu(), self._final_size)
+        pixels = self._finish(resize(self._picture.clamp(0, 1).cpu(), self._final_size))
         return Pastiche(Image(pixels=pixels, name="pastiche"), self._recipe, self._trace)
 
 
@@ -78,6 +77,7 @@ def stylization(
     settings: Settings,
     *,
     init: Image | None = None,
+    guidance: Guidance | None = None,
     device: torch.device | None = None,
     evaluator: Evaluator = evaluate,
 ) -> Iterator[Progress]:
@@ -85,9 +85,10 @@ def stylization(
 
     Args:
         content: the photograph.
-        styles: one painting, or several whose statistics are blended in equal parts.
+        styles: one painting, or several whose statistics are blended as `settings.blend` says.
         settings: everything else.
         init: the picture to start from, where `settings.init` is none of `content`, `noise` and `style`.
+        guidance: regions with styles of their own, and where content counts more.
         device: where to compute; the CPU by default.
         evaluator: computes value and gradient of an objective at an image.
 
@@ -95,10 +96,13 @@ def stylization(
         An iterator of Progress, one after every iteration; the last one's `pastiche()` is the result.
 
     Raises:
-        SettingsError: a layer does not exist; raised at once, before the first iteration.
+        SettingsError: a layer does not exist, or there are not as many shares as paintings, or strengths as regions;
+            raised at once, before the first iteration.
         OptimizationError: the loss is not finite and cannot be made so; the last Progress holds the best picture.
     """
-    content_weights, style_weights = _layers(settings)
+    shares_of(settings, len(styles))
+    strengths_of(settings, len(guidance.guides) if guidance else 0)
+    content_weights, style_weights = layer_weights(settings)
     deepest = max({**content_weights, **style_weights}, key=list(LAYERS).index)
     device = device or torch.device("cpu")
     dtype = devices.precision(settings.precision, device)
@@ -108,14 +112,18 @@ def stylization(
         content=Input.of(content),
         styles=tuple(map(Input.of, styles)),
         init=Input.of(init) if init else None,
+        masks=tuple(map(Input.of, guidance.content_masks)) if guidance else (),
+        style_masks=tuple(map(Input.of, guidance.style_masks)) if guidance else (),
+        content_map=Input.of(guidance.content_map) if guidance and guidance.content_map else None,
     )
-    return _paint(content, styles, init, recipe, backbone, evaluator)
+    return _paint(content, styles, init, guidance, recipe, backbone, evaluator)
 
 
 def _paint(
     content: Image,
     styles: Sequence[Image],
     init: Image | None,
+    guidance: Guidance | None,
     recipe: Recipe,
     backbone: VGG19,
     evaluator: Evaluator,
@@ -133,21 +141,32 @@ def _paint(
     chance = torch.Generator().manual_seed(settings.seed)
     picture: Tensor | None = None
     trace: list[TracePoint] = []
+    original = content.pixels
+    content, styles, keep_color = _colored(content, styles, settings)
+
+    def finish(painted: Tensor) -> Tensor:
+        painted = keep_color(painted)
+        if guidance is None or settings.background == "paint":
+            return painted
+        size = (painted.shape[-2], painted.shape[-1])
+        return torch.lerp(painted, resize(original, size), guidance.cover(size)[1])
 
     for index, scale in enumerate(scales):
         # What to aim for, at this size.
         photograph = resize(content.pixels, scale.size).to(device)
-        objective = objective_at(backbone, photograph, styles, settings)
+        objective = objective_at(backbone, photograph, styles, settings, guidance)
 
         # Where to start: from the scale before, enlarged.
         if picture is None:
-            picture = _start(photograph, styles, init, settings.init, chance)
+            picture = first_picture(photograph, styles, init, settings.init, chance)
         else:
-            picture = _enlarged(picture, photograph, settings, chance)
+            picture = enlarged(picture, photograph, settings, chance)
             optimizer.resize(scale.size)
 
         # The descent.
-        precondition = FrequencyPreconditioner(scale.size, settings.preconditioning, device=device)
+        precondition = FrequencyPreconditioner(
+            scale.size, settings.preconditioning, wrap=settings.padding == "wrap", device=device
+        )
         recent = deque([picture], maxlen=_WINDOW)
         steps = optimizer.descend(
             partial(evaluator, objective), picture, iterations=scale.iterations, precondition=precondition
@@ -167,6 +186,7 @@ def _paint(
                 work=work + scale.work * iteration // scale.iterations,
                 total_work=total_work,
                 _picture=picture,
+                _finish=finish,
                 _final_size=final_size,
                 _recipe=recipe,
                 _trace=tuple(trace),
@@ -178,120 +198,23 @@ def _paint(
         picture = picture.clamp(0, 1)
 
 
-def objective_at(backbone: VGG19, photograph: Tensor, styles: Sequence[Image], settings: Settings) -> Objective:
-    """What a picture of the photograph's size is to be like: its targets, and the weights.
+def _colored(
+    content: Image, styles: Sequence[Image], settings: Settings
+) -> tuple[Image, Sequence[Image], Callable[[Tensor], Tensor]]:
+    """The pictures to paint from, and what brings the photograph's colours back in the end, as `keep_color` says."""
+    mode, amount = settings.keep_color, settings.keep_color_amount
+    photograph = content.pixels
 
-    Args:
-        backbone: the network, as deep as the deepest layer that the settings name.
-        photograph: (1, 3, height, width) at the size to be painted at.
-        styles: the paintings, of any size; they are looked at with the area of the photograph.
-        settings: layers, weights and strength, which shifts the balance between content and style.
+    def keep(picture: Tensor) -> Tensor:
+        return color.kept(picture, photograph, mode, amount)
 
-    Raises:
-        SettingsError: a layer does not exist.
-    """
-    content_weights, style_weights = _layers(settings)
-    size = (photograph.shape[-2], photograph.shape[-1])
-    with torch.no_grad():
-        content = backbone(photograph, content_weights)
-        statistics = [
-            {layer: Moments.of(features) for layer, features in backbone(painting, style_weights).items()}
-            for painting in (_painting_at(style, size, settings.style_scale).to(photograph.device) for style in styles)
-        ]
-    content_share, style_share = balance(settings.strength)
-    return Objective(
-        backbone=backbone,
-        content=content,
-        style={layer: blend((1.0, s[layer]) for s in statistics) for layer in style_weights},
-        content_weights=_shared(content_weights, settings.content_weight * content_share),
-        style_weights=_shared(style_weights, settings.style_weight * style_share),
-        tv_weight=settings.tv_weight,
-        range_weight=_RANGE_WEIGHT if settings.normalization == "relative" else 0.0,
-        normalization=settings.normalization,
-        style_loss=settings.style_loss,
-    )
-
-
-def balance(strength: float) -> tuple[float, float]:
-    """Factors on the content and the style weight: (1, 1) at strength ½, no style at 0, hardly any content at 1."""
-    if strength == 0:
-        return 1.0, 0.0
-    return max(((1 - strength) / strength) ** 1.5, 0.01), 1.0
-
-
-def _layers(settings: Settings) -> tuple[dict[str, float], dict[str, float]]:
-    """Weights of the content and of the style layers, by canonical name."""
-    content = _canonical(settings.content_layers, "content_layers")
-    return content, _canonical(settings.style_layers, "style_layers")
-
-
-def _canonical(weights: Mapping[str, float], setting: str) -> dict[str, float]:
-    """The weights by the layers' canonical names, without those that count nothing."""
-    found: dict[str, float] = {}
-    for name, weight in weights.items():
-        layer = canonical_name(name, setting=setting)
-        if layer in found:
-            raise SettingsError(setting, f"{name} is {layer}, which is named already; name each layer once")
-        found[layer] = weight
-    return {layer: weight for layer, weight in found.items() if weight}
-
-
-def _shared(weights: Mapping[str, float], total: float) -> dict[str, float]:
-    """The weights, scaled so that they add up to `total`: more layers do not mean more of it."""
-    whole = sum(weights.values())
-    return {layer: total * weight / whole for layer, weight in weights.items()}
-
-
-def _painting_at(painting: Image, size: tuple[int, int], scale: float) -> Tensor:
-    """The painting with the area of the pastiche, times `scale` on each side; its shape is its own."""
-    factor = scale * math.sqrt(size[0] * size[1] / (painting.height * painting.width))
-    height, width = (max(VGG19.min_side, round(side * factor)) for side in painting.size)
-    return resize(painting.pixels, (height, width))
-
-
-def _start(
-    photograph: Tensor, styles: Sequence[Image], init: Image | None, word: str, chance: torch.Generator
-) -> Tensor:
-    """The first picture, of the photograph's size."""
-    size, device = (photograph.shape[-2], photograph.shape[-1]), photograph.device
-    if init is not None:
-        return resize(init.pixels, size).to(device)
-    if word == "content":
-        return photograph
-    noise = torch.randn(photograph.shape, generator=chance).to(device)
-    if word == "noise":
-        return (0.5 + 0.1 * noise).clamp(0, 1)
-    # Noise with the mean and covariance of the painting's colours.
-    colors = torch.cat([_painting_at(style, size, 1.0).flatten(2) for style in styles], dim=-1)[0].to(device)
-    mixing = torch.linalg.cholesky(torch.cov(colors) + 1e-5 * torch.eye(3, device=device))
-    colored = torch.einsum("ij,njhw->nihw", mixing, noise) + colors.mean(1).view(1, 3, 1, 1)
-    return colored.clamp(0, 1)
-
-
-def _enlarged(picture: Tensor, photograph: Tensor, settings: Settings, chance: torch.Generator) -> Tensor:
-    """The picture at the photograph's size, with what an enlarged picture lacks: fine detail.
-
-    The photograph's own is laid over it, which is what the photograph has at this size and had not at the one before.
-    Otherwise whatever was lost at the coarse scales is lost for good, and on a smooth picture the gradient through the
-    network has a faint grid in it, which every step strengthens. Where the photograph is smooth itself, grain breaks
-    the grid up: grey noise whose amplitude falls with frequency, as that of pictures does.
-    """
-    before = (picture.shape[-2], picture.shape[-1])
-    size = (photograph.shape[-2], photograph.shape[-1])
-    detail = photograph - resize(resize(photograph, before), size)
-    noise = torch.randn((1, 1, *size), generator=chance).to(picture.device).expand_as(photograph)
-    grain = FrequencyPreconditioner(size, 1.0, device=picture.device)(noise)
-    return resize(picture, size) + detail_share(settings) * detail + settings.grain * grain
-
-
-def detail_share(settings: Settings) -> float:
-    """How much of the photograph's detail is laid over an enlarged picture: less as strength goes from ½ to 1.
-
-    None where the photograph is not wanted at all.
-    """
-    if settings.content_weight == 0:
-        return 0.0
-    return settings.detail * min(1.0, 2 * (1 - settings.strength))
+    if mode == "none" or settings.keep_color_when == "after":
+        return content, styles, keep
+    if mode == "luminance":
+        # Nothing but lightness is painted; the colours are put back under it.
+        grays = [replace(style, pixels=color.gray_like(style.pixels, photograph)) for style in styles]
+        return replace(content, pixels=color.gray(photograph)), grays, keep
+    return content, [replace(style, pixels=keep(style.pixels)) for style in styles], lambda picture: picture
 
 
 def _visible_change(before: Tensor, after: Tensor) -> float:

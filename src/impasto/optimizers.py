@@ -71,13 +71,17 @@ class FrequencyPreconditioner:
     Args:
         size: (height, width) in pixels.
         power: 0 leaves the gradient as it is.
+        wrap: whether opposite borders do belong together, as in a tile; then the basis is the Fourier transform.
     """
 
-    def __init__(self, size: tuple[int, int], power: float, *, device: torch.device | None = None) -> None:
+    def __init__(
+        self, size: tuple[int, int], power: float, *, wrap: bool = False, device: torch.device | None = None
+    ) -> None:
         height, width = size
-        self.power = power
-        vertical = torch.fft.fftfreq(2 * height, dtype=torch.float64)
-        horizontal = torch.fft.rfftfreq(2 * width, dtype=torch.float64)
+        self.power, self.wrap = power, wrap
+        periods = 1 if wrap else 2
+        vertical = torch.fft.fftfreq(periods * height, dtype=torch.float64)
+        horizontal = torch.fft.rfftfreq(periods * width, dtype=torch.float64)
         frequency = (vertical[:, None].square() + horizontal[None, :].square()).sqrt()
         frequency = frequency.clamp_min(1.0 / max(height, width))
         response = frequency.pow(-power)
@@ -90,6 +94,9 @@ class FrequencyPreconditioner:
         if self.power == 0:
             return image
         height, width = image.shape[-2:]
+        if self.wrap:
+            periodic: Tensor = torch.fft.irfft2(torch.fft.rfft2(image) * self.response, s=(height, width))
+            return periodic
         # An even continuation on both axes turns the Fourier transform into a cosine transform.
         tall = torch.cat([image, image.flip(-2)], dim=-2)
         even = torch.cat([tall, tall.flip(-1)], dim=-1)

@@ -68,6 +68,7 @@ class Recipe:
     Attributes:
         settings: as used; `device` is the one that was taken, never `auto`.
         content, styles, init: the pictures that went in; `init` only where it was a picture.
+        masks, style_masks, content_map: the masks that guided it, see `guidance.Guidance`.
         threads: of the CPU, which decide the order of its sums and so the last digits.
         versions: of impasto, torch and Python.
     """
@@ -76,6 +77,9 @@ class Recipe:
     content: Input
     styles: tuple[Input, ...]
     init: Input | None = None
+    masks: tuple[Input, ...] = ()
+    style_masks: tuple[Input, ...] = ()
+    content_map: Input | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     versions: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -93,6 +97,9 @@ class Recipe:
             "content": asdict(self.content),
             "styles": [asdict(style) for style in self.styles],
             "init": asdict(self.init) if self.init else None,
+            "masks": [asdict(mask) for mask in self.masks],
+            "style_masks": [asdict(mask) for mask in self.style_masks],
+            "content_map": asdict(self.content_map) if self.content_map else None,
             "threads": self.threads,
             "versions": dict(self.versions),
         }
@@ -122,6 +129,10 @@ class Recipe:
                 content=_input(record["content"]),
                 styles=styles,
                 init=_input(record["init"]) if record["init"] else None,
+                # Pictures painted before there were masks do not speak of them.
+                masks=tuple(_input(mask) for mask in record.get("masks", ())),
+                style_masks=tuple(_input(mask) for mask in record.get("style_masks", ())),
+                content_map=_input(record["content_map"]) if record.get("content_map") else None,
                 threads=threads,
                 versions={str(name): str(version) for name, version in _mapping(record["versions"]).items()},
             )

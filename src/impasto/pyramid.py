@@ -10,6 +10,8 @@ from impasto.settings import Settings
 
 # Each scale has about twice the pixels of the one before.
 _FACTOR = math.sqrt(2.0)
+# What wraps around has sides of which every pooling leaves a whole number.
+_TILE = 16
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def pyramid(content: tuple[int, int], settings: Settings, *, min_side: int) -> l
         content: (height, width) of the photograph, in pixels; only its shape matters.
         settings: `size`, `scales`, `coarse_size`, `iterations` and `coarse_iterations` are used; of `strength` and
             `init`, whether the photograph is to be left as it is, which takes one scale.
+            A picture that wraps around (`padding`) has sides that are multiples of 16 pixels.
         min_side: smallest side that the network can see; shorter sides are stretched to it.
     """
     coarse = min(settings.coarse_size, settings.size)
@@ -50,5 +53,7 @@ def pyramid(content: tuple[int, int], settings: Settings, *, min_side: int) -> l
         side = round(coarse * (settings.size / coarse) ** position)
         height, width = fit(content, side)
         iterations = round(settings.coarse_iterations * (settings.iterations / settings.coarse_iterations) ** position)
+        if settings.padding == "wrap":
+            height, width = (_TILE * max(1, round(side / _TILE)) for side in (height, width))
         scales.append(Scale((max(height, min_side), max(width, min_side)), max(1, iterations)))
     return scales

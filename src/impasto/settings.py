@@ -19,6 +19,8 @@ from impasto.errors import SettingsError
 
 #: Weight of each layer, by name.
 LayerWeights = Mapping[str, float]
+#: Shares of a whole, of which only the ratios count.
+Shares = tuple[float, ...]
 
 GROUPS = ("Picture", "Style and content", "Method", "Machine")
 
@@ -76,7 +78,8 @@ class Settings:
     """Everything that decides how a pastiche looks, but for the pictures themselves.
 
     Every field is checked, whether it comes from code, a command, a preset or a picture. Layer weights may be given as
-    a mapping or as text, `"relu1_1=1,relu2_1=0.5"`; a list of layers without weights counts each once.
+    a mapping or as text, `"relu1_1=1,relu2_1=0.5"`; a list of layers without weights counts each once. Shares may be
+    given as numbers or as text, `"0.7,0.3"`.
 
     Raises:
         SettingsError: a value has the wrong type or lies outside its range; the error names the setting.
@@ -115,6 +118,31 @@ class Settings:
         "What of the features is compared: Gram matrices, as Gatys et al.; means and covariances by their Wasserstein "
         "distance, which repaints more freely; or means and standard deviations only, which is looser.",
     )
+    blend: Shares = _option(
+        (),
+        _LOOK,
+        "Shares of several paintings, in their order: 0.7,0.3; equal shares if there are none.",
+    )
+    region_strength: Shares = _option(
+        (),
+        _LOOK,
+        "Strength of each region that has a mask, in their order: 0.3,0.8; all as strength if there are none.",
+    )
+    background: Literal["paint", "keep"] = _option(
+        "paint", _LOOK, "What becomes of what no mask covers: painted after all the paintings, or kept as it is."
+    )
+    keep_color: Literal["none", "luminance", "covariance", "histogram"] = _option(
+        "none",
+        _LOOK,
+        "Keep the photograph's colours: under the picture's own lightness; by mean and covariance; or by their whole "
+        "distribution.",
+    )
+    keep_color_when: Literal["after", "before"] = _option(
+        "after",
+        _LOOK,
+        "Whether the picture is given the photograph's colours when it is painted, or the painting is before.",
+    )
+    keep_color_amount: float = _option(1.0, _LOOK, "How far colours are kept: 0 not at all, 1 wholly.", low=0, high=1)
     style_scale: float = _option(
         1.0,
         _LOOK,
@@ -141,8 +169,11 @@ class Settings:
     pooling: Literal["max", "average", "l2"] = _option(
         "max", _METHOD, "Pooling of the network; max is what it was trained with."
     )
-    padding: Literal["replicate", "zeros"] = _option(
-        "replicate", _METHOD, "What the network sees beyond the border: the border's own pixels, or its mean colour."
+    padding: Literal["replicate", "zeros", "wrap"] = _option(
+        "replicate",
+        _METHOD,
+        "What the network sees beyond the border: the border's own pixels, its mean colour, or the opposite border, so "
+        "that the picture can be tiled.",
     )
     scales: int = _option(
         0,
@@ -242,7 +273,7 @@ class Settings:
 
     def to_mapping(self) -> dict[str, Any]:
         """Names and values, of types that TOML and JSON can hold."""
-        return {name: dict(value) if isinstance(value := getattr(self, name), Mapping) else value for name in OPTIONS}
+        return {name: _plain_value(getattr(self, name)) for name in OPTIONS}
 
     def without_effect(self) -> dict[str, str]:
         """The settings that differ from the defaults but change nothing beside the others, with the reason."""
@@ -254,12 +285,20 @@ class Settings:
         if self.scales == 1:
             why = "there is one scale"
             reasons |= dict.fromkeys(("coarse_size", "coarse_iterations", "detail", "grain"), why)
+        if self.keep_color == "none":
+            reasons |= dict.fromkeys(("keep_color_when", "keep_color_amount"), "keep_color is none")
         return {name: reason for name, reason in reasons.items() if name in self.changed()}
 
     def changed(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""
-        default = Settings()
-        return {name: value for name, value in self.to_mapping().items() if value != getattr(default, name)}
+        default = Settings().to_mapping()
+        return {name: value for name, value in self.to_mapping().items() if value != default[name]}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def options() -> dict[str, tuple[Any, Option]]:
@@ -294,6 +333,8 @@ def parse_layers(text: str) -> dict[str, float]:
 def _checked(name: str, value: Any, kind: Any, option: Option) -> Any:
     if kind == LayerWeights:
         return _checked_layers(name, value)
+    if kind == Shares:
+        return _checked_shares(name, value)
     if typing.get_origin(kind) is Literal:
         if value not in typing.get_args(kind):
             raise SettingsError(name, f"got {value!r}; it must be one of {', '.join(typing.get_args(kind))}")
@@ -312,6 +353,25 @@ def _checked(name: str, value: Any, kind: Any, option: Option) -> Any:
         unit = f" {option.unit}" if option.unit else ""
         raise SettingsError(name, f"got {_shown(value)}; it must be {option.range}{unit}")
     return kind(value)
+
+
+def _checked_shares(name: str, value: Any) -> Shares:
+    if isinstance(value, str):
+        value = value.split(",") if value.strip() not in ("", "none") else ()
+    if not isinstance(value, Iterable) or isinstance(value, Mapping):
+        raise SettingsError(name, f"got {value!r}; write shares like 0.7,0.3")
+    shares = []
+    for share in value:
+        try:
+            number = float(share) if isinstance(share, str | int | float) and not isinstance(share, bool) else math.nan
+        except (ValueError, OverflowError):
+            number = math.nan
+        if not 0 <= number <= _LARGEST_LAYER_WEIGHT:
+            raise SettingsError(name, f"got {share!r} as a share; it must be a number of at least 0, as in 0.7,0.3")
+        shares.append(number)
+    if shares and not any(shares):
+        raise SettingsError(name, "every share is 0; give at least one painting a share above 0")
+    return tuple(shares)
 
 
 def _within(value: float, option: Option) -> bool:

@@ -28,7 +28,7 @@ from impasto import assets
 from impasto.errors import AssetError, SettingsError
 
 Pooling = Literal["max", "average", "l2"]
-Padding = Literal["replicate", "zeros"]
+Padding = Literal["replicate", "zeros", "wrap"]
 
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
 WEIGHTS = "weights/vgg19.safetensors"
@@ -103,7 +103,8 @@ class VGG19(nn.Module):
             the root of the mean of squares.
         padding: what lies beyond the image's border for the first convolution: `replicate` repeats the border pixel,
             which keeps frames and dark edges out of the picture; `zeros` is the mean colour, as trained. Deeper
-            convolutions always pad with zeros.
+            convolutions pad with zeros in both cases. `wrap` is the opposite border, for every convolution, so that
+            what is painted can be tiled; sides must be multiples of the deepest layer's stride.
         dtype: what features come in, and all convolutions but the first compute in. The first is always float32:
             bfloat16 has 8 significant bits, too few for the small steps by which pixels move.
         weights: another file of the same form; the bundled one by default.
@@ -179,7 +180,10 @@ class VGG19(nn.Module):
                 x = self._first(x)
             elif name.startswith("conv"):
                 weight, bias = self.convolutions[name + "_weight"], self.convolutions[name + "_bias"]
-                x = F.conv2d(x, weight, bias, padding=1)
+                if self.padding == "wrap":
+                    x = F.conv2d(_bordered(x, "circular"), weight, bias)
+                else:
+                    x = F.conv2d(x, weight, bias, padding=1)
             elif name.startswith("relu"):
                 # In place unless the features before the ReLU are wanted too: a third less memory.
                 x = F.relu(x, inplace=f"conv{name[4:]}" not in wanted)
@@ -192,11 +196,16 @@ class VGG19(nn.Module):
     def _first(self, image: Tensor) -> Tensor:
         mean = image.new_tensor(_MEAN_BGR).flip(0).view(1, 3, 1, 1) / 255.0
         x = (image - mean).contiguous(memory_format=torch.channels_last)
-        if self.padding == "replicate":
-            x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-        padding = 0 if self.padding == "replicate" else 1
+        if self.padding != "zeros":
+            x = _bordered(x, "circular" if self.padding == "wrap" else "replicate")
+        padding = 1 if self.padding == "zeros" else 0
         x = F.conv2d(x, self.convolutions["conv1_1_weight"], self.convolutions["conv1_1_bias"], padding=padding)
         return x if self.dtype == torch.float32 else x.to(self.dtype)
+
+
+def _bordered(x: Tensor, mode: str) -> Tensor:
+    """`x` with one more pixel on every side; channels stay together in memory."""
+    return F.pad(x, (1, 1, 1, 1), mode=mode).contiguous(memory_format=torch.channels_last)
 
 
 def _dequantize(codes: UInt8[Tensor, "out in 3 3"], table: Float[Tensor, 256]) -> Float[Tensor, "out in 3 3"]:

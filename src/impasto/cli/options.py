@@ -19,7 +19,7 @@ from cyclopts import Group, Parameter
 from impasto import assets
 from impasto.errors import SettingsError
 from impasto.presets import DEFAULT, preset
-from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings
+from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings, Shares
 
 if TYPE_CHECKING:
     from cyclopts import Token
@@ -37,7 +37,7 @@ _SECTIONS = {title: Group(title, sort_key=place) for place, title in enumerate((
 
 _SETTING_NAMES = re.compile(r"(?<![-\w])(" + "|".join(name for name in OPTIONS if "_" in name) + r")(?!\w)")
 
-_METAVARS: Mapping[Any, str] = {int: "N", float: "X", str: "TEXT", LayerWeights: "LAYERS"}
+_METAVARS: Mapping[Any, str] = {int: "N", float: "X", str: "TEXT", LayerWeights: "LAYERS", Shares: "SHARES"}
 
 
 def option_name(setting: str) -> str:
@@ -57,6 +57,8 @@ def arrived(text: str) -> str:
 
 def text(value: Any) -> str:
     """A setting's value as it is typed: layer weights as `relu1_1=1,relu2_1=0.5`."""
+    if isinstance(value, tuple | list):
+        return ",".join(f"{share:g}" for share in value) or "none"
     if isinstance(value, Mapping):
         return ",".join(f"{layer}={weight:g}" for layer, weight in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -131,6 +133,11 @@ def _whole(name: str, shown_default: str, option: Option) -> Parameter:
         converter=_read_whole(name, option),
         show_default=lambda _: shown_default,
     )
+
+
+def whole(name: str, shown_default: str, meaning: str, option: Option) -> Parameter:
+    """An option that is a whole number and not a setting, with its own meaning and another's range."""
+    return _whole(name, shown_default, dataclasses.replace(option, meaning=meaning))
 
 
 def _read_each(_: Any, tokens: Sequence[Token]) -> list[str]:
@@ -219,6 +226,47 @@ def picture_argument(meaning: str) -> Parameter:
 
 Style = Annotated[str, picture_argument("The painting, named in the same ways; several are blended.")]
 Painting = Annotated[str, picture_argument("The painting, named in the same ways.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MaskOptions:
+    """Regions with styles of their own."""
+
+    mask: Annotated[
+        Sequence[str],
+        words(
+            "A mask of the photograph: white is a region, grey its soft edge. Given several times, region i is painted "
+            "after style mask i, or after painting i. A mask in colours is a map: each colour is a region.",
+            "none",
+            group="Style and content",
+            repeatable=True,
+            metavar="FILE",
+        ),
+    ] = ()
+    style_mask: Annotated[
+        Sequence[str],
+        words(
+            "A mask of the painting, or a map in the same colours.",
+            "none",
+            group="Style and content",
+            repeatable=True,
+            metavar="FILE",
+        ),
+    ] = ()
+    content_map: Annotated[
+        str | None,
+        words(
+            "White where the photograph's shapes are to stay, as in a face; black where they may bend as elsewhere.",
+            "none",
+            group="Style and content",
+            metavar="FILE",
+        ),
+    ] = None
+
+    def files(self) -> list[str]:
+        """All that were given."""
+        return [*self.mask, *self.style_mask, *([self.content_map] if self.content_map else [])]
 
 
 @Parameter(name="*")

@@ -41,13 +41,16 @@ def paint(
     signals: Signals,
     *,
     init: Image | None = None,
+    masks: Sequence[Image] = (),
+    style_masks: Sequence[Image] = (),
+    content_map: Image | None = None,
     as_json: bool = False,
     quiet: bool = False,
 ) -> int:
     """Paint, save, and report.
 
     Args:
-        content, styles, settings, init: as for `api.stylization`.
+        content, styles, settings, init, masks, style_masks, content_map: as for `api.stylization`.
         output: where to; checked by the caller.
         signals: being caught.
         as_json: whether the result is reported as JSON.
@@ -63,7 +66,9 @@ def paint(
     """
     _check_memory(content, settings, len(styles))
     begin = time.monotonic()
-    steps = api.stylization(content, styles, settings, init=init)
+    steps = api.stylization(
+        content, styles, settings, init=init, masks=masks, style_masks=style_masks, content_map=content_map
+    )
     latest, stages, failure = _run(steps, output, signals, quiet=quiet)
     if latest is None:
         raise failure or RuntimeError("the method ended without a first iteration")

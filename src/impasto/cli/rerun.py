@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,22 +83,35 @@ def rerun(
             ],
         )
         place.check()
-        photograph = _input(recipe, recipe.content, content, folders, "--content")
+        photograph = _input(recipe.content, content, folders, "--content")
         if style:
             notes = [*recipe.styles[: len(style)], *[None] * (len(style) - len(recipe.styles))]
-            paintings = [
-                _input(recipe, note, name, folders, "--style") for note, name in zip(notes, style, strict=True)
-            ]
+            paintings = [_input(note, name, folders, "--style") for note, name in zip(notes, style, strict=True)]
         else:
-            paintings = [_input(recipe, note, None, folders, "--style") for note in recipe.styles]
-        start = _input(recipe, recipe.init, None, folders, "--init") if recipe.init and "init" not in changes else None
+            paintings = [_input(note, None, folders, "--style") for note in recipe.styles]
+        start = _input(recipe.init, None, folders, "--init") if recipe.init and "init" not in changes else None
+        masks, style_masks = (
+            [_input(note, None, folders, "") for note in notes] for notes in (recipe.masks, recipe.style_masks)
+        )
+        content_map = _input(recipe.content_map, None, folders, "") if recipe.content_map else None
         return painting.paint(
-            photograph, paintings, settings, place, signals, init=start, as_json=report.json, quiet=report.quiet
+            photograph,
+            paintings,
+            settings,
+            place,
+            signals,
+            init=start,
+            masks=masks,
+            style_masks=style_masks,
+            content_map=content_map,
+            as_json=report.json,
+            quiet=report.quiet,
         )
 
 
 def _notes(recipe: Recipe) -> list[Input]:
-    return [recipe.content, *recipe.styles, *([recipe.init] if recipe.init else [])]
+    masks = [*recipe.masks, *recipe.style_masks]
+    return [recipe.content, *recipe.styles, *masks, *(note for note in (recipe.init, recipe.content_map) if note)]
 
 
 def _threads(recipe: Recipe) -> int:
@@ -132,7 +144,7 @@ def _settings(recipe: Recipe, changes: dict[str, object]) -> Settings:
     return settings
 
 
-def _input(recipe: Recipe, note: Input | None, name: str | None, folders: list[Path], option: str) -> Image:
+def _input(note: Input | None, name: str | None, folders: list[Path], option: str) -> Image:
     """The picture called `name`, or else the one that the recipe notes, found in the folders."""
     from impasto import api
     from impasto.pastiche import Input
@@ -144,7 +156,6 @@ def _input(recipe: Recipe, note: Input | None, name: str | None, folders: list[P
         return image
     assert note is not None
     try:
-        image, _, _ = api.inputs_of(dataclasses.replace(recipe, content=note, styles=(), init=None), folders)
+        return api.input_of(note, folders)
     except ImageReadError as error:
-        raise ImageReadError(f"{error}, with {option}") from error
-    return image
+        raise ImageReadError(f"{error}, with {option}" if option else str(error)) from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from impasto.cli import inputs
 from impasto.cli.options import (
     Content,
+    MaskOptions,
     OutputOptions,
     Preset,
     ReportOptions,
@@ -33,6 +34,7 @@ def stylize(
     preset: Preset = DEFAULT,
     output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    regions: MaskOptions = MaskOptions(),  # noqa: B008  (frozen)
     options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
     threads: Threads = None,
 ) -> int:
@@ -45,13 +47,13 @@ def stylize(
     """
     settings = settings_of(preset, options)
     names = [content, *style]
-    inputs.check_standard(names)
+    inputs.check_standard([*names, *regions.files()])
     with Signals.caught() as signals:
         # Only now, so that help and mistakes need not wait for torch.
         from impasto.cli import painting
 
         painting.use_threads(threads)
-        protect = inputs.files([*names, *inputs.starting_picture(settings.init)])
+        protect = inputs.files([*names, *regions.files(), *inputs.starting_picture(settings.init)])
         place = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
         place.check()
         return painting.paint(
@@ -60,6 +62,9 @@ def stylize(
             settings,
             place,
             signals,
+            masks=[inputs.picture(name) for name in regions.mask],
+            style_masks=[inputs.picture(name) for name in regions.style_mask],
+            content_map=inputs.picture(regions.content_map) if regions.content_map else None,
             as_json=report.json,
             quiet=report.quiet,
         )

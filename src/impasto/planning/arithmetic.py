@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from impasto.backbones.vgg import LAYERS, Layer, canonical_name
 from impasto.errors import SettingsError
 from impasto.settings import Settings
+from impasto.targets import layer_weights
 
 _KERNEL = 9  # taps of a 3×3 convolution
 
@@ -38,13 +39,13 @@ def gram_multiply_adds(layers: Iterable[str], *, gradient: bool = False) -> floa
 
     Args:
         layers: names; each counts by itself.
-        gradient: count the gradient by the features too: each product twice more, once for either factor.
+        gradient: count the gradient by the features too: one more product, for both factors are the same.
 
     Raises:
         SettingsError: a layer does not exist.
     """
     found = (LAYERS[canonical_name(name)] for name in layers)
-    return sum(layer.channels**2 / layer.stride**2 for layer in found) * (3 if gradient else 1)
+    return sum(layer.channels**2 / layer.stride**2 for layer in found) * (2 if gradient else 1)
 
 
 def network(layers: Iterable[str]) -> list[Layer]:
@@ -58,9 +59,8 @@ def network(layers: Iterable[str]) -> list[Layer]:
 
 def layers_of(settings: Settings) -> tuple[set[str], set[str]]:
     """Names of the content and of the style layers that count."""
-    content = {canonical_name(k, setting="content_layers") for k, weight in settings.content_layers.items() if weight}
-    style = {canonical_name(k, setting="style_layers") for k, weight in settings.style_layers.items() if weight}
-    return content, style
+    content, style = layer_weights(settings)
+    return (set(content) if settings.content_weight else set()), set(style)
 
 
 def settings_multiply_adds(settings: Settings, *, gradient: bool) -> float:

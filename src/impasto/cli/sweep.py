@@ -1,0 +1,209 @@
+"""Owns `impasto sweep`: the same pair with several values of one or two settings, on one labelled sheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from impasto.cli import inputs, reporting
+from impasto.cli.options import (
+    Content,
+    Preset,
+    ReportOptions,
+    Style,
+    Threads,
+    default_text,
+    setting_options,
+    settings_of,
+    words,
+)
+from impasto.cli.outputs import free
+from impasto.cli.signals import Interruption, Signals
+from impasto.errors import ImageWriteError, SettingsError
+from impasto.presets import DEFAULT
+
+if TYPE_CHECKING:
+    from impasto.cli.options import SettingOptions as AllSettings
+    from impasto.images import Image
+    from impasto.metrics import Judge
+    from impasto.sweeps import Axis, Cell
+else:
+    AllSettings = setting_options("AllSettings", default_text)
+
+_MEASURES = ("seconds", "loss", "style", "content", "edges", "faults")
+
+
+def sweep(
+    content: Content,
+    /,
+    *style: Style,
+    preset: Preset = DEFAULT,
+    out: Annotated[
+        str | None,
+        words(
+            "The sheet: a PNG, JPEG, PDF or SVG file. Beside it go a folder with the pictures and a CSV file with "
+            "their numbers.",
+            "named after the inputs",
+            name=("--out", "-o"),
+            metavar="FILE",
+        ),
+    ] = None,
+    report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
+    threads: Threads = None,
+) -> int:
+    """Paint a pair with several values of one or two settings.
+
+      impasto sweep photo.jpg painting.jpg --strength 0.3,0.5,0.7
+
+    Every option takes several values with commas between them; the
+    pictures stand on one labelled sheet, and their numbers in a CSV file.
+    Stopped, the same command goes on where it was.
+    """
+    with Signals.caught():
+        from impasto import sweeps
+        from impasto.cli import painting
+
+        single, axes = sweeps.axes_of(options.given())
+        cells = sweeps.cells(settings_of(preset, type(options)(**single)), axes)
+        names = [content, *style]
+        inputs.check_standard(names)
+        painting.use_threads(threads)
+        sheet = Path(out) if out else free(Path(f"{inputs.stem(content, style)}-sweep.png"))
+        _check(sheet, names, force=report.force)
+        photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in style]
+        return _Sweep(sheet, axes, cells, photograph, paintings, report).run()
+
+
+class _Sweep:
+    """One sweep, from its cells to its sheet."""
+
+    def __init__(
+        self,
+        sheet: Path,
+        axes: Sequence[Axis],
+        cells: Sequence[Cell],
+        content: Image,
+        styles: Sequence[Image],
+        report: ReportOptions,
+    ) -> None:
+        self.sheet, self.axes, self.cells = sheet, axes, cells
+        self.content, self.styles, self.report = content, styles, report
+        self.folder = sheet.with_name(f"{sheet.stem}-pictures")
+        self.table = sheet.with_suffix(".csv")
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def run(self) -> int:
+        """Paint what is not painted yet, then draw the sheet."""
+        from impasto import metrics, plots, sweeps
+        from impasto.images import read
+
+        known = self._known()
+        judge = metrics.Judge(self.content, self.styles)
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ImageWriteError(f"{self.folder}: the folder cannot be made ({error.strerror})") from error
+        for number, cell in enumerate(self.cells, start=1):
+            path = self.folder / f"{cell.stem}.png"
+            try:
+                if path.name in known and self._done(cell, path):
+                    self.rows[path.name] = known[path.name]
+                else:
+                    self._say(f"{number} of {len(self.cells)}: {cell.label}")
+                    self.rows[path.name] = self._paint(cell, path, judge)
+                    self._write_table()
+            except Interruption as interruption:
+                done = len(self.rows)
+                reporting.note(f"interrupted; {done} of {len(self.cells)} are painted, and the same command goes on")
+                return interruption.code
+        self._write_table()
+        pictures = [(cell, read(self.folder / f"{cell.stem}.png")) for cell in self.cells]
+        plots.write_figure(sweeps.sheet(pictures, self.axes), self.sheet)
+        if self.report.json:
+            reporting.result({"sheet": self.sheet, "table": self.table, "cells": list(self.rows.values())})
+        else:
+            reporting.result(self.sheet)
+        return 0
+
+    def _paint(self, cell: Cell, path: Path, judge: Judge) -> dict[str, Any]:
+        """Paint a cell into its file; its row of the table."""
+        from impasto import api
+        from impasto.cli.progress import bar
+
+        begin = time.monotonic()
+        with bar(shown=not self.report.quiet, clock=time.monotonic) as show:
+            for progress in api.stylization(self.content, self.styles, cell.settings):
+                show(progress)
+        pastiche = progress.pastiche()
+        seconds = time.monotonic() - begin
+        pastiche.save(path)
+        measures = {"seconds": f"{seconds:.2f}", "loss": f"{progress.value:.6g}", **_judged(judge, pastiche.image)}
+        return {**cell.values, "picture": path.name, **measures}
+
+    def _done(self, cell: Cell, path: Path) -> bool:
+        from impasto import api, sweeps
+        from impasto.pastiche import Input, Recipe
+
+        recipe = Recipe(
+            api.resolved(cell.settings), Input.of(self.content), tuple(Input.of(style) for style in self.styles)
+        )
+        return sweeps.painted(path, recipe)
+
+    def _known(self) -> dict[str, dict[str, Any]]:
+        """The rows of a table that is there already, by picture."""
+        try:
+            with self.table.open(encoding="utf-8", newline="") as file:
+                return {row["picture"]: dict(row) for row in csv.DictReader(file) if row.get("picture")}
+        except (OSError, ValueError, csv.Error):
+            return {}
+
+    def _write_table(self) -> None:
+        text = io.StringIO(newline="")
+        columns = [*(axis.setting for axis in self.axes), "picture", *_MEASURES]
+        writer = csv.DictWriter(text, columns, extrasaction="ignore", restval="")
+        writer.writeheader()
+        writer.writerows(self.rows.values())
+        partial = self.table.with_name(f".{self.table.name}.partial")
+        try:
+            partial.write_text(text.getvalue(), encoding="utf-8", newline="")
+            partial.replace(self.table)
+        except OSError as error:
+            raise ImageWriteError(f"{self.table}: it cannot be written ({error.strerror})") from error
+
+    def _say(self, message: str) -> None:
+        if not self.report.quiet:
+            reporting.note(message)
+
+
+def _judged(judge: Judge, image: Image) -> dict[str, str]:
+    """The measures of a picture; none of one that is too small to be judged."""
+    try:
+        judgement = judge.judge(image)
+    except SettingsError:
+        return {}
+    return {
+        "style": f"{judgement.style:.4f}",
+        "content": f"{judgement.content:.4f}",
+        "edges": f"{judgement.edges:.4f}",
+        "faults": " ".join(artifact.kind.replace(" ", "-") for artifact in judgement.artifacts),
+    }
+
+
+def _check(sheet: Path, names: Sequence[str], *, force: bool) -> None:
+    """Refuse now what could not be written after minutes of painting.
+
+    Raises:
+        ImageWriteError: the sheet cannot be written there, or would replace something.
+    """
+    from impasto import plots
+
+    if sheet.is_file() and not force:
+        raise ImageWriteError(f"{sheet}: the file exists; add --force to replace it, or choose another name")
+    _, target = plots.check_figure_path(sheet)
+    if any(target == Path(name).resolve() for name in inputs.files(names)):
+        raise ImageWriteError(f"{sheet}: it is an input, and would be lost; choose another name")

@@ -1,0 +1,71 @@
+"""Owns `impasto texture`: a painting's manner without any scene, of any size, to be tiled if wished."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from impasto.cli import inputs
+from impasto.cli.options import (
+    OutputOptions,
+    Preset,
+    ReportOptions,
+    Style,
+    Threads,
+    default_text,
+    flag,
+    setting_options,
+    settings_of,
+    whole,
+)
+from impasto.cli.outputs import Output
+from impasto.cli.signals import Signals
+from impasto.presets import DEFAULT
+from impasto.settings import Option
+
+if TYPE_CHECKING:
+    from impasto.cli.options import SettingOptions as AllSettings
+else:
+    AllSettings = setting_options("AllSettings", default_text)
+
+_SIDE = Option(meaning="", group="Picture", unit="px", low=32, high=32768)
+
+
+def texture(
+    *style: Style,
+    width: Annotated[int | None, whole("width", "as --size", "Width of the texture.", _SIDE)] = None,
+    height: Annotated[int | None, whole("height", "as the width", "Height of the texture.", _SIDE)] = None,
+    tile: Annotated[bool, flag("Let it continue over its borders, so that copies side by side show no seam.")] = False,
+    preset: Preset = DEFAULT,
+    output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
+    report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
+    threads: Threads = None,
+) -> int:
+    """Paint the texture of one or more paintings, without a scene.
+
+      impasto texture painting.jpg --width 640 --height 480 --tile
+
+    With --tile the sides are rounded to multiples of 16 px.
+    """
+    settings = settings_of(preset, options)
+    inputs.check_standard(style)
+    with Signals.caught() as signals:
+        # Only now, so that help and mistakes need not wait for torch.
+        from impasto import api
+        from impasto.cli import painting
+
+        painting.use_threads(threads)
+        across = width or settings.size
+        content, settings = api.texture_settings(settings, width=across, height=height or across, tile=tile)
+        protect = inputs.files([*style, *inputs.starting_picture(settings.init)])
+        place = Output.of(output, report, stem=inputs.stem("texture", style), protect=protect)
+        place.check()
+        return painting.paint(
+            api.load(content),
+            [inputs.picture(name) for name in style],
+            settings,
+            place,
+            signals,
+            as_json=report.json,
+            quiet=report.quiet,
+        )

@@ -1,0 +1,165 @@
+"""Owns colour: the OkLab space, and how a picture is given the colours of another.
+
+Painting transfers colours as it transfers strokes. Who wants the strokes but not the colours keeps the photograph's:
+either the painting gets the photograph's colours before it is painted from, or the result gets them afterwards (Gatys,
+Bethge, Hertzmann & Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016).
+
+All pictures are (1, 3, height, width), sRGB (gamma encoded) in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from impasto.images import resize
+
+Pixels = Float[Tensor, "1 3 _ _"]
+ColorMode = Literal["none", "luminance", "covariance", "histogram"]
+
+# Ottosson, "A perceptual color space for image processing", 2020: linear sRGB to cone responses, and their cube roots
+# to lightness, green-red and blue-yellow.
+_TO_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_TO_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+# Keeps the covariance of a picture of few colours from being singular.
+_LEAST_VARIANCE = 1e-6
+
+
+def to_oklab(image: Pixels) -> Pixels:
+    """sRGB to OkLab: lightness in [0, 1], green-red and blue-yellow within about ±0.4."""
+    linear = torch.where(image <= 0.04045, image / 12.92, ((image.clamp_min(0.0) + 0.055) / 1.055).pow(2.4))
+    cones = _mixed(_TO_CONES, linear)
+    return _mixed(_TO_LAB, cones.sign() * cones.abs().pow(1 / 3))
+
+
+def from_oklab(lab: Pixels) -> Pixels:
+    """OkLab to sRGB; what no screen can show lies outside [0, 1]."""
+    roots = _mixed(_inverse(_TO_LAB), lab)
+    linear = _mixed(_inverse(_TO_CONES), roots.pow(3))
+    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(0.0031308).pow(1 / 2.4) - 0.055)
+
+
+def with_luminance(picture: Pixels, luminance: Pixels) -> Pixels:
+    """`picture`'s colours under the lightness of `luminance`; both of one size."""
+    lab = to_oklab(picture)
+    return from_oklab(torch.cat([to_oklab(luminance)[:, :1], lab[:, 1:]], dim=1)).clamp(0.0, 1.0)
+
+
+def match_covariance(picture: Pixels, reference: Pixels) -> Pixels:
+    """`picture` with the mean and covariance of `reference`'s colours, by the linear map that moves colours least.
+
+    The map is D^½ (D^½ C D^½)^-½ D^½, symmetric (Pitié & Kokaram, "The Linear Monge-Kantorovitch Linear Colour Mapping
+    for Example-Based Colour Transfer", 2007), between covariances C and D in OkLab.
+    """
+    source, target = (to_oklab(image).flatten(2)[0].double() for image in (picture, reference))
+    identity = torch.eye(3, dtype=torch.float64, device=picture.device)
+    covariance, wanted = (_covariance(colors) + _LEAST_VARIANCE * identity for colors in (source, target))
+    root = _power(wanted, 0.5)
+    mapping = root @ _power(root @ covariance @ root, -0.5) @ root
+    moved = mapping @ (source - source.mean(1, keepdim=True)) + target.mean(1, keepdim=True)
+    return from_oklab(moved.float().view_as(picture)).clamp(0.0, 1.0)
+
+
+def match_histogram(picture: Pixels, reference: Pixels, *, rounds: int = 12) -> Pixels:
+    """`picture` with the distribution of `reference`'s colours.
+
+    The histograms along the axes of a rotated OkLab are matched, for one random rotation after another (Pitié,
+    Kokaram & Dahyot, "N-Dimensional Probability Density Function Transfer", ICCV 2005); a fixed seed draws them.
+    """
+    source, target = (to_oklab(image).flatten(2)[0] for image in (picture, reference))
+    chance = torch.Generator().manual_seed(0)
+    for index in range(rounds):
+        rotation = torch.eye(3) if index == 0 else torch.linalg.qr(torch.randn((3, 3), generator=chance)).Q
+        rotation = rotation.to(source)
+        source = rotation.T @ torch.stack(
+            [_matched(one, other) for one, other in zip(rotation @ source, rotation @ target, strict=True)]
+        )
+    return from_oklab(source.view_as(picture)).clamp(0.0, 1.0)
+
+
+def keep_luminance(picture: Pixels, photograph: Pixels) -> Pixels:
+    """`picture`'s lightness under the colours of `photograph`, which is brought to its size."""
+    size = (picture.shape[-2], picture.shape[-1])
+    return with_luminance(resize(photograph, size), picture)
+
+
+#: How a picture gets the photograph's colours, by the name of the setting.
+KEEP: Mapping[ColorMode, Callable[[Pixels, Pixels], Pixels]] = {
+    "luminance": keep_luminance,
+    "covariance": match_covariance,
+    "histogram": match_histogram,
+}
+
+
+def kept(picture: Pixels, photograph: Pixels, mode: ColorMode, amount: float = 1.0) -> Pixels:
+    """`picture` with the photograph's colours.
+
+    Args:
+        picture, photograph: of any sizes.
+        mode: which way; `none` leaves the picture as it is.
+        amount: 0 leaves the picture as it is, 1 gives it the photograph's colours.
+    """
+    if mode == "none" or amount == 0:
+        return picture
+    return torch.lerp(picture, KEEP[mode](picture, photograph), amount)
+
+
+def gray_like(painting: Pixels, photograph: Pixels) -> Pixels:
+    """The painting without colours, its lightness spread like the photograph's.
+
+    What is painted from where only the lightness is transferred (Gatys et al. 2016, "Luminance-only transfer").
+    """
+    lightness, wanted = (to_oklab(image)[:, :1] for image in (painting, photograph))
+    spread = wanted.std() / lightness.std().clamp_min(1e-6)
+    matched = ((lightness - lightness.mean()) * spread + wanted.mean()).clamp(0.0, 1.0)
+    return from_oklab(torch.cat([matched, torch.zeros_like(matched).expand(-1, 2, -1, -1)], dim=1)).clamp(0.0, 1.0)
+
+
+def gray(picture: Pixels) -> Pixels:
+    """`picture` without its colours: its lightness in OkLab, as sRGB."""
+    lightness = to_oklab(picture)[:, :1]
+    return from_oklab(torch.cat([lightness, torch.zeros_like(lightness).expand(-1, 2, -1, -1)], dim=1)).clamp(0.0, 1.0)
+
+
+def _mixed(matrix: tuple[tuple[float, ...], ...], image: Tensor) -> Tensor:
+    mixed: Tensor = torch.einsum("ij,njhw->nihw", image.new_tensor(matrix), image)
+    return mixed
+
+
+def _inverse(matrix: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, torch.linalg.inv(torch.tensor(matrix, dtype=torch.float64)).tolist()))
+
+
+def _covariance(colors: Float[Tensor, "3 n"]) -> Float[Tensor, "3 3"]:
+    centred = colors - colors.mean(1, keepdim=True)
+    return centred @ centred.T / colors.shape[1]
+
+
+def _power(matrix: Float[Tensor, "3 3"], exponent: float) -> Float[Tensor, "3 3"]:
+    """A power of a symmetric positive matrix."""
+    values, vectors = torch.linalg.eigh(matrix)
+    power: Tensor = (vectors * values.clamp_min(_LEAST_VARIANCE**2).pow(exponent)) @ vectors.T
+    return power
+
+
+def _matched(values: Float[Tensor, " n"], reference: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
+    """The values with the distribution of the reference: each takes the reference's value of its own rank."""
+    order = values.argsort()
+    ordered = reference.sort().values
+    place = torch.linspace(0, len(ordered) - 1, len(values), device=values.device)
+    low = place.floor().long()
+    high = (low + 1).clamp_max(len(ordered) - 1)
+    wanted = torch.lerp(ordered[low], ordered[high], place - low)
+    return torch.empty_like(values).scatter_(0, order, wanted)

@@ -1,0 +1,68 @@
+"""Owns where a picture starts at each size: the first one, and the one before, enlarged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.images import Image, resize
+from impasto.optimizers import FrequencyPreconditioner
+from impasto.settings import Settings
+from impasto.targets import painting_at
+
+
+def first_picture(
+    photograph: Tensor, styles: Sequence[Image], init: Image | None, word: str, chance: torch.Generator
+) -> Tensor:
+    """The first picture, of the photograph's size."""
+    size, device = (photograph.shape[-2], photograph.shape[-1]), photograph.device
+    if init is not None:
+        return resize(init.pixels, size).to(device)
+    if word == "content":
+        return photograph
+    noise = torch.randn(photograph.shape, generator=chance).to(device)
+    if word == "noise":
+        return (0.5 + 0.1 * noise).clamp(0, 1)
+    # Noise with the mean and covariance of the painting's colours.
+    colors = torch.cat([painting_at(style, size, 1.0).flatten(2) for style in styles], dim=-1)[0].to(device)
+    mixing = torch.linalg.cholesky(torch.cov(colors) + 1e-5 * torch.eye(3, device=device))
+    colored = torch.einsum("ij,njhw->nihw", mixing, noise) + colors.mean(1).view(1, 3, 1, 1)
+    return colored.clamp(0, 1)
+
+
+def enlarged(picture: Tensor, photograph: Tensor, settings: Settings, chance: torch.Generator) -> Tensor:
+    """The picture at the photograph's size, with what an enlarged picture lacks: fine detail.
+
+    The photograph's own is laid over it, which is what the photograph has at this size and had not at the one before.
+    Otherwise whatever was lost at the coarse scales is lost for good, and on a smooth picture the gradient through the
+    network has a faint grid in it, which every step strengthens. Where the photograph is smooth itself, grain breaks
+    the grid up: grey noise whose amplitude falls with frequency, as that of pictures does.
+    """
+    before = (picture.shape[-2], picture.shape[-1])
+    size = (photograph.shape[-2], photograph.shape[-1])
+    detail = photograph - resize(resize(photograph, before), size)
+    noise = torch.randn((1, 1, *size), generator=chance).to(picture.device).expand_as(photograph)
+    grain = FrequencyPreconditioner(size, 1.0, wrap=settings.padding == "wrap", device=picture.device)(noise)
+    larger = _resized_around(picture, size) if settings.padding == "wrap" else resize(picture, size)
+    return larger + detail_share(settings) * detail + settings.grain * grain
+
+
+def _resized_around(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """The picture at another size, as if it went on beyond its borders; sides are multiples of 16."""
+    (top, left), (rows, columns) = ((height // 4, width // 4) for height, width in (picture.shape[-2:], size))
+    around = F.pad(picture, (left, left, top, top), mode="circular")
+    larger = resize(around, (size[0] + 2 * rows, size[1] + 2 * columns))
+    return larger[..., rows : rows + size[0], columns : columns + size[1]]
+
+
+def detail_share(settings: Settings) -> float:
+    """How much of the photograph's detail is laid over an enlarged picture: less as strength goes from ½ to 1.
+
+    None where the photograph is not wanted at all.
+    """
+    if settings.content_weight == 0:
+        return 0.0
+    return settings.detail * min(1.0, 2 * (1 - settings.strength))

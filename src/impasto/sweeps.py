@@ -1,0 +1,130 @@
+"""Owns experiments: a pair painted with several values of one or two settings, on a labelled sheet."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impasto.errors import ImageReadError, SettingsError
+from impasto.images import Image
+from impasto.pastiche import Recipe
+from impasto.plots import grid_figure
+from impasto.settings import OPTIONS, LayerWeights, Settings, Shares
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Settings whose own values hold commas, and so cannot be an axis.
+_LISTS = (LayerWeights, Shares)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting and the values it takes.
+
+    Attributes:
+        setting: its name.
+        values: as text or numbers, in the order they are shown in.
+    """
+
+    setting: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a sweep.
+
+    Attributes:
+        values: of the settings that are swept, by name.
+        settings: all settings.
+    """
+
+    values: Mapping[str, Any]
+    settings: Settings
+
+    @property
+    def label(self) -> str:
+        """What is written over the picture: `content_weight 0.3, strength 0.5`."""
+        return ", ".join(f"{name} {value}" for name, value in self.values.items())
+
+    @property
+    def stem(self) -> str:
+        """A file name without suffix: `content_weight=0.3,strength=0.5`."""
+        joined = ",".join(f"{name}={value}" for name, value in self.values.items())
+        return "".join(c if c.isalnum() or c in "._=,-+" else "_" for c in joined)
+
+
+def axes_of(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Axis]]:
+    """Part the settings that were given into those with one value and those with several, `0.1,0.3,1`.
+
+    Raises:
+        SettingsError: none or more than two have several, or one of them has a value twice.
+    """
+    single: dict[str, Any] = {}
+    axes: list[Axis] = []
+    for name, value in values.items():
+        if isinstance(value, str) and "," in value and OPTIONS[name][0] not in _LISTS:
+            several = tuple(part.strip() for part in value.split(","))
+            if len(set(several)) < len(several):
+                raise SettingsError(name, f"got {value!r}, in which a value stands twice")
+            axes.append(Axis(name, several))
+        else:
+            single[name] = value
+    if not 1 <= len(axes) <= 2:
+        names = " and ".join(axis.setting for axis in axes) or "none"
+        raise SettingsError(
+            axes[-1].setting if axes else "sweep",
+            f"got several values for {names}; give them to one or two settings, such as strength 0.3,0.5,0.7",
+        )
+    return single, axes
+
+
+def cells(settings: Settings, axes: Sequence[Axis]) -> list[Cell]:
+    """Every combination, row by row: the first of two axes goes down, the other, or the only one, across.
+
+    Raises:
+        SettingsError: a value is not allowed.
+    """
+    combinations = itertools.product(*(axis.values for axis in axes))
+    chosen = [dict(zip((axis.setting for axis in axes), values, strict=True)) for values in combinations]
+    return [Cell(values, settings.replace(**{k: _number(k, v) for k, v in values.items()})) for values in chosen]
+
+
+def columns(axes: Sequence[Axis]) -> int:
+    """Pictures in a row of the sheet."""
+    return len(axes[-1].values)
+
+
+def sheet(pictures: Sequence[tuple[Cell, Image]], axes: Sequence[Axis]) -> Figure:
+    """The pictures under their labels, in a grid.
+
+    Raises:
+        SettingsError: there is no picture.
+    """
+    return grid_figure([(cell.label, image) for cell, image in pictures], columns(axes))
+
+
+def painted(path: Path, recipe: Recipe) -> bool:
+    """Whether the picture at `path` was painted by this recipe: with these settings, from these pictures."""
+    try:
+        known = Recipe.of_file(path)
+    except (ImageReadError, SettingsError):
+        return False
+    same = (known.settings, known.content, known.styles) == (recipe.settings, recipe.content, recipe.styles)
+    return same and known.versions.get("impasto") == recipe.versions.get("impasto")
+
+
+def _number(name: str, value: Any) -> Any:
+    """A number where the setting is one and the text can be read as one; else the text, which Settings refuses."""
+    kind = OPTIONS[name][0]
+    if isinstance(value, str) and kind in (int, float):
+        for number in (int, float) if kind is int else (float,):
+            try:
+                return number(value)
+            except ValueError:
+                continue
+    return value

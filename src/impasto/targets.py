@@ -1,0 +1,197 @@
+"""Owns what a pastiche is to be like at one size: the targets that photograph and paintings set, and their weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.backbones import VGG19
+from impasto.backbones.vgg import LAYERS, canonical_name
+from impasto.errors import SettingsError
+from impasto.guidance import Guidance, at_layer, inside, resized
+from impasto.images import Image, resize
+from impasto.objective import Objective, Region
+from impasto.representations import Moments, blend
+from impasto.settings import Settings
+
+# Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
+_RANGE_WEIGHT = 10.0
+
+
+def objective_at(
+    backbone: VGG19,
+    photograph: Tensor,
+    styles: Sequence[Image],
+    settings: Settings,
+    guidance: Guidance | None = None,
+) -> Objective:
+    """What a picture of the photograph's size is to be like: its targets, and the weights.
+
+    Args:
+        backbone: the network, as deep as the deepest layer that the settings name.
+        photograph: (1, 3, height, width) at the size to be painted at.
+        styles: the paintings, of any size; they are looked at with the area of the photograph.
+        settings: layers, weights and strength, which shifts the balance between content and style.
+        guidance: regions with styles of their own.
+
+    Raises:
+        SettingsError: a layer does not exist, or there are not as many shares as paintings, or strengths as regions.
+    """
+    content_weights, style_weights = layer_weights(settings)
+    if settings.content_weight == 0:
+        content_weights = {}
+    with torch.no_grad():
+        content = backbone(photograph, content_weights)
+        parts = _parts(backbone, photograph, styles, settings, guidance)
+    everywhere = parts[0].plane is None
+    return Objective(
+        backbone=backbone,
+        content=content,
+        regions=[_region(part, photograph) for part in parts if part.style],
+        content_where={} if everywhere else _content_where(parts, content_weights, photograph, guidance),
+        content_weights=_shared(
+            content_weights, settings.content_weight * (balance(settings.strength)[0] if everywhere else 1.0)
+        ),
+        style_weights=_shared(style_weights, settings.style_weight),
+        tv_weight=settings.tv_weight,
+        range_weight=_RANGE_WEIGHT if settings.normalization == "relative" else 0.0,
+        normalization=settings.normalization,
+        style_loss=settings.style_loss,
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the picture: where it is (None: everywhere), its style (empty: none), and how strong that is."""
+
+    plane: Tensor | None
+    style: Mapping[str, Moments]
+    strength: float
+
+
+def _parts(
+    backbone: VGG19, photograph: Tensor, styles: Sequence[Image], settings: Settings, guidance: Guidance | None
+) -> list[_Part]:
+    """The regions and the background, or the whole picture."""
+    size = (photograph.shape[-2], photograph.shape[-1])
+    _, layers = layer_weights(settings)
+    shares = shares_of(settings, len(styles))
+    paintings = [painting_at(style, size, settings.style_scale).to(photograph.device) for style in styles]
+    features = [backbone(painting, layers) for painting in paintings]
+
+    def style(which: Sequence[int], mask: Tensor | None) -> dict[str, Moments]:
+        where = [None if mask is None else resized(mask, _size(paintings[i])).to(photograph.device) for i in which]
+        return {
+            layer: blend(
+                (shares[i], Moments.of(features[i][layer], None if w is None else inside(w, LAYERS[layer])))
+                for i, w in zip(which, where, strict=True)
+            )
+            for layer in layers
+        }
+
+    every = range(len(styles))
+    if guidance is None:
+        return [_Part(None, style(every, None), settings.strength)]
+    strengths = strengths_of(settings, len(guidance.guides))
+    covers, background = guidance.cover(size)
+    parts = []
+    for guide, cover, strength in zip(guidance.guides, covers, strengths, strict=True):
+        which = every if guide.painting is None else [guide.painting]
+        parts.append(_Part(cover.to(photograph.device), style(which, guide.style) if strength else {}, strength))
+    if float(background.max()) > 0:
+        painted = settings.background == "paint" and settings.strength > 0
+        rest = style(every, None) if painted else {}
+        parts.append(_Part(background.to(photograph.device), rest, settings.strength if painted else 0.0))
+    return parts
+
+
+def _region(part: _Part, photograph: Tensor) -> Region:
+    """The part as the objective has it: its style counts by its share of the picture."""
+    if part.plane is None:
+        return Region(style=part.style, share=balance(part.strength)[1])
+    where = {layer: at_layer(part.plane, LAYERS[layer]) for layer in part.style}
+    return Region(style=part.style, where=where, share=float(part.plane.mean()))
+
+
+def _content_where(
+    parts: Sequence[_Part], layers: Mapping[str, float], photograph: Tensor, guidance: Guidance | None
+) -> dict[str, Tensor]:
+    """How much each position counts for content: by the strength of the part it lies in, and by the content map."""
+    counts = torch.stack([part.plane * balance(part.strength)[0] for part in parts if part.plane is not None]).sum(0)
+    if guidance is not None:
+        counts = counts * guidance.content_factor(_size(photograph)).to(photograph.device)
+    return {layer: at_layer(counts, LAYERS[layer]) for layer in layers}
+
+
+def _size(image: Tensor) -> tuple[int, int]:
+    return image.shape[-2], image.shape[-1]
+
+
+def balance(strength: float) -> tuple[float, float]:
+    """Factors on the content and the style weight: (1, 1) at strength ½, no style at 0, hardly any content at 1."""
+    if strength == 0:
+        return 1.0, 0.0
+    return max(((1 - strength) / strength) ** 1.5, 0.01), 1.0
+
+
+def shares_of(settings: Settings, styles: int) -> tuple[float, ...]:
+    """The share of each painting.
+
+    Raises:
+        SettingsError: there are not as many shares as paintings.
+    """
+    if settings.blend and len(settings.blend) != styles:
+        raise SettingsError("blend", f"got {len(settings.blend)} shares for {styles} paintings; give each its own")
+    return settings.blend or (1.0,) * styles
+
+
+def strengths_of(settings: Settings, regions: int) -> tuple[float, ...]:
+    """The strength of each region.
+
+    Raises:
+        SettingsError: there are not as many strengths as regions, or one is above 1.
+    """
+    strengths = settings.region_strength
+    if strengths and len(strengths) != regions:
+        raise SettingsError("region_strength", f"got {len(strengths)} for {regions} regions; give each its own")
+    if strengths and max(strengths) > 1:
+        raise SettingsError("region_strength", f"got {max(strengths):g}; a strength must be 0 to 1")
+    return strengths or (settings.strength,) * regions
+
+
+def layer_weights(settings: Settings) -> tuple[dict[str, float], dict[str, float]]:
+    """Weights of the content and of the style layers that count, by canonical name.
+
+    Raises:
+        SettingsError: a layer does not exist, or is named twice.
+    """
+    content = _canonical(settings.content_layers, "content_layers")
+    return content, _canonical(settings.style_layers, "style_layers")
+
+
+def _canonical(weights: Mapping[str, float], setting: str) -> dict[str, float]:
+    """The weights by the layers' canonical names, without those that count nothing."""
+    found: dict[str, float] = {}
+    for name, weight in weights.items():
+        layer = canonical_name(name, setting=setting)
+        if layer in found:
+            raise SettingsError(setting, f"{name} is {layer}, which is named already; name each layer once")
+        found[layer] = weight
+    return {layer: weight for layer, weight in found.items() if weight}
+
+
+def _shared(weights: Mapping[str, float], total: float) -> dict[str, float]:
+    """The weights, scaled so that they add up to `total`: more layers do not mean more of it."""
+    whole = sum(weights.values())
+    return {layer: total * weight / whole for layer, weight in weights.items()}
+
+
+def painting_at(painting: Image, size: tuple[int, int], scale: float) -> Tensor:
+    """The painting with the area of the pastiche, times `scale` on each side; its shape is its own."""
+    factor = scale * math.sqrt(size[0] * size[1] / (painting.height * painting.width))
+    height, width = (max(VGG19.min_side, round(side * factor)) for side in painting.size)
+    return resize(painting.pixels, (height, width))

@@ -1,0 +1,298 @@
+"""Masks: what they mean, that they fit each other, and that regions take on their own styles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import impasto
+from cli_running import QUICK, make_pictures, run
+from conftest import painting_pixels, photo_pixels
+from impasto.backbones.vgg import LAYERS
+from impasto.errors import SettingsError
+from impasto.guidance import Guidance, at_layer, inside
+from impasto.images import Image, read, write
+from impasto.pastiche import Recipe
+from impasto.settings import Settings
+from impasto.targets import strengths_of
+
+
+def mask(*boxes: tuple[slice, slice], size: tuple[int, int] = (48, 64)) -> Image:
+    pixels = torch.zeros(1, 3, *size)
+    for rows, columns in boxes:
+        pixels[..., rows, columns] = 1.0
+    return Image(pixels=pixels)
+
+
+WHOLE = slice(None)
+LEFT, RIGHT = mask((WHOLE, slice(0, 32))), mask((WHOLE, slice(32, 64)))
+
+
+def colored(*parts: tuple[slice, tuple[float, float, float]]) -> Image:
+    """Vertical stripes, each in a colour."""
+    pixels = torch.zeros(1, 3, 48, 64)
+    for columns, rgb in parts:
+        pixels[..., columns] = torch.tensor(rgb).view(1, 3, 1, 1)
+    return Image(pixels=pixels)
+
+
+RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+
+
+# --- What masks mean
+
+
+def test_regions_and_background_add_up_to_one():
+    guidance = Guidance(content_masks=(LEFT, mask((slice(0, 24), WHOLE))))
+    planes, background = guidance.cover((96, 128))
+    total = torch.stack([*planes, background]).sum(0)
+    assert torch.allclose(total, torch.ones(96, 128), atol=1e-5)
+    # Where two regions overlap, each has half.
+    assert float(planes[0][10, 10]) == pytest.approx(0.5)
+    assert float(planes[0][90, 10]) == pytest.approx(1.0)
+    assert float(background[90, 120]) == pytest.approx(1.0)
+
+
+def test_grey_is_a_soft_edge():
+    soft = Image(pixels=torch.full((1, 3, 48, 64), 0.25))
+    (plane,), background = Guidance(content_masks=(soft,)).cover((48, 64))
+    assert float(plane.mean()) == pytest.approx(0.25)
+    assert float(background.mean()) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("masks", "style_masks", "paintings", "expected"),
+    [
+        (2, 0, 1, [None, None]),
+        (2, 0, 2, [0, 1]),
+        (2, 2, 2, [0, 1]),
+        (2, 2, 1, [None, None]),
+        (2, 0, 3, [None, None]),
+        (1, 0, 1, [None]),
+        (0, 0, 1, []),
+    ],
+)
+def test_which_painting_a_region_is_painted_after(masks, style_masks, paintings, expected):
+    guidance = Guidance(
+        content_masks=(LEFT, RIGHT)[:masks], style_masks=(LEFT, RIGHT)[:style_masks], paintings=paintings
+    )
+    assert [guide.painting for guide in guidance.guides] == expected
+    assert all((guide.style is not None) == bool(style_masks) for guide in guidance.guides)
+
+
+@pytest.mark.parametrize(
+    ("masks", "style_masks", "paintings", "said"),
+    [
+        ((LEFT, RIGHT), (LEFT,), 1, "got 1 for 2 masks"),
+        ((), (LEFT,), 1, "got 1 for 0 masks"),
+        ((LEFT, RIGHT), (LEFT, RIGHT), 3, "got 2 for 3 paintings"),
+    ],
+)
+def test_masks_that_do_not_fit_each_other(masks, style_masks, paintings, said):
+    with pytest.raises(SettingsError, match=said):
+        Guidance(content_masks=masks, style_masks=style_masks, paintings=paintings)
+
+
+def test_a_map_in_colours_has_a_region_for_each_colour():
+    content = colored((slice(0, 16), RED), (slice(16, 40), GREEN), (slice(40, 64), BLUE))
+    style = colored((slice(0, 30), BLUE), (slice(30, 64), RED))
+    guidance = Guidance(content_masks=(content,), style_masks=(style,))
+    red, blue = sorted((float(g.content.mean()), float(g.style.mean())) for g in guidance.guides)
+    # Green has no counterpart, and is background.
+    assert red == pytest.approx((16 / 64, 34 / 64))
+    assert blue == pytest.approx((24 / 64, 30 / 64))
+    assert float(guidance.cover((48, 64))[1][:, 16:40].mean()) == pytest.approx(1.0)
+
+
+def test_soft_edges_of_a_map_are_no_regions():
+    sharp = colored((slice(0, 32), RED), (slice(32, 64), BLUE))
+    soft = sharp.resized((47, 63)).resized((48, 64))
+    assert len(Guidance(content_masks=(soft,), style_masks=(sharp,)).guides) == 2
+
+
+def test_maps_that_do_not_fit():
+    red, green = colored((WHOLE, RED)), colored((WHOLE, GREEN))
+    with pytest.raises(SettingsError, match="no colour in common"):
+        Guidance(content_masks=(red,), style_masks=(green,))
+    with pytest.raises(SettingsError, match="needs one of the painting"):
+        Guidance(content_masks=(red,))
+    with pytest.raises(SettingsError, match="2 masks, one in colours"):
+        Guidance(content_masks=(red, LEFT), style_masks=(red,))
+
+
+def test_content_counts_more_where_the_map_is_white():
+    guidance = Guidance(content_map=LEFT)
+    factor = guidance.content_factor((48, 64))
+    assert float(factor[:, :30].mean()) == pytest.approx(10.0)
+    assert float(factor[:, 34:].mean()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "regions", "expected"), [((), 2, (0.5, 0.5)), ((0.2, 1.0), 2, (0.2, 1.0)), ((), 0, ())]
+)
+def test_strengths_of_regions(given, regions, expected):
+    assert strengths_of(Settings(region_strength=given), regions) == expected
+
+
+@pytest.mark.parametrize(("given", "said"), [((0.5,), "got 1 for 2 regions"), ((0.5, 2), "0 to 1")])
+def test_bad_strengths_of_regions(given, said):
+    with pytest.raises(SettingsError, match=said):
+        strengths_of(Settings(region_strength=given), 2)
+
+
+# --- At a layer
+
+
+def test_a_plane_at_a_layer_is_the_mean_of_its_pixels():
+    plane = torch.rand(48, 64, generator=torch.Generator().manual_seed(1))
+    for name in ("relu1_1", "relu3_1", "relu5_1"):
+        stride = LAYERS[name].stride
+        expected = plane.view(48 // stride, stride, 64 // stride, stride).mean((1, 3))
+        torch.testing.assert_close(at_layer(plane, LAYERS[name]), expected)
+    assert at_layer(plane[:41, :50], LAYERS["relu3_1"]).shape == (10, 12)
+
+
+def test_inside_is_what_does_not_see_beyond():
+    plane = torch.zeros(64, 64)
+    plane[:, :40] = 1.0
+    shrunk = inside(plane, LAYERS["relu3_1"])
+    # The receptive field of 24 px reaches 12 px, which is 3 positions of 4 px, beyond; the picture's border is no edge.
+    assert shrunk[:, :7].min() == 1.0
+    assert shrunk[:, 7:].max() == 0.0
+
+
+def test_a_small_region_is_not_shrunk_to_nothing():
+    plane = torch.zeros(64, 64)
+    plane[24:40, 24:40] = 1.0
+    for name in ("relu3_1", "relu4_1", "relu5_1"):
+        layer = LAYERS[name]
+        assert float(inside(plane, layer).sum()) >= 0.25 * float(at_layer(plane, layer).sum()) > 0
+
+
+# --- Painting
+
+
+SMALL = {"size": 64, "coarse_size": 32, "coarse_iterations": 6, "iterations": 5, "device": "cpu", "strength": 0.8}
+
+
+def tone(pixels: Tensor, rgb: tuple[float, float, float]) -> Image:
+    return Image(pixels=(0.25 * pixels + 0.75 * torch.tensor(rgb).view(1, 3, 1, 1)))
+
+
+@pytest.fixture(scope="module")
+def photo_image() -> Image:
+    return Image(pixels=photo_pixels(48, 64))
+
+
+REDDISH, BLUISH = (0.8, 0.2, 0.2), (0.2, 0.2, 0.8)
+
+
+@pytest.fixture(scope="module")
+def two() -> list[Image]:
+    return [tone(painting_pixels(48, 64), rgb) for rgb in (REDDISH, BLUISH)]
+
+
+def redness(pixels: Tensor) -> Tensor:
+    """Red less blue, by column."""
+    return (pixels[0, 0] - pixels[0, 2]).mean(0)
+
+
+def test_each_region_takes_on_its_own_painting(photo_image, two):
+    picture = impasto.stylize(photo_image, two, masks=[LEFT, RIGHT], **SMALL).image.pixels
+    columns = redness(picture) - redness(photo_image.pixels)
+    assert float(columns[:24].mean()) > 0.15
+    assert float(columns[40:].mean()) < -0.15
+
+
+def test_a_style_mask_says_which_part_of_the_painting(photo_image, two):
+    both = Image(pixels=torch.cat([two[0].pixels[..., :32], two[1].pixels[..., 32:]], dim=-1))
+    picture = impasto.stylize(photo_image, both, masks=[LEFT, RIGHT], style_masks=[RIGHT, LEFT], **SMALL).image.pixels
+    columns = redness(picture) - redness(photo_image.pixels)
+    assert float(columns[:24].mean()) < -0.15
+    assert float(columns[40:].mean()) > 0.15
+
+
+def test_the_background_is_kept_if_wished(photo_image, two):
+    painted, kept = (
+        impasto.stylize(photo_image, two[0], masks=[LEFT], background=word, **SMALL).image.pixels
+        for word in ("paint", "keep")
+    )
+    away = [(p - photo_image.pixels).abs()[..., 34:].max() for p in (painted, kept)]
+    assert float(away[1]) < 1e-6 < 0.1 < float(away[0])
+    assert float((kept - photo_image.pixels).abs()[..., :30].mean()) > 0.05
+
+
+def test_a_region_of_no_strength_is_left(photo_image, two):
+    picture = impasto.stylize(
+        photo_image, two[0], masks=[LEFT, RIGHT], region_strength=(0.8, 0.0), **SMALL
+    ).image.pixels
+    away = (picture - photo_image.pixels).abs().mean((0, 1, 2))
+    assert float(away[44:].mean()) < 0.4 * float(away[:20].mean())
+
+
+def test_shapes_stay_where_the_map_is_white(photo_image, two):
+    plain, held = (
+        impasto.stylize(photo_image, two[0], content_map=chosen, **SMALL).trace[-1] for chosen in (None, LEFT)
+    )
+    assert held.terms["content relu4_2"] != plain.terms["content relu4_2"]
+
+
+def test_a_mask_of_everything_is_no_mask(photo_image, two):
+    whole = Image(pixels=torch.ones(1, 3, 8, 8))
+    settings = SMALL | {"precision": "float32", "iterations": 2, "coarse_iterations": 2}
+    plain, masked = (
+        impasto.stylize(photo_image, two[0], masks=masks, **settings).image.pixels for masks in ([], [whole])
+    )
+    assert float((plain - masked).abs().max()) < 0.02
+
+
+# --- The command
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    write(LEFT, "left.png")
+    write(RIGHT, "right.png")
+    return tmp_path
+
+
+def test_masks_on_the_command_line_and_again(folder):
+    masks = ("--mask", "left.png", "--mask", "right.png", "--content-map", "left.png", "--background", "keep")
+    done = run("stylize", "photo.png", "painting.png", "other.png", *QUICK, *masks, "-o", "out.png", "-q")
+    assert (done.code, done.notes) == (0, [])
+    recipe = Recipe.of_file("out.png")
+    assert [note.name for note in recipe.masks] == ["left.png", "right.png"]
+    assert recipe.content_map.name == "left.png"
+    assert run("rerun", "out.png", "-q", "-o", "again.png").code == 0
+    assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
+    Path("right.png").unlink()
+    assert "right.png is not in" in run("rerun", "out.png", "-q", "-o", "more.png").error()
+
+
+def test_a_mask_is_never_overwritten(folder):
+    before = Path("left.png").read_bytes()
+    done = run("stylize", "photo.png", "painting.png", *QUICK, "--mask", "left.png", "-o", "left.png", "-f", "-q")
+    assert done.code != 0
+    assert Path("left.png").read_bytes() == before
+
+
+def test_masks_that_do_not_fit_are_one_line(folder):
+    done = run("stylize", "photo.png", "painting.png", *QUICK, "--mask", "left.png", "--style-mask", "gone.png")
+    assert "gone.png" in done.error()
+    done = run("stylize", "photo.png", "painting.png", *QUICK, "--style-mask", "left.png")
+    assert "got 1 for 0 masks" in done.error()
+
+
+def test_a_recipe_without_masks_can_still_be_read(folder):
+    run("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png", "-q")
+    record = json.loads(Recipe.of_file("out.png").to_json())
+    for name in ("masks", "style_masks", "content_map"):
+        del record[name]
+    assert Recipe.from_json(json.dumps(record)) == Recipe.of_file("out.png")
+    assert read("out.png").width == 32

@@ -1,0 +1,143 @@
+"""`impasto sweep`: combinations in order, a sheet, a table, and going on where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from cli_running import make_pictures, run
+from impasto import sweeps
+from impasto.errors import SettingsError
+from impasto.images import read
+from impasto.pastiche import Recipe
+from impasto.settings import Settings
+
+SMALL = ("--size", "48", "--scales", "1", "--iterations", "1", "-q")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rows(path: str = "sheet.csv") -> list[dict[str, str]]:
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- Cells
+
+
+def test_what_has_commas_is_an_axis_unless_it_is_a_list():
+    single, axes = sweeps.axes_of(
+        {"strength": "0.3, 0.7", "style_layers": "relu1_1,relu2_1", "blend": "1,2", "size": 64}
+    )
+    assert single == {"style_layers": "relu1_1,relu2_1", "blend": "1,2", "size": 64}
+    assert axes == [sweeps.Axis("strength", ("0.3", "0.7"))]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "none"),
+        ({"strength": 0.5}, "none"),
+        ({"strength": "0,1", "size": "32,64", "seed": "1,2"}, "strength and size and seed"),
+        ({"strength": "0.3,0.3"}, "twice"),
+    ],
+)
+def test_one_or_two_axes(given, said):
+    with pytest.raises(SettingsError, match=said):
+        sweeps.axes_of(given)
+
+
+def test_the_first_axis_goes_down_and_the_second_across():
+    axes = [sweeps.Axis("content_weight", ("0.1", "1")), sweeps.Axis("pooling", ("max", "average", "l2"))]
+    cells = sweeps.cells(Settings(), axes)
+    assert sweeps.columns(axes) == 3
+    assert [(cell.settings.content_weight, cell.settings.pooling) for cell in cells] == [
+        (weight, pooling) for weight in (0.1, 1.0) for pooling in ("max", "average", "l2")
+    ]
+    assert cells[1].label == "content_weight 0.1, pooling average"
+    assert cells[1].stem == "content_weight=0.1,pooling=average"
+
+
+def test_a_bad_value_is_refused_before_anything_is_painted():
+    with pytest.raises(SettingsError, match="strength"):
+        sweeps.cells(Settings(), [sweeps.Axis("strength", ("0.5", "2"))])
+    done = run("sweep", "photo.png", "painting.png", *SMALL, "--strength", "0.5,high")
+    assert done.code == 2
+    assert "--strength: got 'high'" in done.error()
+    assert not list(Path().glob("*sweep*"))
+
+
+def test_a_stem_is_a_file_name():
+    cell = sweeps.Cell({"init": "../a b/c.png"}, Settings())
+    assert "/" not in cell.stem
+    assert " " not in cell.stem
+
+
+# --- The command
+
+
+def test_a_sheet_a_table_and_pictures():
+    arguments = ("--content-weight", "0.1,1", "--style-weight", "1,10,100", "-o", "sheet.png")
+    done = run("sweep", "photo.png", "painting.png", *SMALL, *arguments)
+    assert (done.code, done.out) == (0, "sheet.png\n")
+    assert read("sheet.png").width > 300
+    table = rows()
+    assert [(row["content_weight"], row["style_weight"]) for row in table] == [
+        (content, style) for content in ("0.1", "1") for style in ("1", "10", "100")
+    ]
+    for row in table:
+        path = Path("sheet-pictures") / row["picture"]
+        settings = Recipe.of_file(path).settings
+        assert settings.content_weight == float(row["content_weight"])
+        assert settings.style_weight == float(row["style_weight"])
+        assert float(row["loss"]) > 0
+        assert 0 <= float(row["style"]) < 2
+        assert float(row["seconds"]) >= 0
+
+
+def test_it_goes_on_where_it_was(folder):
+    arguments = ("sweep", "photo.png", "painting.png", *SMALL, "--strength", "0.3,0.5,0.7", "-o", "sheet.png")
+    assert run(*arguments).code == 0
+    pictures = sorted((folder / "sheet-pictures").iterdir())
+    before = {path: path.stat().st_mtime_ns for path in pictures}
+    table = rows()
+    Path("sheet.png").unlink()
+    pictures[1].unlink()
+    assert run(*arguments).code == 0
+    assert sorted((folder / "sheet-pictures").iterdir()) == pictures
+    changed = [path for path in pictures if path.stat().st_mtime_ns != before[path]]
+    assert changed == [pictures[1]]
+    assert [row["picture"] for row in rows()] == [row["picture"] for row in table]
+    # Other settings are other pictures.
+    Path("sheet.png").unlink()
+    assert run(*arguments, "--seed", "5").code == 0
+    assert all(path.stat().st_mtime_ns != before[path] for path in pictures)
+
+
+def test_as_json():
+    done = run("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "s.pdf", "--json")
+    found = json.loads(done.out)
+    assert (found["sheet"], found["table"]) == ("s.pdf", "s.csv")
+    assert [cell["seed"] for cell in found["cells"]] == ["1", "2"]
+
+
+def test_nothing_is_lost_by_it():
+    Path("there.png").write_bytes(Path("photo.png").read_bytes())
+    done = run("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "there.png")
+    assert "exists; add --force" in done.error()
+    done = run("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "photo.png", "--force")
+    assert "it is an input" in done.error()
+
+
+def test_without_an_axis_it_says_how():
+    done = run("sweep", "photo.png", "painting.png", *SMALL)
+    assert done.code == 2
+    assert "strength 0.3,0.5,0.7" in done.error()
