@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from impasto.images import Image, resize
@@ -27,6 +27,8 @@ _LUMA = (0.2126, 0.7152, 0.0722)
 # Sides of the windows that spectra are taken in, the larger one where the picture has room for it.
 _WINDOWS = (128, 64)
 _PERIODS = (2, 4, 8, 16)
+# Dots are looked for in the picture and in one of half its size, where blots are dots.
+_SPECK_FACTORS = (1, 2)
 # Cells in which dead areas and noise are looked for.
 _CELL = 8
 # Lines a picture must have for a seam to stand out among them.
@@ -208,29 +210,43 @@ def _of_area(picture: Pixels, area: int) -> Pixels:
 def specks(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
     """Isolated pixels, or blots of two or three, far lighter or darker than all around: how many in a million pixels.
 
-    Only those beyond what the originals show count.
+    Where the photograph has a dot itself, however faint, it is what is painted; and of the rest only those count that
+    are more than the paintings have.
     """
-    share = max(0.0, _specks(picture) - max(map(_specks, (photograph, *paintings))))
-    count = round(share * picture.shape[-2] * picture.shape[-1])
+    found = 0.0
+    for factor in _SPECK_FACTORS:
+        dots = _dots(picture, factor, least=0.2)
+        own = _dots(photograph, factor, least=0.02, alone=False)
+        if dots is None or own is None:
+            break
+        near = F.max_pool2d(own.float()[None, None], 3, stride=1, padding=1)[0, 0].bool()
+        found += float((dots & ~near).sum())
+    pixels = picture.shape[-2] * picture.shape[-1]
+    share = max(0.0, found / pixels - max(map(_speck_share, paintings), default=0.0))
+    count = round(share * pixels)
     return (1e6 * share if count >= 3 else 0.0), f"about {count} isolated dots"
 
 
-def _specks(picture: Pixels) -> float:
-    """Share of pixels that are specks, at full size and at half of it."""
-    plane = luma(picture)[None, None]
-    found = 0.0
-    for factor in (1, 2):
-        small = F.avg_pool2d(plane, factor)
-        if min(small.shape[-2:]) < 3:
-            break
-        neighbors = F.unfold(F.pad(small, (1, 1, 1, 1), mode="replicate"), 3).view(9, *small.shape[-2:])
-        center = neighbors[4]
-        around = torch.cat([neighbors[:4], neighbors[5:]])
-        high, low = around.amax(0), around.amin(0)
-        beyond = torch.maximum(center - high, low - center)
-        isolated = (beyond > 0.2) & (beyond > high - low)
-        found += float(isolated.double().sum()) / (plane.shape[-2] * plane.shape[-1])
-    return found
+def _speck_share(picture: Pixels) -> float:
+    """Dots for each pixel of a picture."""
+    dots = [found for factor in _SPECK_FACTORS if (found := _dots(picture, factor, least=0.2)) is not None]
+    return sum(float(found.sum()) for found in dots) / (picture.shape[-2] * picture.shape[-1])
+
+
+def _dots(picture: Pixels, factor: int, least: float, *, alone: bool = True) -> Bool[Tensor, "_ _"] | None:
+    """Where a pixel is darker or lighter than all around it by `least`; if `alone`, by more than they differ, too.
+
+    Of the picture made smaller by a factor; None of one that has no pixel with eight others around.
+    """
+    small = F.avg_pool2d(luma(picture)[None, None], factor) if min(picture.shape[-2:]) >= 3 * factor else None
+    if small is None:
+        return None
+    neighbors = F.unfold(F.pad(small, (1, 1, 1, 1), mode="replicate"), 3).view(9, *small.shape[-2:])
+    center = neighbors[4]
+    around = torch.cat([neighbors[:4], neighbors[5:]])
+    high, low = around.amax(0), around.amin(0)
+    beyond = torch.maximum(center - high, low - center)
+    return (beyond > least) & (beyond > high - low) if alone else beyond > least
 
 
 # --- Border halos -----------------------------------------------------------------------------------------------------
@@ -249,8 +265,8 @@ def halo(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
     for name, turned, reference in zip(
         ("upper", "lower", "left", "right"), _sides(picture), _sides(photograph), strict=True
     ):
-        change = _step(turned, width) - _step(reference, width)
-        amount = float(change.abs().max())
+        # Painting gives the photograph's own frame another colour; only a stronger step is a fault.
+        amount = float(_step(turned, width).abs().max() - _step(reference, width).abs().max())
         if amount > best:
             best, where = amount, f"the {name} border has another colour than the picture beside it"
     return best, where
