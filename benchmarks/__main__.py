@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="only write the tables of what was measured")
     parser.add_argument("--no-peers", action="store_true", help="leave out the peers, which take hours")
     parser.add_argument("--pairs", type=int, help="paint no more pairs than this with what takes minutes a picture")
+    parser.add_argument("--side", type=int, default=512, help="long side of the race, in pixels")
     parser.add_argument("--programs", nargs="+", metavar="PROGRAM", help="of quality, only these")
     chosen = parser.parse_args()
     names = chosen.names or list(_KEYS)
@@ -52,7 +53,7 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
     elif name == "memory":
         memory.measure(store, again=chosen.again)
     elif name == "race":
-        race.measure(store, pairs=chosen.pairs, again=chosen.again)
+        race.measure(store, side=chosen.side, pairs=chosen.pairs, again=chosen.again)
     else:
         programs = chosen.programs or ([*quality.ours()] if chosen.no_peers else None)
         quality.measure(store, programs=programs, pairs=chosen.pairs, again=chosen.again)

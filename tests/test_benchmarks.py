@@ -49,6 +49,7 @@ def test_the_yardstick_descends_for_as_long_as_it_is_told(contest, optimizer):
 
 def test_a_race_is_run_to_the_goal(monkeypatch):
     monkeypatch.setattr(race, "_EVALUATIONS", 15)
+    monkeypatch.setattr(race, "_ADAM", 3)
     row = race._race(PAIR, 64)
     assert row["loss"] <= row["goal"]
     assert 0 < row["evaluations"] <= 60

@@ -37,6 +37,7 @@ def small(command: str) -> str:
     if not painting:
         return command
     command = re.sub(r" --(size|iterations|coarse-iterations) \S+", "", command)
+    command = re.sub(r" --(width|height) \d+", r" --\1 64", command)
     return command.replace(painting.group(), f"{painting.group()} {SMALL}", 1)
 
 
@@ -77,6 +78,7 @@ def test_commands_run_in_the_order_of_the_page(page: Path, workplace: Path) -> N
 )
 def test_python_runs(page: Path, code: str, workplace: Path) -> None:
     code = re.sub(r"size=\d+", "size=48, coarse_iterations=1", code)
+    code = re.sub(r"(width|height)=\d+", r"\1=64", code).replace("tile=True", "tile=True, coarse_iterations=1")
     code = code.replace("settings(seed=1)", "settings(seed=1, size=48, coarse_iterations=1)")
     impasto.stylize("photo.jpg", "painting.jpg", size=48, iterations=1, coarse_iterations=1).save("out.jpg")
     exec(compile(code, page.name, "exec"), {})

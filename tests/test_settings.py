@@ -324,7 +324,7 @@ def test_any_text_is_layers_or_a_value_error(text):
         ({"optimizer": "adam", "learning_rate": 0.05, "averaging": 0.5}, set()),
         ({"learning_rate": 0.05, "averaging": 0.5}, {"learning_rate", "averaging"}),
         ({"optimizer": "adam", "history": 5}, {"history"}),
-        ({"scales": 1, "grain": 0.1, "detail": 0.5, "coarse_size": 128}, {"grain", "detail", "coarse_size"}),
+        ({"scales": 1, "grain": 0.1, "detail": 0.7, "coarse_size": 128}, {"grain", "detail", "coarse_size"}),
         ({"scales": 2, "grain": 0.1}, set()),
     ],
 )

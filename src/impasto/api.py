@@ -162,6 +162,8 @@ def stylization(
     settings = settings_for() if settings is None else settings
     for name, reason in settings.without_effect().items():
         warnings.warn(f"{name} has no effect: {reason}", ImpastoWarning, stacklevel=2)
+    if settings.background == "keep" and not masks:
+        warnings.warn("background has no effect: there is no mask", ImpastoWarning, stacklevel=2)
     photograph = load(content)
     paintings = [load(one) for one in (style if _is_several(style) else [style])]
     if not paintings:

@@ -201,7 +201,7 @@ class Settings:
         high=4,
     )
     detail: float = _option(
-        1.0,
+        0.5,
         _METHOD,
         "Share of the photograph's fine detail that is laid over the picture whenever it is enlarged; brushwork grows "
         "along it. Fades out as strength goes from 0.5 to 1.",
