@@ -8,6 +8,7 @@ which a person sees it; the limits were set by looking at pictures with and with
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ Plane = Float[Tensor, "_ _"]
 _LUMA = (0.2126, 0.7152, 0.0722)
 # Sides of the windows that spectra are taken in, the larger one where the picture has room for it.
 _WINDOWS = (128, 64)
+# Windows along a side of the picture, at most.
+_MOST_WINDOWS = 20
 _PERIODS = (2, 4, 8, 16)
 # Dots are looked for in the picture and in one of half its size, where blots are dots.
 _SPECK_FACTORS = (1, 2)
@@ -127,7 +130,9 @@ def _spectrum(plane: Plane) -> Tensor | None:
     side = next((side for side in _WINDOWS if min(plane.shape) >= side), None)
     if side is None:
         return None
-    tiles = plane.unfold(0, side, side // 2).unfold(1, side, side // 2).reshape(-1, side, side).double()
+    # Half overlapping; in a large picture further apart, for so many windows tell enough.
+    rows, columns = (max(side // 2, -(-(length - side) // (_MOST_WINDOWS - 1))) for length in plane.shape)
+    tiles = plane.unfold(0, side, rows).unfold(1, side, columns).reshape(-1, side, side).double()
     hann = torch.hann_window(side, periodic=False, dtype=torch.float64, device=plane.device)
     window = torch.outer(hann, hann)
     tiles = (tiles - tiles.mean((1, 2), keepdim=True)) * window
@@ -241,10 +246,13 @@ def _dots(picture: Pixels, factor: int, least: float, *, alone: bool = True) -> 
     small = F.avg_pool2d(luma(picture)[None, None], factor) if min(picture.shape[-2:]) >= 3 * factor else None
     if small is None:
         return None
-    neighbors = F.unfold(F.pad(small, (1, 1, 1, 1), mode="replicate"), 3).view(9, *small.shape[-2:])
-    center = neighbors[4]
-    around = torch.cat([neighbors[:4], neighbors[5:]])
-    high, low = around.amax(0), around.amin(0)
+    center = small[0, 0]
+    padded = F.pad(small, (1, 1, 1, 1), mode="replicate")[0, 0]
+    high, low = torch.full_like(center, -math.inf), torch.full_like(center, math.inf)
+    for row, column in itertools.product(range(3), range(3)):
+        if (row, column) != (1, 1):
+            neighbor = padded[row : row + center.shape[0], column : column + center.shape[1]]
+            high, low = torch.maximum(high, neighbor), torch.minimum(low, neighbor)
     beyond = torch.maximum(center - high, low - center)
     return (beyond > least) & (beyond > high - low) if alone else beyond > least
 

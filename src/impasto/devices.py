@@ -9,6 +9,9 @@ import torch
 
 from impasto.errors import DeviceError
 
+# What torch is asked for, to know whether the processor multiplies in bfloat16.
+_BFLOAT16_CHECKS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+
 
 def available() -> list[str]:
     """Names of the devices on this machine, best first; `cpu` is always the last."""
@@ -45,7 +48,8 @@ def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        # torch has no public name for it; a version that has other names computes in float32.
+        return any(getattr(torch.cpu, name, bool)() for name in _BFLOAT16_CHECKS)
     return False
 
 
