@@ -21,7 +21,7 @@ _LAYERS = "relu1_1={},relu2_1={},relu3_1={},relu4_1={},relu5_1={}"
 _CHANGES: dict[str, Mapping[str, Any]] = {
     "the default": {},
     **{f"strength {value}": {"strength": value} for value in (0.35, 0.65)},
-    **{f"detail {value}": {"detail": value} for value in (0.0, 0.5)},
+    **{f"detail {value}": {"detail": value} for value in (0.0, 1.0)},
     **{f"grain {value}": {"grain": value} for value in (0.0, 0.05)},
     **{f"preconditioning {value}": {"preconditioning": value} for value in (0.0, 0.5, 1.0)},
     "layers weighted equally": {"style_layers": _LAYERS.format(1, 1, 1, 1, 1)},

@@ -323,15 +323,17 @@ def seam(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
 
     A tile painted by itself ends in such a line. The step at a row or column is the median of the differences over its
     length, so that an edge that spans less than half of the picture does not count; nor does one that the photograph
-    has.
+    has, nor lines such as the paintings have.
     """
+    lines = (_line_steps(turned) for painting in paintings for turned in (painting, painting.mT))
+    usual = max((float(steps.max()) for steps in lines if len(steps)), default=0.0)
     best, where = 0.0, ""
     turned = ((picture, photograph, "row"), (picture.mT, photograph.mT, "column"))
     for image, reference, name in turned:
         steps, own = _line_steps(image), _line_steps(reference)
         if not len(steps):
             continue
-        excess = steps - own.clamp_min(0)
+        excess = steps - own.clamp_min(max(0.0, usual))
         place = int(excess.argmax())
         if float(excess[place]) > best:
             best, where = float(excess[place]), f"a straight step at {name} {place + 1}"
