@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,13 @@ def test_which_painting_a_region_is_painted_after(masks, style_masks, paintings,
 def test_masks_that_do_not_fit_each_other(masks, style_masks, paintings, said):
     with pytest.raises(SettingsError, match=said):
         Guidance(content_masks=masks, style_masks=style_masks, paintings=paintings)
+
+
+def test_a_mask_of_nothing_is_refused():
+    with pytest.raises(SettingsError, match="number 2 is black all over"):
+        Guidance(content_masks=(LEFT, mask()))
+    with pytest.raises(SettingsError, match="style_mask: number 1"):
+        Guidance(content_masks=(LEFT,), style_masks=(mask(),))
 
 
 def test_a_map_in_colours_has_a_region_for_each_colour():
@@ -253,6 +261,12 @@ def test_a_mask_of_everything_is_no_mask(photo_image, two):
 def test_a_background_without_masks_warns(photo_image, two):
     with pytest.warns(ImpastoWarning, match="background has no effect"):
         next(impasto.stylization(photo_image, two[0], Settings(background="keep", size=32, device="cpu")))
+
+
+def test_a_region_of_a_few_pixels_is_painted_at_every_scale(photo_image, two):
+    dot = mask((slice(10, 12), slice(20, 22)))
+    last = impasto.stylize(photo_image, two[0], masks=[dot], style_masks=[dot], **SMALL).trace[-1]
+    assert math.isfinite(last.value)
 
 
 # --- The command

@@ -62,7 +62,8 @@ class Guidance:
         guides: the regions.
 
     Raises:
-        SettingsError: the numbers of masks and paintings do not fit each other, or the maps have no colour in common.
+        SettingsError: the numbers of masks and paintings do not fit each other, a mask is black all over, or the maps
+            have no colour in common.
     """
 
     content_masks: tuple[Image, ...] = ()
@@ -73,6 +74,10 @@ class Guidance:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "guides", self._guides())
+        for number, guide in enumerate(self.guides, start=1):
+            for setting, plane in (("mask", guide.content), ("style_mask", guide.style)):
+                if plane is not None and float(plane.max()) == 0.0:
+                    raise SettingsError(setting, f"number {number} is black all over; make its region white")
 
     def _guides(self) -> tuple[Guide, ...]:
         count = len(self.content_masks)

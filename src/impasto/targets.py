@@ -51,7 +51,7 @@ def objective_at(
     return Objective(
         backbone=backbone,
         content=content,
-        regions=[_region(part, photograph) for part in parts if part.style],
+        regions=[_region(part) for part in parts if part.style],
         content_where={} if everywhere else _content_where(parts, content_weights, photograph, guidance),
         content_weights=_shared(
             content_weights, settings.content_weight * (balance(settings.strength)[0] if everywhere else 1.0)
@@ -109,7 +109,7 @@ def _parts(
     return parts
 
 
-def _region(part: _Part, photograph: Tensor) -> Region:
+def _region(part: _Part) -> Region:
     """The part as the objective has it: its style counts by its share of the picture."""
     if part.plane is None:
         return Region(style=part.style, share=balance(part.strength)[1])
