@@ -134,11 +134,14 @@ def _compared(by_program: dict[str, list[Row]]) -> str:
         content = statistics.mean(row["content"] for row in theirs)
         style = statistics.mean(row["style"] for row in theirs)
         curve = _curve(by_program, pairs)
-        ours = np.interp(content, [point[0] for point in curve], [point[1] for point in curve])
-        sentences.append(
-            f"On the {len(pairs)} pairs of {peer}, at its content distance of {content:.3f}, style is {style:.3f} for "
-            f"{peer} and {ours:.3f} for Impasto."
-        )
+        on = f"On the {len(pairs)} pairs of {peer}" if len(pairs) > 1 else f"On {next(iter(pairs))}"
+        sentence = f"{on}, style is {style:.3f} for {peer} at a content distance of {content:.3f}"
+        if curve[0][0] <= content <= curve[-1][0]:
+            ours = np.interp(content, [point[0] for point in curve], [point[1] for point in curve])
+            sentences.append(f"{sentence}, and {ours:.3f} for Impasto at the same.")
+        else:
+            ends = f"{curve[0][0]:.3f} to {curve[-1][0]:.3f}"
+            sentences.append(f"{sentence}, which is beyond what Impasto was measured at ({ends}).")
     return " ".join(sentences)
 
 
@@ -147,7 +150,8 @@ def _curve(by_program: dict[str, list[Row]], pairs: set[str]) -> list[tuple[floa
     points = []
     for strength in _STRENGTHS:
         rows = [row for row in by_program.get(f"impasto, strength {strength:g}", []) if row["pair"] in pairs]
-        if rows:
+        # A mean over fewer pairs is of another curve.
+        if {row["pair"] for row in rows} == pairs:
             points.append((statistics.mean(r["content"] for r in rows), statistics.mean(r["style"] for r in rows)))
     return sorted(points)
 
