@@ -157,19 +157,21 @@ def _curve(by_program: dict[str, list[Row]], pairs: set[str]) -> list[tuple[floa
 
 
 def _figure(by_program: dict[str, list[Row]]) -> None:
+    """Style against content, means over all pairs; whoever painted only some of them is left out."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     everything = {row["pair"] for rows in by_program.values() for row in rows}
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     curve = _curve(by_program, everything)
-    axes.plot(*zip(*curve, strict=True), marker="o", color="black", label="Impasto, strength 0.2 to 0.8")
+    axes.plot(*zip(*curve, strict=True), marker="o", color="black", label="Impasto, by strength")
     for program, found in by_program.items():
-        if "strength" in program:
+        if "strength" in program or {row["pair"] for row in found} != everything:
             continue
         mean = [statistics.mean(row[name] for row in found) for name in ("content", "style")]
-        axes.plot(*mean, marker="s", linestyle="", label=f"{program} ({len(found)} pairs)")
+        axes.plot(*mean, marker="s", linestyle="", label=program)
     axes.set_xlabel("content distance (0 = the photograph)")
     axes.set_ylabel("style distance (0 = the painting)")
+    axes.set_title(f"means over {len(everything)} pairs", fontsize="medium")
     axes.legend(frameon=False)
     figure.savefig(tables.DOCS / "figures" / "quality.png", dpi=120)
     plt.close(figure)
