@@ -29,7 +29,7 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
     It is what the process holds anyway, the weights, the pictures, what the optimiser remembers, and the larger of two
     passes: value and gradient of the objective, which keep every feature map up to the deepest layer, or the features
     of a painting, which `style_scale` may have made larger than the picture. On Linux (CPU, torch 2.13, 256 to 1024 px,
-    one scale and several) it was within 8 % of the peak measured; on a GPU, whose libraries take some more to work in,
+    one scale and several) it was within 10 % of the peak measured; on a GPU, whose libraries take some more to work in,
     it has not been compared.
 
     Args:
