@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -37,15 +36,12 @@ class Finished:
     out: str
 
 
-def run(command: Sequence[str | Path], *, threads: int | None = None) -> Finished:
+def run(command: Sequence[str | Path]) -> Finished:
     """Run a program to its end.
 
     Raises:
         RuntimeError: it failed; the message holds the end of what it printed.
     """
-    environment = dict(os.environ)
-    if threads is not None:
-        environment["OMP_NUM_THREADS"] = str(threads)
     with tempfile.TemporaryDirectory() as folder:
         printed, weighed = Path(folder) / "printed", Path(folder) / "weighed"
         words = [str(word) for word in command]
@@ -54,7 +50,6 @@ def run(command: Sequence[str | Path], *, threads: int | None = None) -> Finishe
                 [sys.executable, "-S", "-c", _SCALES, weighed, *words],
                 stdout=out,
                 stderr=out,
-                env=environment,
                 check=True,
             )
         text = printed.read_text(encoding="utf-8", errors="replace")

@@ -14,7 +14,7 @@ from conftest import painting_pixels
 from impasto import api
 from impasto.errors import ImageReadError, SettingsError
 from impasto.images import Image, read
-from impasto.pastiche import Recipe
+from impasto.pastiche import Input, Recipe
 from impasto.settings import Settings
 
 QUICK = {"coarse_iterations": 6, "iterations": 4, "coarse_size": 32, "device": "cpu"}
@@ -71,10 +71,17 @@ def test_sides_out_of_range(width, height, name):
     assert caught.value.setting == name
 
 
-@pytest.mark.parametrize("name", ["blank:", "blank:0x5", "blank:5", "blank:axb", "blank:-1x5"])
+@pytest.mark.parametrize("name", ["blank:", "blank:0x5", "blank:5", "blank:axb", "blank:-1x5", "blank:99999x9"])
 def test_what_is_no_blank_picture(name):
     with pytest.raises(ImageReadError, match="blank:640x480"):
         api.load(name)
+
+
+def test_a_blank_picture_of_any_size_takes_no_memory():
+    image = api.load("blank:32768x32768")
+    assert image.size == (32768, 32768)
+    assert image.pixels.untyped_storage().nbytes() < 100
+    assert Input.of(image).sha256 != Input.of(api.load("blank:32768x32767")).sha256
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

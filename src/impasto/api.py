@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from impasto.settings import OPTIONS, Settings
 SAMPLE_PREFIX = "sample:"
 #: How a picture that only has a size is named: `blank:640x480`, width first.
 BLANK_PREFIX = "blank:"
+_LARGEST_SIDE = 32768
 
 
 def load(picture: Any) -> Image:
@@ -50,9 +52,13 @@ def load(picture: Any) -> Image:
 def _blank(name: str) -> Image:
     found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", name.removeprefix(BLANK_PREFIX))
     width, height = map(int, found.groups()) if found else (0, 0)
-    if not width or not height:
-        raise ImageReadError(f"{name}: a blank picture is named like {BLANK_PREFIX}640x480")
-    return Image(pixels=torch.full((1, 3, 1, 1), 0.5).expand(1, 3, height, width), name=name)
+    if not 1 <= min(width, height) <= max(width, height) <= _LARGEST_SIDE:
+        raise ImageReadError(
+            f"{name}: a blank picture is named like {BLANK_PREFIX}640x480, with sides of at most {_LARGEST_SIDE} px"
+        )
+    # The name may come from a stranger's recipe: one pixel in memory stands for all, and the name for their hash.
+    pixels = torch.full((1, 3, 1, 1), 0.5).expand(1, 3, height, width)
+    return Image(pixels=pixels, name=name, sha256=hashlib.sha256(name.encode()).hexdigest())
 
 
 def texture(
@@ -84,8 +90,8 @@ def texture_settings(settings: Settings, *, width: int, height: int, tile: bool 
         SettingsError: a side is out of range.
     """
     for name, side in (("width", width), ("height", height)):
-        if not 32 <= side <= 32768:
-            raise SettingsError(name, f"got {side}; it must be 32 to 32768 px")
+        if not 32 <= side <= _LARGEST_SIDE:
+            raise SettingsError(name, f"got {side}; it must be 32 to {_LARGEST_SIDE} px")
     if tile:
         width, height = (16 * round(side / 16) for side in (width, height))
     changes: dict[str, Any] = {"size": max(width, height), "content_weight": 0.0, "padding": settings.padding}

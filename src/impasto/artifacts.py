@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from impasto.images import Image, resize
+from impasto.images import Image, of_area, resize
 
 Pixels = Float[Tensor, "1 3 _ _"]
 Plane = Float[Tensor, "_ _"]
@@ -188,7 +188,7 @@ def noise(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> t
     (Immerkær, "Fast Noise Variance Estimation", 1996), in cells of 8 × 8 px.
     """
     area = picture.shape[-2] * picture.shape[-1]
-    originals = [photograph, *(_of_area(painting, area) for painting in paintings)]
+    originals = [photograph, *(resize(painting, of_area(_size(painting), area)) for painting in paintings)]
     return max(0.0, _noise(picture) - max(map(_noise, originals))), "fine noise, also where it should be smooth"
 
 
@@ -201,12 +201,6 @@ def _noise(picture: Pixels) -> float:
     mask = torch.outer(line, line)[None, None] / 6
     cells = F.avg_pool2d(F.conv2d(plane, mask).square(), _CELL)
     return 255.0 * float(cells.flatten().sort().values[cells.numel() // 5].sqrt())
-
-
-def _of_area(picture: Pixels, area: int) -> Pixels:
-    factor = math.sqrt(area / (picture.shape[-2] * picture.shape[-1]))
-    height, width = (max(1, round(side * factor)) for side in picture.shape[-2:])
-    return resize(picture, (height, width))
 
 
 # --- Specks -----------------------------------------------------------------------------------------------------------
@@ -350,6 +344,10 @@ def _line_steps(image: Tensor) -> Tensor:
     # Not the line itself and its two neighbours, which an antialiased seam reaches.
     beside = torch.cat([around[:, :3], around[:, 6:]], dim=1)
     return (steps / beside.amax(1)).log()
+
+
+def _size(picture: Pixels) -> tuple[int, int]:
+    return picture.shape[-2], picture.shape[-1]
 
 
 def luma(picture: Pixels) -> Plane:

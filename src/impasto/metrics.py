@@ -20,7 +20,7 @@ from impasto import artifacts
 from impasto.artifacts import Artifact
 from impasto.backbones import VGG19
 from impasto.errors import SettingsError
-from impasto.images import Image, fit, resize
+from impasto.images import Image, fit, of_area, resize
 
 #: Layers that style is compared at: the default objective uses relu1_1, relu2_1, … relu5_1.
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -115,7 +115,9 @@ class Judge:
                 photograph=self._features(resize(self.content.pixels, size).to(self.device)),
                 # As many pixels as the pastiche has, in the painting's own shape.
                 paintings=[
-                    self._features(resize(style.pixels, _of_area(style.size, area)).to(self.device))
+                    self._features(
+                        resize(style.pixels, of_area(style.size, area, least=VGG19.min_side)).to(self.device)
+                    )
                     for style in self.styles
                 ],
             )
@@ -131,11 +133,6 @@ class Judge:
 class _Reference:
     photograph: Mapping[str, Tensor]
     paintings: Sequence[Mapping[str, Tensor]]
-
-
-def _of_area(size: tuple[int, int], area: int) -> tuple[int, int]:
-    factor = math.sqrt(area / (size[0] * size[1]))
-    return max(VGG19.min_side, round(size[0] * factor)), max(VGG19.min_side, round(size[1] * factor))
 
 
 def _mean(values: Sequence[float]) -> float:

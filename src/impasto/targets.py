@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from impasto.backbones import VGG19
 from impasto.backbones.vgg import LAYERS, canonical_name
 from impasto.errors import SettingsError
 from impasto.guidance import Guidance, at_layer, inside, resized
-from impasto.images import Image, resize
+from impasto.images import Image, of_area, resize
 from impasto.objective import Objective, Region
 from impasto.representations import Moments, blend
 from impasto.settings import Settings
@@ -192,6 +191,4 @@ def _shared(weights: Mapping[str, float], total: float) -> dict[str, float]:
 
 def painting_at(painting: Image, size: tuple[int, int], scale: float) -> Tensor:
     """The painting with the area of the pastiche, times `scale` on each side; its shape is its own."""
-    factor = scale * math.sqrt(size[0] * size[1] / (painting.height * painting.width))
-    height, width = (max(VGG19.min_side, round(side * factor)) for side in painting.size)
-    return resize(painting.pixels, (height, width))
+    return resize(painting.pixels, of_area(painting.size, scale**2 * size[0] * size[1], least=VGG19.min_side))

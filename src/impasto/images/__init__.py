@@ -6,7 +6,7 @@ whole file or the one that was there.
 
 | module | owns |
 |---|---|
-| `image` | Image, `resize`, `fit` |
+| `image` | Image, `resize`, `fit`, `of_area` |
 | `reading` | `read`, `read_metadata`: sources, errors |
 | `conversion` | `as_image`: tensors, arrays, Pillow pictures |
 | `writing` | `write`, `encode`, `check_output`: the atomic write |
@@ -20,7 +20,7 @@ whole file or the one that was there.
 
 from impasto.images.conversion import as_image
 from impasto.images.decoding import READABLE_FORMATS
-from impasto.images.image import Image, fit, resize
+from impasto.images.image import Image, fit, of_area, resize
 from impasto.images.reading import DEFAULT_MAX_PIXELS, read, read_metadata
 from impasto.images.writing import WRITABLE_SUFFIXES, check_output, encode, write
 
@@ -33,6 +33,7 @@ __all__ = [
     "check_output",
     "encode",
     "fit",
+    "of_area",
     "read",
     "read_metadata",
     "resize",

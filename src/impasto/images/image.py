@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -137,6 +138,12 @@ def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
         max(1, (2 * height * long_side + longest) // (2 * longest)),
         max(1, (2 * width * long_side + longest) // (2 * longest)),
     )
+
+
+def of_area(size: tuple[int, int], area: float, *, least: int = 1) -> tuple[int, int]:
+    """(height, width) of about the same aspect as `size` with about `area` pixels; each side is at least `least`."""
+    factor = math.sqrt(area / (size[0] * size[1]))
+    return max(least, round(size[0] * factor)), max(least, round(size[1] * factor))
 
 
 def resize(pixels: Float[Tensor, "1 c h w"], size: tuple[int, int]) -> Float[Tensor, "1 c height width"]:
