@@ -40,11 +40,9 @@ def _compare(side: int, threads: int) -> dict[str, list[float]]:
     try:
         settings = Settings()
         image = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(side))
-        objectives = {
-            dtype: _objective(VGG19("relu5_1", dtype=dtype), image, settings)
-            for dtype in (torch.float32, torch.bfloat16)
-        }
-        plain = PlainObjective(objectives[torch.float32], objectives[torch.float32].backbone)
+        networks = {dtype: VGG19("relu5_1", dtype=dtype) for dtype in (torch.float32, torch.bfloat16)}
+        objectives = {dtype: _objective(network, image, settings) for dtype, network in networks.items()}
+        plain = PlainObjective(objectives[torch.float32], networks[torch.float32])
         matrix = torch.rand((_MATRIX, _MATRIX), generator=torch.Generator().manual_seed(1))
         half = matrix.bfloat16()
         contestants: dict[str, Callable[[], object]] = {

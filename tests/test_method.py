@@ -373,7 +373,7 @@ def test_a_layer_that_does_not_exist_is_refused_before_anything_runs(pair, setti
 @pytest.mark.parametrize("size", [(8, 160), (160, 8), (20, 20), (2, 2), (2, 30)])
 def test_odd_photographs(photo, painting, size):
     steps = paint(photo(*size), [painting(40, 40)], shallow())
-    assert all(min(step.size) >= VGG19.min_side for step in steps)
+    assert all(min(step.size) >= VGG19.architecture.min_side for step in steps)
     result = steps[-1].pastiche().image
     assert result.size == fit(size, 48)
     assert torch.isfinite(result.pixels).all()
@@ -442,6 +442,7 @@ GOLDEN_SETTINGS = {
     "init": "content",
     "seed": 7,
     "normalization": "relative",
+    "backbone": "vgg19",
     "pooling": "max",
     "padding": "replicate",
     "scales": 2,

@@ -37,6 +37,7 @@ VALUES = {
     **dict.fromkeys(LAYERS, LAYER_WEIGHTS),
     **dict.fromkeys(SHARES, st.lists(st.floats(1e-3, 1e6), max_size=4).map(tuple)),
     "init": st.sampled_from(["content", "noise", "style", "a picture.png"]),
+    "backbone": st.sampled_from(["vgg19", "torchvision:resnet50"]),
     "device": st.sampled_from(["auto", "cpu", "cuda:1"]),
 }
 # At least one of the two weights is above 0.

@@ -18,8 +18,10 @@ from conftest import photo_pixels
 from impasto import assets
 from impasto.api import load
 from impasto.backbones import VGG19
-from impasto.backbones.vgg import LAYERS, canonical_name
+from impasto.backbones.vgg import LAYERS
 from impasto.errors import AssetError, SettingsError
+
+canonical_name = VGG19.architecture.canonical_name
 
 ROUNDING = 1e-5
 FINGERPRINT = 0.01
@@ -281,9 +283,10 @@ def test_shapes_follow_the_strides(vgg):
 
 
 def test_the_smallest_picture_it_can_see(vgg):
-    assert vgg(tensor(small_image(VGG19.min_side, VGG19.min_side)), ["pool5"])["pool5"].shape[-2:] == (1, 1)
+    least = VGG19.architecture.min_side
+    assert vgg(tensor(small_image(least, least)), ["pool5"])["pool5"].shape[-2:] == (1, 1)
     with pytest.raises(RuntimeError, match="too small"):
-        vgg(tensor(small_image(VGG19.min_side - 1, VGG19.min_side - 1)), ["pool5"])
+        vgg(tensor(small_image(least - 1, least - 1)), ["pool5"])
 
 
 def test_a_file_that_is_not_weights(tmp_path):

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from impasto.backbones.vgg import Layer
+from impasto.backbones import Layer
 from impasto.errors import SettingsError
 from impasto.images import Image, resize
 

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 from impasto import color, devices
-from impasto.backbones import VGG19
-from impasto.backbones.vgg import LAYERS
+from impasto.backbones import Backbone, architecture
 from impasto.guidance import Guidance
 from impasto.images import Image, fit, resize
 from impasto.objective import Evaluator, evaluate
@@ -102,11 +101,13 @@ def stylization(
     """
     shares_of(settings, len(styles))
     strengths_of(settings, len(guidance.guides) if guidance else 0)
-    content_weights, style_weights = layer_weights(settings)
-    deepest = max({**content_weights, **style_weights}, key=list(LAYERS).index)
+    network = architecture(settings.backbone)
+    content_weights, style_weights = layer_weights(settings, network)
     device = device or torch.device("cpu")
     dtype = devices.precision(settings.precision, device)
-    backbone = VGG19(deepest, pooling=settings.pooling, padding=settings.padding, dtype=dtype).to(device)
+    backbone = network.build(
+        {**content_weights, **style_weights}, pooling=settings.pooling, padding=settings.padding, dtype=dtype
+    ).to(device)
     recipe = Recipe(
         settings=settings,
         content=Input.of(content),
@@ -125,7 +126,7 @@ def _paint(
     init: Image | None,
     guidance: Guidance | None,
     recipe: Recipe,
-    backbone: VGG19,
+    backbone: Backbone,
     evaluator: Evaluator,
 ) -> Iterator[Progress]:
     settings = recipe.settings
@@ -134,7 +135,7 @@ def _paint(
         LBFGS(settings.history) if settings.optimizer == "lbfgs" else Adam(settings.learning_rate, settings.averaging)
     )
     final_size = fit(content.size, settings.size)
-    scales = pyramid(content.size, settings, min_side=backbone.min_side)
+    scales = pyramid(content.size, settings, min_side=backbone.architecture.min_side)
     total_work = sum(scale.work for scale in scales)
     work = 0
     # Drawn on the CPU, so that a seed means the same on every device.

@@ -29,6 +29,8 @@ CONTENT_LAYERS = ("relu4_4", "relu5_2")
 
 # Long side of the larger of the two sizes that pictures are judged at; the other is half of it.
 _SIDE = 512
+# What the deepest layer would see next to nothing of is not looked at.
+_LEAST_SIDE = VGG19.architecture.min_side
 # Directions that features are projected on, positions that are drawn from a picture, and quantiles compared.
 _DIRECTIONS = 128
 _POSITIONS = 16384
@@ -100,11 +102,10 @@ class Judge:
     def _sizes(self, pastiche: Image) -> list[tuple[int, int]]:
         side = min(_SIDE, max(pastiche.size))
         sizes = [fit(pastiche.size, side), fit(pastiche.size, side // 2)]
-        # What the deepest layer would see next to nothing of is left out.
-        sizes = [size for size in sizes if min(size) >= VGG19.min_side]
+        sizes = [size for size in sizes if min(size) >= _LEAST_SIDE]
         if not sizes:
             raise SettingsError(
-                "pastiche", f"{pastiche.height} × {pastiche.width} px is too small; each side needs {VGG19.min_side}"
+                "pastiche", f"{pastiche.height} × {pastiche.width} px is too small; each side needs {_LEAST_SIDE}"
             )
         return sizes
 
@@ -115,9 +116,7 @@ class Judge:
                 photograph=self._features(resize(self.content.pixels, size).to(self.device)),
                 # As many pixels as the pastiche has, in the painting's own shape.
                 paintings=[
-                    self._features(
-                        resize(style.pixels, of_area(style.size, area, least=VGG19.min_side)).to(self.device)
-                    )
+                    self._features(resize(style.pixels, of_area(style.size, area, least=_LEAST_SIDE)).to(self.device))
                     for style in self.styles
                 ],
             )

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from impasto.backbones import VGG19
+from impasto.backbones import Backbone
 from impasto.losses import (
     STYLE_LOSSES,
     Normalization,
@@ -90,7 +90,7 @@ class Objective:
         layers: all layers that content and style ask for.
     """
 
-    backbone: VGG19
+    backbone: Backbone
     content: Mapping[str, Tensor]
     regions: Sequence[Region]
     content_weights: Mapping[str, float]

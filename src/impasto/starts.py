@@ -27,7 +27,7 @@ def first_picture(
     if word == "noise":
         return (0.5 + 0.1 * noise).clamp(0, 1)
     # Noise with the mean and covariance of the painting's colours.
-    colors = torch.cat([painting_at(style, size, 1.0).flatten(2) for style in styles], dim=-1)[0].to(device)
+    colors = torch.cat([painting_at(style, size, 1.0, least=1).flatten(2) for style in styles], dim=-1)[0].to(device)
     mixing = torch.linalg.cholesky(torch.cov(colors) + 1e-5 * torch.eye(3, device=device))
     colored = torch.einsum("ij,njhw->nihw", mixing, noise) + colors.mean(1).view(1, 3, 1, 1)
     return colored.clamp(0, 1)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto.backbones import VGG19
-from impasto.backbones.vgg import LAYERS, canonical_name
+from impasto.backbones import Architecture, Backbone
 from impasto.errors import SettingsError
 from impasto.guidance import Guidance, at_layer, inside, resized
 from impasto.images import Image, of_area, resize
@@ -22,7 +21,7 @@ _RANGE_WEIGHT = 10.0
 
 
 def objective_at(
-    backbone: VGG19,
+    backbone: Backbone,
     photograph: Tensor,
     styles: Sequence[Image],
     settings: Settings,
@@ -40,7 +39,7 @@ def objective_at(
     Raises:
         SettingsError: a layer does not exist, or there are not as many shares as paintings, or strengths as regions.
     """
-    content_weights, style_weights = layer_weights(settings)
+    content_weights, style_weights = layer_weights(settings, backbone.architecture)
     if settings.content_weight == 0:
         content_weights = {}
     with torch.no_grad():
@@ -50,8 +49,8 @@ def objective_at(
     return Objective(
         backbone=backbone,
         content=content,
-        regions=[_region(part) for part in parts if part.style],
-        content_where={} if everywhere else _content_where(parts, content_weights, photograph, guidance),
+        regions=[_region(part, backbone) for part in parts if part.style],
+        content_where={} if everywhere else _content_where(parts, backbone, content_weights, photograph, guidance),
         content_weights=_shared(
             content_weights, settings.content_weight * (balance(settings.strength)[0] if everywhere else 1.0)
         ),
@@ -73,20 +72,21 @@ class _Part:
 
 
 def _parts(
-    backbone: VGG19, photograph: Tensor, styles: Sequence[Image], settings: Settings, guidance: Guidance | None
+    backbone: Backbone, photograph: Tensor, styles: Sequence[Image], settings: Settings, guidance: Guidance | None
 ) -> list[_Part]:
     """The regions and the background, or the whole picture."""
     size = (photograph.shape[-2], photograph.shape[-1])
-    _, layers = layer_weights(settings)
+    _, layers = layer_weights(settings, backbone.architecture)
     shares = shares_of(settings, len(styles))
-    paintings = [painting_at(style, size, settings.style_scale).to(photograph.device) for style in styles]
+    least = backbone.architecture.min_side
+    paintings = [painting_at(style, size, settings.style_scale, least=least).to(photograph.device) for style in styles]
     features = [backbone(painting, layers) for painting in paintings]
 
     def style(which: Sequence[int], mask: Tensor | None) -> dict[str, Moments]:
         where = [None if mask is None else resized(mask, _size(paintings[i])).to(photograph.device) for i in which]
         return {
             layer: blend(
-                (shares[i], Moments.of(features[i][layer], None if w is None else inside(w, LAYERS[layer])))
+                (shares[i], Moments.of(features[i][layer], None if w is None else inside(w, backbone.layers[layer])))
                 for i, w in zip(which, where, strict=True)
             )
             for layer in layers
@@ -108,22 +108,26 @@ def _parts(
     return parts
 
 
-def _region(part: _Part) -> Region:
+def _region(part: _Part, backbone: Backbone) -> Region:
     """The part as the objective has it: its style counts by its share of the picture."""
     if part.plane is None:
         return Region(style=part.style, share=balance(part.strength)[1])
-    where = {layer: at_layer(part.plane, LAYERS[layer]) for layer in part.style}
+    where = {layer: at_layer(part.plane, backbone.layers[layer]) for layer in part.style}
     return Region(style=part.style, where=where, share=float(part.plane.mean()))
 
 
 def _content_where(
-    parts: Sequence[_Part], layers: Mapping[str, float], photograph: Tensor, guidance: Guidance | None
+    parts: Sequence[_Part],
+    backbone: Backbone,
+    layers: Mapping[str, float],
+    photograph: Tensor,
+    guidance: Guidance | None,
 ) -> dict[str, Tensor]:
     """How much each position counts for content: by the strength of the part it lies in, and by the content map."""
     counts = torch.stack([part.plane * balance(part.strength)[0] for part in parts if part.plane is not None]).sum(0)
     if guidance is not None:
         counts = counts * guidance.content_factor(_size(photograph)).to(photograph.device)
-    return {layer: at_layer(counts, LAYERS[layer]) for layer in layers}
+    return {layer: at_layer(counts, backbone.layers[layer]) for layer in layers}
 
 
 def _size(image: Tensor) -> tuple[int, int]:
@@ -162,21 +166,28 @@ def strengths_of(settings: Settings, regions: int) -> tuple[float, ...]:
     return strengths or (settings.strength,) * regions
 
 
-def layer_weights(settings: Settings) -> tuple[dict[str, float], dict[str, float]]:
+def layer_weights(settings: Settings, architecture: Architecture) -> tuple[dict[str, float], dict[str, float]]:
     """Weights of the content and of the style layers that count, by canonical name.
+
+    Layers that are as by default stand for the network's own default, which has other names elsewhere than in VGG-19.
 
     Raises:
         SettingsError: a layer does not exist, or is named twice.
     """
-    content = _canonical(settings.content_layers, "content_layers")
-    return content, _canonical(settings.style_layers, "style_layers")
+    default = Settings()
+    content, style = settings.content_layers, settings.style_layers
+    if content == default.content_layers:
+        content = architecture.default_content_layers
+    if style == default.style_layers:
+        style = architecture.default_style_layers
+    return _canonical(content, "content_layers", architecture), _canonical(style, "style_layers", architecture)
 
 
-def _canonical(weights: Mapping[str, float], setting: str) -> dict[str, float]:
+def _canonical(weights: Mapping[str, float], setting: str, architecture: Architecture) -> dict[str, float]:
     """The weights by the layers' canonical names, without those that count nothing."""
     found: dict[str, float] = {}
     for name, weight in weights.items():
-        layer = canonical_name(name, setting=setting)
+        layer = architecture.canonical_name(name, setting=setting)
         if layer in found:
             raise SettingsError(setting, f"{name} is {layer}, which is named already; name each layer once")
         found[layer] = weight
@@ -189,6 +200,6 @@ def _shared(weights: Mapping[str, float], total: float) -> dict[str, float]:
     return {layer: total * weight / whole for layer, weight in weights.items()}
 
 
-def painting_at(painting: Image, size: tuple[int, int], scale: float) -> Tensor:
-    """The painting with the area of the pastiche, times `scale` on each side; its shape is its own."""
-    return resize(painting.pixels, of_area(painting.size, scale**2 * size[0] * size[1], least=VGG19.min_side))
+def painting_at(painting: Image, size: tuple[int, int], scale: float, *, least: int) -> Tensor:
+    """The painting with the area of the pastiche, times `scale` on each side, none under `least`."""
+    return resize(painting.pixels, of_area(painting.size, scale**2 * size[0] * size[1], least=least))

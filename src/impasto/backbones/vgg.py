@@ -11,12 +11,9 @@ A layer name says where it reads: `conv4_2` is the output of that convolution *b
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,33 +22,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from impasto import assets
+from impasto.backbones.backbone import Architecture, Backbone, Layer, Padding, Pooling
 from impasto.errors import AssetError, SettingsError
-
-Pooling = Literal["max", "average", "l2"]
-Padding = Literal["replicate", "zeros", "wrap"]
 
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
 WEIGHTS = "weights/vgg19.safetensors"
 
 # Mean colour of the training set as the authors published it, in the network's own order (B, G, R) and range (0..255).
 _MEAN_BGR = (103.939, 116.779, 123.68)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Where a layer's features lie on the image.
-
-    Attributes:
-        name: for example `relu4_2`.
-        channels: number of feature maps.
-        stride: distance, in image pixels, between neighbouring features.
-        receptive_field: side, in image pixels, of the square that one feature sees.
-    """
-
-    name: str
-    channels: int
-    stride: int
-    receptive_field: int
 
 
 def _layers() -> dict[str, Layer]:
@@ -74,27 +52,43 @@ def _layers() -> dict[str, Layer]:
 LAYERS: Mapping[str, Layer] = _layers()
 
 
-def canonical_name(name: str, *, setting: str = "layers") -> str:
-    """The one name of a layer: `relu4_2` for `relu4_2`, `RELU4_2` or Keras' `block4_conv2`.
+class VGG19Architecture(Architecture):
+    """The table of layers, and the classic choice of them: content from relu4_2, style from the first of each block."""
 
-    Raises:
-        SettingsError: no layer has that name; the error is about `setting`.
-    """
-    plain = name.strip().lower()
-    if keras := re.fullmatch(r"block([1-5])_(conv([1-4])|pool)", plain):
-        plain = f"relu{keras[1]}_{keras[3]}" if keras[3] else f"pool{keras[1]}"
-    if plain in LAYERS:
+    name = "vgg19"
+    title = "VGG-19"
+    layers = LAYERS
+    #: Leaves one feature after five poolings.
+    min_side = 32
+    default_content_layers: Mapping[str, float] = {"relu4_2": 1.0}
+    default_style_layers: Mapping[str, float] = {f"relu{block}_1": 1.0 for block in range(1, 6)}
+
+    def spelled(self, name: str) -> str:
+        """`relu4_2` for `relu4_2`, `RELU4_2` or Keras' `block4_conv2`."""
+        plain = name.lower()
+        if keras := re.fullmatch(r"block([1-5])_(conv([1-4])|pool)", plain):
+            return f"relu{keras[1]}_{keras[3]}" if keras[3] else f"pool{keras[1]}"
         return plain
-    near = difflib.get_close_matches(plain, LAYERS, n=3)
-    hint = (
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else "it has conv1_1 to conv5_4, relu1_1 to relu5_4 and pool1 to pool5"
-    )
-    raise SettingsError(setting, f"VGG-19 has no layer {name!r}; {hint}")
+
+    def layers_in_words(self) -> str:
+        return "conv1_1 to conv5_4, relu1_1 to relu5_4 and pool1 to pool5"
+
+    def build(
+        self,
+        layers: Iterable[str],
+        *,
+        pooling: Pooling = "max",
+        padding: Padding = "replicate",
+        dtype: torch.dtype = torch.float32,
+        weights: Path | None = None,
+    ) -> VGG19:
+        return VGG19(self.deepest(layers), pooling=pooling, padding=padding, dtype=dtype, weights=weights)
 
 
-class VGG19(nn.Module):
+ARCHITECTURE = VGG19Architecture()
+
+
+class VGG19(Backbone):
     """The frozen VGG-19 without its classifier, built only as deep as asked.
 
     Args:
@@ -114,8 +108,7 @@ class VGG19(nn.Module):
         AssetError: the weights are missing or are not what the manifest says.
     """
 
-    #: Smallest side, in pixels, that leaves something of the image after five poolings.
-    min_side = 32
+    architecture = ARCHITECTURE
 
     def __init__(
         self,
@@ -131,7 +124,7 @@ class VGG19(nn.Module):
         self.padding: Padding = padding
         self.dtype = dtype
         names = list(LAYERS)
-        self.names = tuple(names[: names.index(canonical_name(deepest)) + 1])
+        self.names = tuple(names[: names.index(ARCHITECTURE.canonical_name(deepest)) + 1])
         path = assets.verified(WEIGHTS) if weights is None else weights
         self.convolutions = nn.ParameterDict()
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from impasto.backbones.vgg import LAYERS, Layer, canonical_name
+from impasto.backbones import VGG19, Layer
 from impasto.errors import SettingsError
 from impasto.settings import Settings
 from impasto.targets import layer_weights
 
+_VGG19 = VGG19.architecture
 _KERNEL = 9  # taps of a 3×3 convolution
 
 
@@ -44,22 +45,22 @@ def gram_multiply_adds(layers: Iterable[str], *, gradient: bool = False) -> floa
     Raises:
         SettingsError: a layer does not exist.
     """
-    found = (LAYERS[canonical_name(name)] for name in layers)
+    found = (_VGG19.layers[_VGG19.canonical_name(name)] for name in layers)
     return sum(layer.channels**2 / layer.stride**2 for layer in found) * (2 if gradient else 1)
 
 
 def network(layers: Iterable[str]) -> list[Layer]:
     """The layers that must be computed for the features at `layers`."""
-    names = list(LAYERS)
-    places = [names.index(canonical_name(name)) for name in layers]
+    names = list(_VGG19.layers)
+    places = [names.index(_VGG19.canonical_name(name)) for name in layers]
     if not places:
         raise SettingsError("layers", "got none; name at least one, such as relu4_2")
-    return [LAYERS[name] for name in names[: max(places) + 1]]
+    return [_VGG19.layers[name] for name in names[: max(places) + 1]]
 
 
 def layers_of(settings: Settings) -> tuple[set[str], set[str]]:
     """Names of the content and of the style layers that count."""
-    content, style = layer_weights(settings)
+    content, style = layer_weights(settings, _VGG19)
     return (set(content) if settings.content_weight else set()), set(style)
 
 

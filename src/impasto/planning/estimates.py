@@ -42,7 +42,7 @@ def estimate(content_size: tuple[int, int], settings: Settings, speed: MachineSp
     default = Settings()
     with_gradient = settings_multiply_adds(settings, gradient=True) / settings_multiply_adds(default, gradient=True)
     without = settings_multiply_adds(settings, gradient=False) / settings_multiply_adds(default, gradient=False)
-    scales = tuple(pyramid(content_size, settings, min_side=VGG19.min_side))
+    scales = tuple(pyramid(content_size, settings, min_side=VGG19.architecture.min_side))
     seconds = speed.setup
     for scale in scales:
         pixels = scale.size[0] * scale.size[1]

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from impasto import devices
 from impasto.backbones import VGG19
-from impasto.backbones.vgg import LAYERS
 from impasto.planning.arithmetic import layers_of, network
 from impasto.pyramid import pyramid
 from impasto.settings import Settings
@@ -43,7 +42,7 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
     """
     width = devices.precision(settings.precision, devices.resolve(settings.device)).itemsize
     content, style = layers_of(settings)
-    scales = pyramid(content_size, settings, min_side=VGG19.min_side)
+    scales = pyramid(content_size, settings, min_side=VGG19.architecture.min_side)
     pixels = max(scale.size[0] * scale.size[1] for scale in scales)
     painting = pixels * settings.style_scale**2
     pairs = min(settings.history, sum(scale.iterations for scale in scales)) if settings.optimizer == "lbfgs" else 2
@@ -59,7 +58,7 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
 
 def _feature_bytes(name: str, width: int) -> float:
     """Bytes of a layer's features, for each pixel of the image; a feature has `width` bytes."""
-    return LAYERS[name].channels * width / LAYERS[name].stride ** 2
+    return VGG19.architecture.layers[name].channels * width / VGG19.architecture.layers[name].stride ** 2
 
 
 def _weight_bytes(layers: Iterable[str], width: int) -> int:

@@ -114,6 +114,13 @@ class Settings:
         "How losses are divided: by the size of their targets, so that weights mean the same for every picture; or as "
         "in the paper.",
     )
+    backbone: str = option(
+        "vgg19",
+        _METHOD,
+        "Network that sees the pictures: the VGG-19 inside the package.",
+        words=("vgg19",),
+        open_ended=True,
+    )
     pooling: Literal["max", "average", "l2"] = option(
         "max", _METHOD, "Pooling of the network; max is what it was trained with."
     )
