@@ -300,21 +300,19 @@ def test_a_setting_without_effect_warns():
     ],
 )
 def test_memory_that_is_used_up_is_told(failure, monkeypatch):
-    def used_up(*_, **__):
+    def used_up(*_):
         raise failure
-        yield
 
-    monkeypatch.setattr("impasto.method.stylization", used_up)
+    monkeypatch.setattr("impasto.commission.objective_at", used_up)
     with pytest.raises(DeviceError, match="choose a smaller size than 48"):
         impasto.stylize("sample:coffee", "sample:the_scream", size=48)
 
 
 def test_another_runtime_error_is_left_alone(monkeypatch):
-    def broken(*_, **__):
+    def broken(*_):
         raise RuntimeError("a bug")
-        yield
 
-    monkeypatch.setattr("impasto.method.stylization", broken)
+    monkeypatch.setattr("impasto.commission.objective_at", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         impasto.stylize("sample:coffee", "sample:the_scream", size=48)
 

@@ -17,10 +17,11 @@ from impasto.color import to_oklab
 from impasto.errors import OptimizationError, SettingsError
 from impasto.images import Image, fit, read, resize
 from impasto.losses import content_loss, gram_loss
-from impasto.method import Progress, stylization
+from impasto.method import stylization
 from impasto.objective import Evaluation, Objective, evaluate
 from impasto.pastiche import Input, Recipe
 from impasto.presets import preset
+from impasto.progress import Progress
 from impasto.representations import Moments
 from impasto.settings import OPTIONS, Settings
 from impasto.starts import detail_share, enlarged

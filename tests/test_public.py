@@ -10,6 +10,9 @@ import impasto
 
 PUBLIC = [
     "AssetError",
+    "Change",
+    "Checkpoint",
+    "CheckpointError",
     "DeviceError",
     "Image",
     "ImageError",
@@ -25,6 +28,7 @@ PUBLIC = [
     "Recipe",
     "Settings",
     "SettingsError",
+    "Stylization",
     "__version__",
     "judge",
     "load",

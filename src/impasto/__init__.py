@@ -19,8 +19,10 @@ from impasto._version import __version__
 
 if TYPE_CHECKING:
     from impasto.api import judge, load, stylization, stylize, texture
+    from impasto.checkpoints import Checkpoint
     from impasto.errors import (
         AssetError,
+        CheckpointError,
         DeviceError,
         ImageError,
         ImageReadError,
@@ -31,14 +33,18 @@ if TYPE_CHECKING:
         SettingsError,
     )
     from impasto.images import Image
-    from impasto.method import Progress
+    from impasto.method import Stylization
     from impasto.metrics import Judgement
-    from impasto.pastiche import Pastiche, Recipe
+    from impasto.pastiche import Change, Pastiche, Recipe
     from impasto.presets import Preset, preset
+    from impasto.progress import Progress
     from impasto.settings import Settings
 
 _HOMES = {
     "AssetError": "errors",
+    "Change": "pastiche",
+    "Checkpoint": "checkpoints",
+    "CheckpointError": "errors",
     "DeviceError": "errors",
     "Image": "images",
     "ImageError": "errors",
@@ -50,10 +56,11 @@ _HOMES = {
     "OptimizationError": "errors",
     "Pastiche": "pastiche",
     "Preset": "presets",
-    "Progress": "method",
+    "Progress": "progress",
     "Recipe": "pastiche",
     "Settings": "settings",
     "SettingsError": "errors",
+    "Stylization": "method",
     "judge": "api",
     "load": "api",
     "preset": "presets",
@@ -64,6 +71,9 @@ _HOMES = {
 
 __all__ = [
     "AssetError",
+    "Change",
+    "Checkpoint",
+    "CheckpointError",
     "DeviceError",
     "Image",
     "ImageError",
@@ -79,6 +89,7 @@ __all__ = [
     "Recipe",
     "Settings",
     "SettingsError",
+    "Stylization",
     "__version__",
     "judge",
     "load",

@@ -6,20 +6,22 @@ import dataclasses
 import hashlib
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from impasto import assets, devices, method
-from impasto.errors import DeviceError, ImageReadError, ImpastoWarning, SettingsError
+from impasto.checkpoints import Checkpoint
+from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
 from impasto.guidance import Guidance
 from impasto.images import Image, as_image, read
-from impasto.method import Progress
+from impasto.method import Stylization
 from impasto.metrics import Judge, Judgement
-from impasto.pastiche import Input, Pastiche
+from impasto.pastiche import Change, Input, Pastiche
 from impasto.presets import DEFAULT, preset
+from impasto.progress import Progress
 from impasto.settings import OPTIONS, Settings
 
 #: How a bundled picture is named where a path may stand: `sample:starry_night`.
@@ -153,7 +155,9 @@ def stylization(
     masks: Sequence[Any] = (),
     style_masks: Sequence[Any] = (),
     content_map: Any = None,
-) -> Iterator[Progress]:
+    changes: Sequence[Change] = (),
+    resume: Checkpoint | str | Path | None = None,
+) -> Stylization:
     """Paint step by step: yields Progress after every iteration; stop iterating to cancel.
 
     Pictures are read and settings checked before the first step, when this is called.
@@ -161,9 +165,12 @@ def stylization(
     Args:
         content, style, init, masks, style_masks, content_map: as for `stylize`.
         settings: the default preset's, if None.
+        changes: of settings, to be made again as a recipe tells of them.
+        resume: a checkpoint, or the path of one, of a painting that these pictures and settings began; the first
+            Progress is the one that it was taken of.
 
     Raises:
-        ImpastoError: as for `stylize`.
+        ImpastoError: as for `stylize`; CheckpointError if the checkpoint cannot be read, or is of another painting.
     """
     settings = settings_for() if settings is None else settings
     for name, reason in settings.without_effect().items():
@@ -186,8 +193,21 @@ def stylization(
             content_map=None if content_map is None else load(content_map),
             paintings=len(paintings),
         )
-    steps = method.stylization(photograph, paintings, settings, init=start, guidance=guidance, device=device)
-    return _memory_minded(steps, settings)
+    if isinstance(resume, str | Path):
+        resume = Checkpoint.load(resume)
+    if resume is not None and resume.recipe.threads != (threads := torch.get_num_threads()):
+        before = f"it was painted with {resume.recipe.threads} threads so far"
+        warnings.warn(f"{before}; with {threads}, the last digits may differ", ImpastoWarning, stacklevel=2)
+    return method.stylization(
+        photograph,
+        paintings,
+        settings,
+        init=start,
+        guidance=guidance,
+        device=device,
+        changes=changes,
+        resume=resume,
+    )
 
 
 def resolved(settings: Settings) -> Settings:
@@ -199,19 +219,6 @@ def resolved(settings: Settings) -> Settings:
     device = devices.resolve(settings.device)
     precision = str(devices.precision(settings.precision, device)).removeprefix("torch.")
     return settings.replace(device=str(device), precision=precision)
-
-
-def _memory_minded(steps: Iterator[Progress], settings: Settings) -> Iterator[Progress]:
-    """The same steps; memory that is used up becomes an error that says what to do."""
-    try:
-        yield from steps
-    except (MemoryError, RuntimeError) as error:
-        # What torch raises for it, on the CPU and on GPUs, has no type in common.
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        raise DeviceError(
-            f"the memory of {settings.device} is used up; choose a smaller size than {settings.size}, or another device"
-        ) from error
 
 
 def _is_several(style: Any) -> bool:

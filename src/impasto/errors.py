@@ -6,6 +6,7 @@ ImpastoError                the base: catch this one to catch them all
 ├── ImageError              a picture cannot be used
 │   ├── ImageReadError      ... because it is missing, damaged, too large or of an unknown kind
 │   └── ImageWriteError     ... because it cannot be written where it was asked to go
+├── CheckpointError         a checkpoint cannot be read or written, or is of another painting
 ├── AssetError              a bundled file is missing or is not the file it should be
 ├── DeviceError             the device asked for is not on this machine, or ran out of memory
 └── OptimizationError       the optimisation cannot go on; whatever was best so far was kept
@@ -50,6 +51,10 @@ class ImageReadError(ImageError):
 
 class ImageWriteError(ImageError):
     """A picture cannot be written where it was asked to go."""
+
+
+class CheckpointError(ImpastoError):
+    """A checkpoint cannot be read or written, or is of another painting than the one to go on with."""
 
 
 class AssetError(ImpastoError):

@@ -10,64 +10,29 @@ brushwork on the full one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from impasto import color, devices
-from impasto.backbones import Backbone, architecture
+from impasto.checkpoints import Checkpoint
+from impasto.commission import Commission, Pictures
+from impasto.errors import DeviceError
 from impasto.guidance import Guidance
-from impasto.images import Image, fit, resize
+from impasto.images import Image
 from impasto.objective import Evaluator, evaluate
 from impasto.optimizers import LBFGS, Adam, FrequencyPreconditioner, Optimizer
-from impasto.pastiche import Input, Pastiche, Recipe, TracePoint
-from impasto.pyramid import pyramid
+from impasto.pastiche import Change, Recipe, TracePoint
+from impasto.progress import Progress
 from impasto.settings import Settings
-from impasto.starts import enlarged, first_picture
-from impasto.targets import layer_weights, objective_at, shares_of, strengths_of
 
 # Iterations over which a picture must have changed visibly for its scale to go on.
 _WINDOW = 10
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where the method is, after one iteration.
-
-    Attributes:
-        scale, scales: index of the scale (from 0) and how many there are.
-        size: (height, width) painted at, in pixels.
-        iteration, iterations: index within the scale (from 1) and how many it may take.
-        value, terms: the loss of this iteration, in total and by term (weighted).
-        work, total_work: pixels times iterations, done and in all; early stops count as done.
-    """
-
-    scale: int
-    scales: int
-    size: tuple[int, int]
-    iteration: int
-    iterations: int
-    value: float
-    terms: Mapping[str, float]
-    work: int
-    total_work: int
-    _picture: Tensor
-    _finish: Callable[[Tensor], Tensor]
-    _final_size: tuple[int, int]
-    _recipe: Recipe
-    _trace: tuple[TracePoint, ...]
-
-    def preview(self) -> Image:
-        """The best picture so far, at the size it is now painted at."""
-        return Image(pixels=self._finish(self._picture.clamp(0, 1).cpu()), name="preview")
-
-    def pastiche(self) -> Pastiche:
-        """The best picture so far as a result, at the final size."""
-        pixels = self._finish(resize(self._picture.clamp(0, 1).cpu(), self._final_size))
-        return Pastiche(Image(pixels=pixels, name="pastiche"), self._recipe, self._trace)
+# Settings that change how long is painted, or what is laid over an enlarged picture, but not what is aimed for.
+_ASIDE = {"iterations", "coarse_iterations", "tolerance", "detail", "grain"}
 
 
 def stylization(
@@ -79,145 +44,187 @@ def stylization(
     guidance: Guidance | None = None,
     device: torch.device | None = None,
     evaluator: Evaluator = evaluate,
-) -> Iterator[Progress]:
+    changes: Sequence[Change] = (),
+    resume: Checkpoint | None = None,
+) -> Stylization:
     """Paint `content` in the manner of `styles`: iterate to paint, stop iterating to cancel.
 
     Args:
         content: the photograph.
         styles: one painting, or several whose statistics are blended as `settings.blend` says.
-        settings: everything else.
+        settings: everything else, as it is at the beginning.
         init: the picture to start from, where `settings.init` is none of `content`, `noise` and `style`.
         guidance: regions with styles of their own, and where content counts more.
         device: where to compute; the CPU by default.
         evaluator: computes value and gradient of an objective at an image.
+        changes: of settings, to be made again as a recipe tells of them.
+        resume: where to go on from, instead of beginning.
 
     Returns:
-        An iterator of Progress, one after every iteration; the last one's `pastiche()` is the result.
+        An iterator of Progress, one after every iteration; the last one's `pastiche()` is the result. With `resume`,
+        the first is the one that the checkpoint was taken of.
 
     Raises:
         SettingsError: a layer does not exist, or there are not as many shares as paintings, or strengths as regions;
             raised at once, before the first iteration.
+        CheckpointError: `resume` is of another painting; raised at once.
         OptimizationError: the loss is not finite and cannot be made so; the last Progress holds the best picture.
+        DeviceError: the device's memory is used up.
     """
-    shares_of(settings, len(styles))
-    strengths_of(settings, len(guidance.guides) if guidance else 0)
-    network = architecture(settings.backbone)
-    content_weights, style_weights = layer_weights(settings, network)
-    device = device or torch.device("cpu")
-    dtype = devices.precision(settings.precision, device)
-    backbone = network.build(
-        {**content_weights, **style_weights}, pooling=settings.pooling, padding=settings.padding, dtype=dtype
-    ).to(device)
-    recipe = Recipe(
-        settings=settings,
-        content=Input.of(content),
-        styles=tuple(map(Input.of, styles)),
-        init=Input.of(init) if init else None,
-        masks=tuple(map(Input.of, guidance.content_masks)) if guidance else (),
-        style_masks=tuple(map(Input.of, guidance.style_masks)) if guidance else (),
-        content_map=Input.of(guidance.content_map) if guidance and guidance.content_map else None,
-    )
-    return _paint(content, styles, init, guidance, recipe, backbone, evaluator)
+    pictures = Pictures(content, styles, init, guidance)
+    recipe = pictures.recipe(settings)
+    if resume is not None:
+        resume.check_fits(recipe)
+        recipe = resume.recipe
+    commission = Commission(pictures, recipe.last_settings, device or torch.device("cpu"), first=settings)
+    return Stylization(commission, recipe, evaluator, changes, resume)
 
 
-def _paint(
-    content: Image,
-    styles: Sequence[Image],
-    init: Image | None,
-    guidance: Guidance | None,
-    recipe: Recipe,
-    backbone: Backbone,
-    evaluator: Evaluator,
-) -> Iterator[Progress]:
-    settings = recipe.settings
-    device = next(backbone.parameters()).device
-    optimizer: Optimizer = (
-        LBFGS(settings.history) if settings.optimizer == "lbfgs" else Adam(settings.learning_rate, settings.averaging)
-    )
-    final_size = fit(content.size, settings.size)
-    scales = pyramid(content.size, settings, min_side=backbone.architecture.min_side)
-    total_work = sum(scale.work for scale in scales)
-    work = 0
-    # Drawn on the CPU, so that a seed means the same on every device.
-    chance = torch.Generator().manual_seed(settings.seed)
-    picture: Tensor | None = None
-    trace: list[TracePoint] = []
-    original = content.pixels
-    content, styles, keep_color = _colored(content, styles, settings)
+class Stylization(Iterator[Progress]):
+    """A picture being painted: iterating paints, and meanwhile its settings may change; made by `stylization`.
 
-    def finish(painted: Tensor) -> Tensor:
-        painted = keep_color(painted)
-        if guidance is None or settings.background == "paint":
-            return painted
-        size = (painted.shape[-2], painted.shape[-1])
-        return torch.lerp(painted, resize(original, size), guidance.cover(size)[1])
+    Attributes:
+        settings: those by which it goes on, with all changes asked for so far.
+    """
 
-    for index, scale in enumerate(scales):
-        # What to aim for, at this size.
-        photograph = resize(content.pixels, scale.size).to(device)
-        objective = objective_at(backbone, photograph, styles, settings, guidance)
+    def __init__(
+        self,
+        commission: Commission,
+        recipe: Recipe,
+        evaluator: Evaluator,
+        changes: Sequence[Change] = (),
+        resume: Checkpoint | None = None,
+    ) -> None:
+        self.settings = commission.settings
+        self._pictures = commission.pictures
+        self._evaluator = evaluator
+        self._again = deque(changes)
+        self._asked: deque[Mapping[str, Any]] = deque()
+        self._steps = self._paint(commission, recipe, resume)
+        for change in changes:
+            self._checked(change.settings)
 
-        # Where to start: from the scale before, enlarged.
-        if picture is None:
-            picture = first_picture(photograph, styles, init, settings.init, chance)
-        else:
-            picture = enlarged(picture, photograph, settings, chance)
-            optimizer.resize(scale.size)
+    def change(self, **settings: Any) -> None:
+        """Change settings before the next iteration; painting goes on from the picture as it is.
 
-        # The descent.
-        precondition = FrequencyPreconditioner(
-            scale.size, settings.preconditioning, wrap=settings.padding == "wrap", device=device
+        Another thread may call it than the one that iterates.
+
+        Raises:
+            SettingsError: a setting is unknown or out of range, or cannot change any more; then nothing is changed.
+        """
+        changed = self._checked(settings)
+        self._asked.append(changed.differences(self.settings))
+        self.settings = changed
+
+    def extend(self, iterations: int) -> None:
+        """Allow that many iterations more at the final size."""
+        self.change(iterations=self.settings.iterations + iterations)
+
+    def close(self) -> None:
+        """Cancel."""
+        self._steps.close()
+
+    def __next__(self) -> Progress:
+        try:
+            return next(self._steps)
+        except (MemoryError, RuntimeError) as error:
+            # What torch raises for it, on the CPU and on GPUs, has no type in common.
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise DeviceError(
+                f"the memory of {self.settings.device} is used up; choose a smaller size than {self.settings.size}, "
+                "or another device"
+            ) from error
+
+    def _paint(
+        self, commission: Commission, recipe: Recipe, resume: Checkpoint | None
+    ) -> Generator[Progress, None, None]:
+        settings, device = commission.first, commission.device
+        optimizer: Optimizer = (
+            LBFGS(settings.history)
+            if settings.optimizer == "lbfgs"
+            else Adam(settings.learning_rate, settings.averaging)
         )
-        recent = deque([picture], maxlen=_WINDOW)
-        steps = optimizer.descend(
-            partial(evaluator, objective), picture, iterations=scale.iterations, precondition=precondition
-        )
-        for iteration, step in enumerate(steps, start=1):
-            picture = step.image
-            evaluation = step.evaluation
-            trace.append(TracePoint(index, scale.size, iteration, evaluation.value, evaluation.terms))
-            yield Progress(
-                scale=index,
-                scales=len(scales),
-                size=scale.size,
-                iteration=iteration,
-                iterations=scale.iterations,
-                value=evaluation.value,
-                terms=evaluation.terms,
-                work=work + scale.work * iteration // scale.iterations,
-                total_work=total_work,
-                _picture=picture,
-                _finish=finish,
-                _final_size=final_size,
-                _recipe=recipe,
-                _trace=tuple(trace),
+        # Drawn on the CPU, so that a seed means the same on every device.
+        chance = torch.Generator().manual_seed(settings.seed)
+        trace: list[TracePoint] = []
+        recent: list[Tensor] = []
+        scale = iteration = 0
+        changed: tuple[str, ...] = ()
+        if resume is not None:
+            resume = resume.on(device)
+            trace, recent = list(resume.trace), list(resume.recent)
+            scale, iteration = trace[-1].scale, trace[-1].iteration
+            optimizer.restore(resume.optimizer)
+            chance.set_state(resume.chance)
+            yield Progress.at(resume, commission)
+
+        while scale < len(commission.scales):
+            # What to aim for, at this size.
+            size = commission.scales[scale].size
+            objective = commission.objective(size)
+
+            # Where to start: from the scale before, enlarged.
+            begun = iteration > 0
+            if not begun:
+                recent = [
+                    commission.enlarged(recent[-1].clamp(0, 1), size, chance)
+                    if recent
+                    else commission.first_picture(size, chance)
+                ]
+                optimizer.resize(size)
+
+            # The descent.
+            precondition = FrequencyPreconditioner(
+                size, settings.preconditioning, wrap=settings.padding == "wrap", device=device
             )
-            if len(recent) == _WINDOW and _visible_change(recent[0], picture) < settings.tolerance:
-                break
-            recent.append(picture)
-        work += scale.work
-        picture = picture.clamp(0, 1)
+            while True:
+                if due := self._due(len(trace), commission.settings):
+                    recipe = replace(recipe, changes=(*recipe.changes, Change(len(trace), due)))
+                    changed = tuple(due)
+                    commission = replace(commission, settings=recipe.last_settings)
+                    recent = recent[-1:]
+                    if not due.keys() <= _ASIDE:
+                        # The loss is another from here on, and what was learned of the old one may mislead.
+                        objective, begun = commission.objective(size), False
+                        optimizer.forget()
+                if iteration >= commission.scales[scale].iterations or _stands_still(recent, commission.settings):
+                    break
+                evaluate = partial(self._evaluator, objective)
+                step = optimizer.step(evaluate, precondition) if begun else optimizer.begin(evaluate, recent[-1])
+                if step is None:
+                    break
+                begun, iteration = True, iteration + 1
+                evaluation = step.evaluation
+                trace.append(TracePoint(scale, size, iteration, evaluation.value, evaluation.terms, changed))
+                changed = ()
+                recent = [*recent[-_WINDOW:], step.image]
+                checkpoint = Checkpoint(recipe, tuple(trace), tuple(recent), optimizer.state(), chance.get_state())
+                yield Progress.at(checkpoint, commission)
+            scale, iteration = scale + 1, 0
+
+    def _checked(self, changes: Mapping[str, Any]) -> Settings:
+        """The settings with those changes, if they can be made."""
+        changed = self.settings.replace_live(**changes)
+        self._pictures.check(changed)
+        return changed
+
+    def _due(self, painted: int, settings: Settings) -> dict[str, Any]:
+        """What is to change after so many iterations: as a recipe tells, and as was asked for since."""
+        due: dict[str, Any] = {}
+        while self._again and self._again[0].after <= painted:
+            change = self._again.popleft()
+            # Those before were made already, by what is gone on with.
+            if change.after == painted:
+                due |= change.settings
+                self.settings = self.settings.replace(**change.settings)
+        while self._asked:
+            due |= self._asked.popleft()
+        return settings.replace(**due).differences(settings)
 
 
-def _colored(
-    content: Image, styles: Sequence[Image], settings: Settings
-) -> tuple[Image, Sequence[Image], Callable[[Tensor], Tensor]]:
-    """The pictures to paint from, and what brings the photograph's colours back in the end, as `keep_color` says."""
-    mode, amount = settings.keep_color, settings.keep_color_amount
-    photograph = content.pixels
-
-    def keep(picture: Tensor) -> Tensor:
-        return color.kept(picture, photograph, mode, amount)
-
-    if mode == "none" or settings.keep_color_when == "after":
-        return content, styles, keep
-    if mode == "luminance":
-        # Nothing but lightness is painted; the colours are put back under it.
-        grays = [replace(style, pixels=color.gray_like(style.pixels, photograph)) for style in styles]
-        return replace(content, pixels=color.gray(photograph)), grays, keep
-    return content, [replace(style, pixels=keep(style.pixels)) for style in styles], lambda picture: picture
-
-
-def _visible_change(before: Tensor, after: Tensor) -> float:
-    """Root mean square difference between two pictures, in levels of 255."""
-    return 255.0 * float((before - after).square().mean().sqrt())
+def _stands_still(recent: Sequence[Tensor], settings: Settings) -> bool:
+    """Whether the last iterations have not changed the picture visibly: by root mean square, in levels of 255."""
+    if len(recent) <= _WINDOW:
+        return False
+    return 255.0 * float((recent[0] - recent[-1]).square().mean().sqrt()) < settings.tolerance

@@ -1,14 +1,16 @@
 """Owns how pixels descend: L-BFGS and Adam, their safeguards, and what they remember from scale to scale.
 
 Both have one interface, `Optimizer`. One iteration is one evaluation of the objective (one forward and one backward
-pass), whatever the optimiser makes of it, so that iterations cost the same everywhere.
+pass), whatever the optimiser makes of it, so that iterations cost the same everywhere. Between two iterations, all that
+an optimiser knows is its `state()`, from which another goes on to the same digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +27,8 @@ Pixels = Float[Tensor, "1 3 h w"]
 Evaluate = Callable[[Tensor], Evaluation]
 #: Multiplies an image by the initial inverse Hessian, up to a factor.
 Precondition = Callable[[Tensor], Tensor]
+#: All that an optimiser knows between two iterations, by name: numbers, tensors and lists of tensors.
+State = Mapping[str, Any]
 
 # A run of this many steps that give no finite loss, each shorter than the one before, ends in an error.
 _MOST_FAILURES = 8
@@ -43,20 +47,55 @@ class Step:
     image: Tensor
 
 
-class Optimizer(Protocol):
-    """Moves an image downhill."""
+class Optimizer(ABC):
+    """Moves an image downhill: `begin` somewhere, then `step` as often as one likes."""
+
+    @abstractmethod
+    def begin(self, evaluate: Evaluate, image: Tensor) -> Step:
+        """Go to `image`, (1, 3, height, width), with what is known from before.
+
+        Raises:
+            OptimizationError: the loss is not finite there.
+        """
+
+    @abstractmethod
+    def step(self, evaluate: Evaluate, precondition: Precondition) -> Step | None:
+        """Take one step from where it is, or say by None that the gradient is zero there.
+
+        Raises:
+            OptimizationError: the loss stayed infinite or not a number after repeatedly shortened steps.
+        """
+
+    @abstractmethod
+    def resize(self, size: tuple[int, int]) -> None:
+        """Carry what was learned about the problem over to images of another (height, width)."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Drop what was learned about the problem and would mislead in another."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Where it is and what it knows, once begun; later steps leave it as it is."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """Be where and know what another optimiser of the same settings was and knew."""
 
     def descend(
         self, evaluate: Evaluate, image: Tensor, *, iterations: int, precondition: Precondition
     ) -> Iterator[Step]:
-        """Take up to `iterations` steps from `image`, (1, 3, height, width).
+        """Take up to `iterations` steps from `image`, its own evaluation included.
 
         Raises:
-            OptimizationError: the loss is not finite at the start, or stayed so after repeatedly shortened steps.
+            OptimizationError: as `begin` and `step`.
         """
-
-    def resize(self, size: tuple[int, int]) -> None:
-        """Carry what was learned about the problem over to images of another (height, width)."""
+        yield self.begin(evaluate, image)
+        for _ in range(iterations - 1):
+            step = self.step(evaluate, precondition)
+            if step is None:
+                return
+            yield step
 
 
 class FrequencyPreconditioner:
@@ -162,7 +201,7 @@ def _rms(image: Tensor) -> float:
     return float(image.square().mean().sqrt())
 
 
-class LBFGS:
+class LBFGS(Optimizer):
     """Limited-memory BFGS (Liu & Nocedal 1989) with the safeguards that pixels need.
 
     Departures: the inverse Hessian starts from a frequency preconditioner; the first step has a size in pixel values
@@ -179,48 +218,66 @@ class LBFGS:
         self.first_step = first_step
         self.largest_step = largest_step
 
+    def begin(self, evaluate: Evaluate, image: Tensor) -> Step:
+        self._here = _evaluated_start(evaluate, image)
+        # Factor on the length of the next step, and how many in a row were not finite, or did not lower the loss.
+        self._shrink, self._failures, self._rises = 1.0, 0, 0
+        return Step(self._here, self._here.image)
+
+    def step(self, evaluate: Evaluate, precondition: Precondition) -> Step | None:
+        here = self._here
+        direction = self.memory.direction(here.gradient, precondition)
+        slope = float((direction * here.gradient).sum())
+        if not slope < 0:
+            self.memory.clear()
+            direction = -precondition(here.gradient)
+            slope = float((direction * here.gradient).sum())
+        size = _rms(direction)
+        if size == 0.0:
+            return None
+        length = self._shrink * (min(1.0, self.largest_step / size) if self.memory.steps else self.first_step / size)
+        there = evaluate(here.image + length * direction)
+        if not there.finite:
+            self._failures += 1
+            self._shrink *= 0.1
+            _check_failures(self._failures)
+        else:
+            self._failures = 0
+            self.memory.add(there.image - here.image, there.gradient - here.gradient)
+            if there.value <= here.value + 1e-4 * length * slope:
+                self._here, self._shrink, self._rises = there, 1.0, 0
+            else:
+                self._shrink *= 0.5
+                self._rises += 1
+                if self._rises == _MOST_FAILURES:
+                    # The remembered curvature misleads; begin again from the gradient alone.
+                    self.memory.clear()
+                    self._shrink, self._rises = 1.0, 0
+        return Step(there, self._here.image)
+
     def resize(self, size: tuple[int, int]) -> None:
         self.memory.resize(size)
 
-    def descend(
-        self, evaluate: Evaluate, image: Tensor, *, iterations: int, precondition: Precondition
-    ) -> Iterator[Step]:
-        here = _evaluated_start(evaluate, image)
-        yield Step(here, here.image)
-        shrink, failures, rises = 1.0, 0, 0
-        for _ in range(iterations - 1):
-            direction = self.memory.direction(here.gradient, precondition)
-            slope = float((direction * here.gradient).sum())
-            if not slope < 0:
-                self.memory.clear()
-                direction = -precondition(here.gradient)
-                slope = float((direction * here.gradient).sum())
-            size = _rms(direction)
-            if size == 0.0:
-                return
-            length = shrink * (min(1.0, self.largest_step / size) if self.memory.steps else self.first_step / size)
-            there = evaluate(here.image + length * direction)
-            if not there.finite:
-                failures += 1
-                shrink *= 0.1
-                if failures == _MOST_FAILURES:
-                    raise OptimizationError(f"the loss stayed infinite or not a number after {failures} shorter steps")
-            else:
-                failures = 0
-                self.memory.add(there.image - here.image, there.gradient - here.gradient)
-                if there.value <= here.value + 1e-4 * length * slope:
-                    here, shrink, rises = there, 1.0, 0
-                else:
-                    shrink *= 0.5
-                    rises += 1
-                    if rises == _MOST_FAILURES:
-                        # The remembered curvature misleads; begin again from the gradient alone.
-                        self.memory.clear()
-                        shrink, rises = 1.0, 0
-            yield Step(there, here.image)
+    def forget(self) -> None:
+        self.memory.clear()
+
+    def state(self) -> State:
+        return {
+            **{name: getattr(self._here, name) for name in ("image", "value", "gradient")},
+            "steps": list(self.memory.steps),
+            "changes": list(self.memory.changes),
+            "shrink": self._shrink,
+            "failures": self._failures,
+            "rises": self._rises,
+        }
+
+    def restore(self, state: State) -> None:
+        self._here = Evaluation(state["image"], state["value"], {}, state["gradient"])
+        self.memory.steps, self.memory.changes = list(state["steps"]), list(state["changes"])
+        self._shrink, self._failures, self._rises = (state[name] for name in ("shrink", "failures", "rises"))
 
 
-class Adam:
+class Adam(Optimizer):
     """Adam (Kingma & Ba 2015) on the pixels, with averaged iterates.
 
     Departures: the answer is a moving average of the images (Polyak & Juditsky 1992), which takes out the noise of
@@ -242,44 +299,63 @@ class Adam:
         self.mean: Tensor | None = None
         self.square: Tensor | None = None
 
+    def begin(self, evaluate: Evaluate, image: Tensor) -> Step:
+        self._here = _evaluated_start(evaluate, image)
+        self._average, self._averaged, self._failures = image, 1, 0
+        return Step(self._here, self._average)
+
+    def step(self, evaluate: Evaluate, precondition: Precondition) -> Step | None:
+        gradient = precondition(self._here.gradient)
+        # The same steps for any scale of the loss, also where the scale of the gradient jumps between sizes.
+        gradient = gradient / _rms(gradient) if (size := _rms(gradient)) else gradient
+        if size == 0.0:
+            return None
+        if self.mean is None or self.square is None:
+            self.mean, self.square = torch.zeros_like(gradient), torch.zeros_like(gradient)
+        self.count += 1
+        first, second = self.betas
+        self.mean = first * self.mean + (1 - first) * gradient
+        self.square = second * self.square + (1 - second) * gradient.square()
+        mean = self.mean / (1 - first**self.count)
+        square = self.square / (1 - second**self.count)
+        there = evaluate(self._here.image - self.learning_rate * mean / (square.sqrt() + 1e-8))
+        if there.finite:
+            self._here, self._failures = there, 0
+            self._averaged += 1
+            share = min(self.averaging, (self._averaged - 1) / self._averaged)
+            self._average = share * self._average + (1 - share) * there.image
+        else:
+            self._failures += 1
+            self.learning_rate *= 0.3
+            _check_failures(self._failures)
+        return Step(there, self._average)
+
     def resize(self, size: tuple[int, int]) -> None:
         # Moments of the gradient are kept relative to its own size, which is all that Adam's steps depend on.
         if self.mean is not None and self.square is not None:
             self.mean = _resize(self.mean, size)
             self.square = _resize(self.square, size).clamp_min(0)
 
-    def descend(
-        self, evaluate: Evaluate, image: Tensor, *, iterations: int, precondition: Precondition
-    ) -> Iterator[Step]:
-        here = _evaluated_start(evaluate, image)
-        average, seen, failures = here.image, 1, 0
-        if self.mean is None or self.square is None:
-            self.mean, self.square = torch.zeros_like(image), torch.zeros_like(image)
-        yield Step(here, average)
-        for _ in range(iterations - 1):
-            gradient = precondition(here.gradient)
-            # The same steps for any scale of the loss, also where the scale of the gradient jumps between sizes.
-            gradient = gradient / _rms(gradient) if (size := _rms(gradient)) else gradient
-            if size == 0.0:
-                return
-            self.count += 1
-            first, second = self.betas
-            self.mean = first * self.mean + (1 - first) * gradient
-            self.square = second * self.square + (1 - second) * gradient.square()
-            mean = self.mean / (1 - first**self.count)
-            square = self.square / (1 - second**self.count)
-            there = evaluate(here.image - self.learning_rate * mean / (square.sqrt() + 1e-8))
-            if there.finite:
-                here, failures = there, 0
-                seen += 1
-                share = min(self.averaging, (seen - 1) / seen)
-                average = share * average + (1 - share) * there.image
-            else:
-                failures += 1
-                self.learning_rate *= 0.3
-                if failures == _MOST_FAILURES:
-                    raise OptimizationError(f"the loss stayed infinite or not a number after {failures} shorter steps")
-            yield Step(there, average)
+    def forget(self) -> None:
+        """Nothing: the moments fade by themselves, and a first step without them would move every pixel as far."""
+
+    def state(self) -> State:
+        moments = {} if self.mean is None else {"mean": self.mean, "square": self.square}
+        return {
+            **{name: getattr(self._here, name) for name in ("image", "value", "gradient")},
+            **moments,
+            "average": self._average,
+            "averaged": self._averaged,
+            "failures": self._failures,
+            "count": self.count,
+            "learning_rate": self.learning_rate,
+        }
+
+    def restore(self, state: State) -> None:
+        self._here = Evaluation(state["image"], state["value"], {}, state["gradient"])
+        self.mean, self.square = state.get("mean"), state.get("square")
+        self._average, self._averaged, self._failures = (state[name] for name in ("average", "averaged", "failures"))
+        self.count, self.learning_rate = state["count"], state["learning_rate"]
 
 
 def _evaluated_start(evaluate: Evaluate, image: Tensor) -> Evaluation:
@@ -289,3 +365,8 @@ def _evaluated_start(evaluate: Evaluate, image: Tensor) -> Evaluation:
             f"the loss is {start.value} at the start; lower the weights of the losses, or start from another picture"
         )
     return start
+
+
+def _check_failures(failures: int) -> None:
+    if failures == _MOST_FAILURES:
+        raise OptimizationError(f"the loss stayed infinite or not a number after {failures} shorter steps")

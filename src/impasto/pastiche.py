@@ -32,6 +32,7 @@ class TracePoint:
         iteration: index within the scale, from 1.
         value: total loss.
         terms: weighted terms that add up to it, by name.
+        changed: settings that changed just before it, so that its loss is no sequel to the one before.
     """
 
     scale: int
@@ -39,6 +40,7 @@ class TracePoint:
     iteration: int
     value: float
     terms: Mapping[str, float]
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,27 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Change:
+    """Settings that changed while a picture was painted.
+
+    Attributes:
+        after: number of iterations painted before, of all scales.
+        settings: their new values, by name.
+    """
+
+    after: int
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All that is needed to paint the same picture again.
 
     Attributes:
-        settings: as used; `device` is the one that was taken, never `auto`.
+        settings: at the beginning; `device` is the one that was taken, never `auto`.
         content, styles, init: the pictures that went in; `init` only where it was a picture.
         masks, style_masks, content_map: the masks that guided it, see `guidance.Guidance`.
+        changes: of settings, while it was painted.
         threads: of the CPU, which decide the order of its sums and so the last digits.
         versions: of impasto, torch and Python.
     """
@@ -80,6 +96,7 @@ class Recipe:
     masks: tuple[Input, ...] = ()
     style_masks: tuple[Input, ...] = ()
     content_map: Input | None = None
+    changes: tuple[Change, ...] = ()
     threads: int = field(default_factory=torch.get_num_threads)
     versions: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -88,6 +105,14 @@ class Recipe:
             "python": platform.python_version(),
         }
     )
+
+    @property
+    def last_settings(self) -> Settings:
+        """The settings at the end, after all changes."""
+        settings = self.settings
+        for change in self.changes:
+            settings = settings.replace(**change.settings)
+        return settings
 
     def to_json(self) -> str:
         """The recipe as JSON."""
@@ -100,6 +125,7 @@ class Recipe:
             "masks": [asdict(mask) for mask in self.masks],
             "style_masks": [asdict(mask) for mask in self.style_masks],
             "content_map": asdict(self.content_map) if self.content_map else None,
+            "changes": [{"after": change.after, "settings": dict(change.settings)} for change in self.changes],
             "threads": self.threads,
             "versions": dict(self.versions),
         }
@@ -124,7 +150,7 @@ class Recipe:
             threads = record["threads"]
             if not styles or type(threads) is not int or not 1 <= threads <= 4096:
                 raise ValueError("styles or threads")
-            return cls(
+            recipe = cls(
                 settings=Settings.from_mapping(_mapping(record["settings"])),
                 content=_input(record["content"]),
                 styles=styles,
@@ -133,9 +159,13 @@ class Recipe:
                 masks=tuple(_input(mask) for mask in record.get("masks", ())),
                 style_masks=tuple(_input(mask) for mask in record.get("style_masks", ())),
                 content_map=_input(record["content_map"]) if record.get("content_map") else None,
+                changes=tuple(_change(change) for change in record.get("changes", ())),
                 threads=threads,
                 versions={str(name): str(version) for name, version in _mapping(record["versions"]).items()},
             )
+            # Whether the changes can be made at all is known only when they are.
+            recipe.last_settings  # noqa: B018
+            return recipe
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ImageReadError("the picture's metadata are not a recipe of Impasto's") from error
 
@@ -163,6 +193,13 @@ def _input(value: Any) -> Input:
     if not isinstance(name, str) or not isinstance(sha256, str):
         raise TypeError("not a note on an input")
     return Input(name, sha256)
+
+
+def _change(value: Any) -> Change:
+    after, settings = _mapping(value)["after"], _mapping(value["settings"])
+    if type(after) is not int or after < 0 or not settings:
+        raise ValueError("not a change of settings")
+    return Change(after, settings)
 
 
 @dataclass(frozen=True)

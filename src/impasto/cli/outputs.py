@@ -125,7 +125,7 @@ class Output:
         images.encode(torch.zeros(1, 3, 2, 2), self.format, quality=self.quality, bit_depth=self.bit_depth)
 
     def _check_free(self, path: Path) -> None:
-        if path.is_file() and not self.overwrite and not any(_same(path, source) for source in self.protect):
+        if path.is_file() and not self.overwrite and not any(same_file(path, source) for source in self.protect):
             raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or choose another name")
 
     def _check_figure(self, figure: Path) -> None:
@@ -133,7 +133,7 @@ class Output:
 
         self._check_free(figure)
         _, target = plots.check_figure_path(figure)
-        if any(_same(figure, source) for source in self.protect):
+        if any(same_file(figure, source) for source in self.protect):
             raise ImageWriteError(f"{figure}: it is an input, and would be lost; choose another name")
         if self.path is not None and target == Path(os.path.realpath(self.path)):
             raise ImageWriteError(f"{figure}: the picture itself goes there; choose another name for the figure")
@@ -215,7 +215,8 @@ def free(path: Path) -> Path:
     return candidate
 
 
-def _same(one: Path, other: str | Path) -> bool:
+def same_file(one: Path, other: str | Path) -> bool:
+    """Whether both are there and one file, whatever their names."""
     try:
         return one.samefile(other)
     except (OSError, ValueError):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ import torch
 from impasto import api, artifacts, devices, planning, plots
 from impasto.artifacts import Artifact
 from impasto.cli import reporting
+from impasto.cli.checkpoints import Keeper
 from impasto.cli.options import as_typed
 from impasto.cli.outputs import Output
 from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Interruption, Signals
-from impasto.errors import DeviceError, ImageWriteError
+from impasto.errors import CheckpointError, DeviceError, ImageWriteError
 from impasto.images import Image
-from impasto.method import Progress
-from impasto.pastiche import Pastiche
+from impasto.method import Stylization
+from impasto.pastiche import Change, Pastiche
+from impasto.progress import Progress
 from impasto.settings import OPTIONS, Settings
 
 
@@ -44,15 +47,18 @@ def paint(
     masks: Sequence[Image] = (),
     style_masks: Sequence[Image] = (),
     content_map: Image | None = None,
+    changes: Sequence[Change] = (),
+    keeper: Keeper | None = None,
     as_json: bool = False,
     quiet: bool = False,
 ) -> int:
     """Paint, save, and report.
 
     Args:
-        content, styles, settings, init, masks, style_masks, content_map: as for `api.stylization`.
+        content, styles, settings, init, masks, style_masks, content_map, changes: as for `api.stylization`.
         output: where to; checked by the caller.
         signals: being caught.
+        keeper: of the checkpoint.
         as_json: whether the result is reported as JSON.
         quiet: whether neither progress nor the closing line is shown.
 
@@ -66,10 +72,20 @@ def paint(
     """
     _check_memory(content, settings, len(styles))
     begin = time.monotonic()
-    steps = api.stylization(
-        content, styles, settings, init=init, masks=masks, style_masks=style_masks, content_map=content_map
+    keeper = keeper or Keeper(None)
+    start = partial(
+        api.stylization,
+        content,
+        styles,
+        settings,
+        init=init,
+        masks=masks,
+        style_masks=style_masks,
+        content_map=content_map,
+        changes=changes,
     )
-    latest, stages, failure = _run(steps, output, signals, quiet=quiet)
+    steps = _begun(start, keeper, quiet=quiet)
+    latest, stages, failure = _run(steps, output, signals, keeper, quiet=quiet)
     if latest is None:
         raise failure or RuntimeError("the method ended without a first iteration")
     pastiche = latest.pastiche()
@@ -80,6 +96,8 @@ def paint(
         if isinstance(failure, Exception):
             error.add_note(f"before that, the painting failed: {failure}")
         raise
+    if complete:
+        keeper.done()
     faults = artifacts.find(pastiche.image, content, styles) if complete else ()
     for fault in faults:
         reporting.warning(f"the picture shows a {as_typed(str(fault))}")
@@ -107,6 +125,8 @@ def paint(
                 reporting.note(f"painted {size} in {duration(seconds)} on {pastiche.settings.device}")
             return 0
         case Interruption():
+            if keeper.keep(latest, now=True):
+                saved += f", and where it stands in {keeper.path}"
             reporting.note(f"interrupted at scale {latest.scale + 1} of {latest.scales}; {saved}")
             return failure.code
         case _:
@@ -114,8 +134,23 @@ def paint(
             raise failure
 
 
+def _begun(start: Callable[..., Stylization], keeper: Keeper, *, quiet: bool) -> Stylization:
+    """The painting, from the checkpoint if there is one."""
+    found = keeper.found()
+    if found is None:
+        return start()
+    try:
+        steps = start(resume=found)
+    except CheckpointError as error:
+        keeper.give_up(error)
+        return start()
+    if not quiet:
+        reporting.note(f"going on from {keeper.path}, after {len(found.trace)} iterations")
+    return steps
+
+
 def _run(
-    steps: Iterator[Progress], output: Output, signals: Signals, *, quiet: bool
+    steps: Iterator[Progress], output: Output, signals: Signals, keeper: Keeper, *, quiet: bool
 ) -> tuple[Progress | None, list[str], BaseException | None]:
     """Paint to the end, or to the exception that is returned; from then on the first signal waits."""
     latest: Progress | None = None
@@ -125,6 +160,7 @@ def _run(
         with bar(shown=not quiet, clock=time.monotonic) as show:
             for count, latest in enumerate(steps, start=1):
                 show(latest)
+                keeper.keep(latest)
                 if save_every and count % save_every == 0:
                     try:
                         stages.append(str(output.save_stage(latest.preview(), count // save_every)))

@@ -16,7 +16,7 @@ from impasto.errors import ImageReadError, SettingsError
 
 if TYPE_CHECKING:
     from impasto.images import Image
-    from impasto.pastiche import Input, Recipe
+    from impasto.pastiche import Change, Input, Recipe
     from impasto.settings import Settings
 
 # More threads than cores give the same digits, only later. A picture from a stranger must not ask for thousands.
@@ -104,9 +104,21 @@ def rerun(
             masks=masks,
             style_masks=style_masks,
             content_map=content_map,
+            changes=_again(recipe, changes),
             as_json=report.json,
             quiet=report.quiet,
         )
+
+
+def _again(recipe: Recipe, options: dict[str, object]) -> list[Change]:
+    """The changes made while the picture was painted, but of settings that options decide."""
+    from impasto.pastiche import Change
+
+    kept = [
+        Change(change.after, {name: value for name, value in change.settings.items() if name not in options})
+        for change in recipe.changes
+    ]
+    return [change for change in kept if change.settings]
 
 
 def _notes(recipe: Recipe) -> list[Input]:

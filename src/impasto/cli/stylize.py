@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from impasto.cli import inputs
+from impasto.cli.checkpoints import CheckpointOptions, Keeper
 from impasto.cli.options import (
     Content,
     MaskOptions,
@@ -35,6 +36,7 @@ def stylize(
     output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     regions: MaskOptions = MaskOptions(),  # noqa: B008  (frozen)
+    checkpoint: CheckpointOptions = CheckpointOptions(),  # noqa: B008  (frozen)
     options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
     threads: Threads = None,
 ) -> int:
@@ -56,6 +58,7 @@ def stylize(
         protect = inputs.files([*names, *regions.files(), *inputs.starting_picture(settings.init)])
         place = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
         place.check()
+        keeper = Keeper.of(checkpoint, place)
         return painting.paint(
             inputs.picture(content),
             [inputs.picture(name) for name in style],
@@ -65,6 +68,7 @@ def stylize(
             masks=[inputs.picture(name) for name in regions.mask],
             style_masks=[inputs.picture(name) for name in regions.style_mask],
             content_map=inputs.picture(regions.content_map) if regions.content_map else None,
+            keeper=keeper,
             as_json=report.json,
             quiet=report.quiet,
         )

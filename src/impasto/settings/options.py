@@ -30,6 +30,7 @@ class Option:
         low, high: smallest and largest value allowed, `None` for no bound.
         words: words with a meaning of their own that may stand for the value.
         open_ended: whether other text than `words` is allowed as well.
+        live: whether it may change while a picture is being painted.
     """
 
     meaning: str
@@ -39,6 +40,7 @@ class Option:
     high: float | None = None
     words: tuple[str, ...] = ()
     open_ended: bool = False
+    live: bool = False
 
     @property
     def range(self) -> str:

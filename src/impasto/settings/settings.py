@@ -48,49 +48,68 @@ class Settings:
         "painting of the scene, 0.75 bends its shapes, 1 keeps only a memory of it.",
         low=0,
         high=1,
+        live=True,
     )
-    content_weight: float = option(1.0, _LOOK, "Weight of the content loss, before strength.", low=0, high=1e12)
-    style_weight: float = option(10.0, _LOOK, "Weight of the style loss.", low=0, high=1e12)
-    tv_weight: float = option(0.0, _LOOK, "Weight of the total variation loss, which smooths.", low=0, high=1e12)
+    content_weight: float = option(
+        1.0, _LOOK, "Weight of the content loss, before strength.", low=0, high=1e12, live=True
+    )
+    style_weight: float = option(10.0, _LOOK, "Weight of the style loss.", low=0, high=1e12, live=True)
+    tv_weight: float = option(
+        0.0, _LOOK, "Weight of the total variation loss, which smooths.", low=0, high=1e12, live=True
+    )
     content_layers: LayerWeights = option(
         {"relu4_2": 1.0},
         _LOOK,
         "Layers whose features hold the content, with weights: relu4_2 or conv4_2=1,conv5_2=0.5.",
+        live=True,
     )
     style_layers: LayerWeights = option(
-        _FIVE_LAYERS, _LOOK, "Layers whose Gram matrices hold the style, with weights: relu1_1=1,relu2_1=0.5."
+        _FIVE_LAYERS,
+        _LOOK,
+        "Layers whose Gram matrices hold the style, with weights: relu1_1=1,relu2_1=0.5.",
+        live=True,
     )
     style_loss: Literal["gram", "wasserstein", "statistics"] = option(
         "gram",
         _LOOK,
         "What of the features is compared: Gram matrices, as Gatys et al.; means and covariances by their Wasserstein "
         "distance, which repaints more freely; or means and standard deviations only, which is looser.",
+        live=True,
     )
     blend: Shares = option(
         (),
         _LOOK,
         "Shares of several paintings, in their order: 0.7,0.3; equal shares if there are none.",
+        live=True,
     )
     region_strength: Shares = option(
         (),
         _LOOK,
         "Strength of each region that has a mask, in their order: 0.3,0.8; all as strength if there are none.",
+        live=True,
     )
     background: Literal["paint", "keep"] = option(
-        "paint", _LOOK, "What becomes of what no mask covers: painted after all the paintings, or kept as it is."
+        "paint",
+        _LOOK,
+        "What becomes of what no mask covers: painted after all the paintings, or kept as it is.",
+        live=True,
     )
     keep_color: Literal["none", "luminance", "covariance", "histogram"] = option(
         "none",
         _LOOK,
         "Keep the photograph's colours: under the picture's own lightness; by mean and covariance; or by their whole "
         "distribution.",
+        live=True,
     )
     keep_color_when: Literal["after", "before"] = option(
         "after",
         _LOOK,
         "Whether the picture is given the photograph's colours when it is painted, or the painting is before.",
+        live=True,
     )
-    keep_color_amount: float = option(1.0, _LOOK, "How far colours are kept: 0 not at all, 1 wholly.", low=0, high=1)
+    keep_color_amount: float = option(
+        1.0, _LOOK, "How far colours are kept: 0 not at all, 1 wholly.", low=0, high=1, live=True
+    )
     style_scale: float = option(
         1.0,
         _LOOK,
@@ -98,6 +117,7 @@ class Settings:
         unit="×",
         low=0.1,
         high=8,
+        live=True,
     )
     init: str = option(
         "content",
@@ -113,6 +133,7 @@ class Settings:
         _METHOD,
         "How losses are divided: by the size of their targets, so that weights mean the same for every picture; or as "
         "in the paper.",
+        live=True,
     )
     backbone: str = option(
         "vgg19",
@@ -138,13 +159,14 @@ class Settings:
         high=20,
     )
     coarse_size: int = option(64, _METHOD, "Long side of the first scale.", unit="px", low=32, high=4096)
-    iterations: int = option(15, _METHOD, "Iterations at the final size.", low=1, high=1_000_000)
+    iterations: int = option(15, _METHOD, "Iterations at the final size.", low=1, high=1_000_000, live=True)
     coarse_iterations: int = option(
         50,
         _METHOD,
         "Iterations at the first scale; those between go evenly from one to the other.",
         low=1,
         high=1_000_000,
+        live=True,
     )
     optimizer: Literal["lbfgs", "adam"] = option("lbfgs", _METHOD, "What moves the pixels.")
     history: int = option(20, _METHOD, "Steps that L-BFGS remembers.", low=1, high=1000)
@@ -162,6 +184,7 @@ class Settings:
         "along it. Fades out as strength goes from 0.5 to 1.",
         low=0,
         high=1,
+        live=True,
     )
     grain: float = option(
         0.02,
@@ -170,6 +193,7 @@ class Settings:
         "something for brushwork to grow from where the photograph is smooth.",
         low=0,
         high=0.5,
+        live=True,
     )
     learning_rate: float = option(0.02, _METHOD, "Step of Adam, in pixel values from 0 to 1.", low=1e-6, high=1)
     averaging: float = option(
@@ -183,6 +207,7 @@ class Settings:
         unit="levels of 255",
         low=0,
         high=255,
+        live=True,
     )
     device: str = option(
         "auto",
@@ -226,6 +251,24 @@ class Settings:
         """The same settings but for `changes`, checked again."""
         return type(self).from_mapping(self.to_mapping() | changes)
 
+    def replace_live(self, **changes: Any) -> Self:
+        """The same as `replace`, of a picture that is being painted.
+
+        Raises:
+            SettingsError: as `replace`, or a setting would change that cannot any more.
+        """
+        settings = self.replace(**changes)
+        for name in settings.differences(self):
+            if not OPTIONS[name][1].live:
+                live = ", ".join(name for name, (_, option) in OPTIONS.items() if option.live)
+                raise SettingsError(name, f"it cannot change while a picture is painted; what can is {live}")
+        return settings
+
+    def differences(self, other: Settings) -> dict[str, Any]:
+        """The settings that differ from the other's, with their values here."""
+        theirs = other.to_mapping()
+        return {name: value for name, value in self.to_mapping().items() if value != theirs[name]}
+
     def to_mapping(self) -> dict[str, Any]:
         """Names and values, of types that TOML and JSON can hold."""
         return {name: _plain_value(getattr(self, name)) for name in OPTIONS}
@@ -246,8 +289,7 @@ class Settings:
 
     def changed(self) -> dict[str, Any]:
         """The settings that differ from the defaults."""
-        default = Settings().to_mapping()
-        return {name: value for name, value in self.to_mapping().items() if value != default[name]}
+        return self.differences(Settings())
 
 
 def _plain_value(value: Any) -> Any:

@@ -1,0 +1,152 @@
+"""Owns what is to be painted: the pictures and settings asked for, and what follows from them at each size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from impasto import color, devices
+from impasto.backbones import Backbone, architecture
+from impasto.guidance import Guidance
+from impasto.images import Image, fit, resize
+from impasto.objective import Objective
+from impasto.pastiche import Input, Recipe
+from impasto.pyramid import Scale, pyramid
+from impasto.settings import Settings
+from impasto.starts import enlarged, first_picture
+from impasto.targets import layer_weights, objective_at, shares_of, strengths_of
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The pictures that go in.
+
+    Attributes:
+        content: the photograph.
+        styles: one painting, or several.
+        init: the picture to start from, if it is one of its own.
+        guidance: regions with styles of their own, and where content counts more.
+    """
+
+    content: Image
+    styles: Sequence[Image]
+    init: Image | None = None
+    guidance: Guidance | None = None
+
+    def recipe(self, settings: Settings) -> Recipe:
+        """The note on a painting made from them."""
+        guidance = self.guidance
+        return Recipe(
+            settings=settings,
+            content=Input.of(self.content),
+            styles=tuple(map(Input.of, self.styles)),
+            init=Input.of(self.init) if self.init else None,
+            masks=tuple(map(Input.of, guidance.content_masks)) if guidance else (),
+            style_masks=tuple(map(Input.of, guidance.style_masks)) if guidance else (),
+            content_map=Input.of(guidance.content_map) if guidance and guidance.content_map else None,
+        )
+
+    def check(self, settings: Settings) -> None:
+        """Refuse settings that do not go with them.
+
+        Raises:
+            SettingsError: a layer does not exist, or there are not as many shares as paintings or strengths as regions.
+        """
+        layer_weights(settings, architecture(settings.backbone))
+        shares_of(settings, len(self.styles))
+        strengths_of(settings, len(self.guidance.guides) if self.guidance else 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Commission:
+    """Pictures, and the settings they are to be painted by from now on.
+
+    Args:
+        pictures: what goes in.
+        settings: those in force.
+        device: where to compute.
+        first: the settings at the beginning, which decide the sizes to paint at.
+
+    Raises:
+        SettingsError: as `Pictures.check`.
+    """
+
+    pictures: Pictures
+    settings: Settings
+    device: torch.device
+    first: Settings
+
+    def __post_init__(self) -> None:
+        self.pictures.check(self.settings)
+        # What is wrong with the network is to be known now, and not when painting has begun.
+        assert self.backbone
+
+    @property
+    def final_size(self) -> tuple[int, int]:
+        """(height, width) of the pastiche."""
+        return fit(self.pictures.content.size, self.settings.size)
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The network, as deep as is needed."""
+        settings = self.settings
+        network = architecture(settings.backbone)
+        content_weights, style_weights = layer_weights(settings, network)
+        dtype = devices.precision(settings.precision, self.device)
+        layers = {**content_weights, **style_weights}
+        built = network.build(layers, pooling=settings.pooling, padding=settings.padding, dtype=dtype)
+        return built.to(self.device)
+
+    @cached_property
+    def scales(self) -> Sequence[Scale]:
+        """The sizes to paint at, coarse to fine, and for how long."""
+        lengths = {name: getattr(self.settings, name) for name in ("iterations", "coarse_iterations")}
+        return pyramid(
+            self.pictures.content.size, self.first.replace(**lengths), min_side=self.backbone.architecture.min_side
+        )
+
+    def objective(self, size: tuple[int, int]) -> Objective:
+        """What a picture of that (height, width) is to be like."""
+        return objective_at(
+            self.backbone, self._photograph(size), self._colored[1], self.settings, self.pictures.guidance
+        )
+
+    def first_picture(self, size: tuple[int, int], chance: torch.Generator) -> Tensor:
+        """What to start from."""
+        return first_picture(self._photograph(size), self._colored[1], self.pictures.init, self.settings.init, chance)
+
+    def enlarged(self, picture: Tensor, size: tuple[int, int], chance: torch.Generator) -> Tensor:
+        """A picture at another (height, width), with the fine detail that it lacks there."""
+        return enlarged(picture, self._photograph(size), self.settings, chance)
+
+    def finished(self, picture: Tensor) -> Tensor:
+        """The picture as it is shown: with the colours that it is to have, and the background that is to be kept."""
+        picture = self._colored[2](picture)
+        guidance = self.pictures.guidance
+        if guidance is None or self.settings.background == "paint":
+            return picture
+        size = (picture.shape[-2], picture.shape[-1])
+        return torch.lerp(picture, resize(self.pictures.content.pixels, size), guidance.cover(size)[1])
+
+    def _photograph(self, size: tuple[int, int]) -> Tensor:
+        return resize(self._colored[0].pixels, size).to(self.device)
+
+    @cached_property
+    def _colored(self) -> tuple[Image, Sequence[Image], Callable[[Tensor], Tensor]]:
+        """The pictures to paint from, and what brings the photograph's colours back, as `keep_color` says."""
+        content, styles, settings = self.pictures.content, self.pictures.styles, self.settings
+
+        def keep(picture: Tensor) -> Tensor:
+            return color.kept(picture, content.pixels, settings.keep_color, settings.keep_color_amount)
+
+        if settings.keep_color == "none" or settings.keep_color_when == "after":
+            return content, styles, keep
+        if settings.keep_color == "luminance":
+            # Nothing but lightness is painted; the colours are put back under it.
+            grays = [replace(style, pixels=color.gray_like(style.pixels, content.pixels)) for style in styles]
+            return replace(content, pixels=color.gray(content.pixels)), grays, keep
+        return content, [replace(style, pixels=keep(style.pixels)) for style in styles], lambda picture: picture
