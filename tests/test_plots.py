@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import itertools
 import math
@@ -92,6 +93,16 @@ def test_the_losses_are_those_of_the_trace() -> None:
     low, high = axes.get_ylim()
     assert low < 0.2
     assert high > 3.0
+
+
+def test_a_change_of_settings_is_marked_and_parts_the_lines() -> None:
+    trace = [dataclasses.replace(point, changed=("strength",) * (i == 7)) for i, point in enumerate(painted().trace)]
+    axes = losses(plots.figure(plain(RED), [plain(GREEN)], painted(trace=trace)))
+    marks = [line.get_xdata()[0] for line in axes.lines if line.get_label().startswith("_")]
+    assert sorted(marks) == [5.5, 7.5, 10.5]
+    total = next(line for line in axes.lines if line.get_label() == "Total")
+    assert (~np.isfinite(total.get_ydata())).sum() == 4
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Total", "Content relu4_2", "Style relu1_1"]
 
 
 def test_the_legend_covers_no_data() -> None:

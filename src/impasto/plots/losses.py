@@ -92,9 +92,15 @@ def draw_losses(
     # A gap between scales: losses of different sizes are not one curve.
     starts = [index for index, point in enumerate(trace) if index == 0 or point.scale != trace[index - 1].scale]
     runs = [range(a, b) for a, b in zip(starts, [*starts[1:], len(trace)], strict=True)]
+    # And where settings changed.
+    changes = [index for index, point in enumerate(trace) if point.changed]
+    cuts = sorted({*starts, *changes})
+    pieces = [range(a, b) for a, b in zip(cuts, [*cuts[1:], len(trace)], strict=True)]
     for term in [*terms, total]:
         values = [point.terms.get(term.name) if term.name else point.value for point in trace]
-        _draw_line(axes, term, values, runs, width=1.8 if term is total else 1.0)
+        _draw_line(axes, term, values, pieces, width=1.8 if term is total else 1.0)
+    for index in changes:
+        axes.axvline(index + 0.5, color=GRAY, linewidth=0.7, linestyle=(0, (2, 2)), zorder=0)
     last = max(len(trace), 2)
     axes.set_xlim(0.5, last + 0.5)
     _set_loss_range(axes, trace, terms)
