@@ -25,6 +25,7 @@ from impasto.objective import evaluate
 from impasto.pastiche import Change, Recipe
 from impasto.progress import Progress
 from impasto.settings import OPTIONS, Settings
+from impasto.sweeps import painted
 from test_method import picture, root_mean_square, shallow
 
 Make = Callable[[int, int], Image]
@@ -383,3 +384,10 @@ def test_a_strangers_changes_are_checked(checkpoint, changes):
     record = json.loads(checkpoint.recipe.to_json()) | {"changes": changes}
     with pytest.raises(impasto.ImageReadError, match="not a recipe"):
         Recipe.from_json(json.dumps(record))
+
+
+def test_a_picture_that_was_changed_on_the_way_is_no_cell_of_a_sweep(pair, tmp_path):
+    steps = changed_after(pair, 2, shallow(), strength=0.9)
+    plain, changed = (step.pastiche().save(tmp_path / f"{step.iteration}.png") for step in (steps[1], steps[-1]))
+    assert painted(plain, steps[0].pastiche().recipe)
+    assert not painted(changed, steps[0].pastiche().recipe)

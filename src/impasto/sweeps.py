@@ -115,7 +115,7 @@ def painted(path: Path, recipe: Recipe) -> bool:
     except (ImageReadError, SettingsError):
         return False
     same = (known.settings, known.content, known.styles) == (recipe.settings, recipe.content, recipe.styles)
-    return same and known.versions.get("impasto") == recipe.versions.get("impasto")
+    return same and known.changes == recipe.changes and known.versions.get("impasto") == recipe.versions.get("impasto")
 
 
 def _number(name: str, value: Any) -> Any:
