@@ -140,6 +140,72 @@ def statistics_loss_relative(features: Array, target: Array) -> float:
     return statistics_loss_paper(features, target) / float(size)
 
 
+def cross_gram(finer: Array, coarser: Array) -> Array:
+    """Mean of f_i g_j over the finer positions; every coarser feature stands for a square of them (Yeh et al. 2018)."""
+    factor = finer.shape[1] // coarser.shape[1]
+    enlarged = coarser.repeat(factor, axis=1).repeat(factor, axis=2)
+    return np.mean([np.outer(f, g) for f, g in zip(vectors(finer), vectors(enlarged), strict=True)], axis=0)
+
+
+def cross_gram_loss_paper(finer: Array, coarser: Array, target: Array, deeper: Array) -> float:
+    """1 / (4 N N') Σ (G − A)² between two layers."""
+    G, A = cross_gram(finer, coarser), cross_gram(target, deeper)
+    return float(np.sum((G - A) ** 2)) / (4 * finer.shape[0] * coarser.shape[0])
+
+
+def cross_gram_loss_relative(finer: Array, coarser: Array, target: Array, deeper: Array) -> float:
+    """‖G − A‖² / ‖A‖² (Frobenius)."""
+    G, A = cross_gram(finer, coarser), cross_gram(target, deeper)
+    return float(np.linalg.norm(G - A) ** 2 / np.linalg.norm(A) ** 2)
+
+
+def levels(weights: Array) -> Array:
+    """Where sorted numbers of these weights stand between 0 and 1: in the middle of each one's share."""
+    return (np.cumsum(weights) - weights / 2) / np.sum(weights)
+
+
+def transport_cost(numbers: Array, targets: Array, weights: Array | None = None) -> float:
+    """Mean squared distance of sorted numbers from the quantiles of others at the same ranks."""
+    order = np.argsort(numbers)
+    share = np.ones(len(numbers)) if weights is None else weights[order]
+    wanted = np.interp(levels(share), levels(np.ones(len(targets))), np.sort(targets))
+    return float(np.average((numbers[order] - wanted) ** 2, weights=share))
+
+
+def sliced_wasserstein_loss_paper(features: Array, target: Array, directions: Array) -> float:
+    """Heitz et al. 2021, equations 6 and 7, with given directions."""
+    F, S = np.array(vectors(features)), np.array(vectors(target))
+    return float(np.mean([transport_cost(F @ direction, S @ direction) for direction in directions.T]))
+
+
+def sliced_wasserstein_loss_relative(features: Array, target: Array, directions: Array) -> float:
+    """The same as a share of the target's mean squares; orthonormal directions have all of them."""
+    size = np.mean([np.sum(f**2) for f in vectors(target)])
+    return sliced_wasserstein_loss_paper(features, target, directions) * directions.shape[1] / float(size)
+
+
+def histogram_loss_paper(features: Array, target: Array) -> float:
+    """Risser et al. 2017, equation 9: Σ (O − R(O))², the histograms matched without bins."""
+    positions = features.shape[1] * features.shape[2]
+    return positions * sum(transport_cost(f.ravel(), s.ravel()) for f, s in zip(features, target, strict=True))
+
+
+def histogram_loss_relative(features: Array, target: Array) -> float:
+    """The same as a share of the target's sum of squares, both per position."""
+    size = np.mean([np.sum(f**2) for f in vectors(target)])
+    return histogram_loss_paper(features, target) / (features.shape[1] * features.shape[2]) / float(size)
+
+
+def nearest_neighbor_loss(features: Array, target: Array, weights: Array | None = None, short: float = 0.01) -> float:
+    """Kolkin et al. 2022: mean cosine distance of centred features to the nearest, lengths as √(‖f‖² + ε²)."""
+    F, S = np.array(vectors(features)), np.array(vectors(target))
+    share = np.ones(len(F)) if weights is None else weights
+    F, S = F - np.average(F, axis=0, weights=share), S - S.mean(axis=0)
+    epsilon = short * np.sqrt(np.mean(np.sum(S**2, axis=1)))
+    costs = [min(1 - f @ s / np.sqrt(f @ f + epsilon**2) / np.linalg.norm(s) for s in S) for f in F]
+    return float(np.average(costs, weights=share))
+
+
 def total_variation(image: Array) -> float:
     """Mean of the squared differences between all pairs of neighbours, down and across."""
     channels, height, width = image.shape

@@ -125,6 +125,14 @@ def test_memory_depends_on_what_is_kept() -> None:
     assert bytes_a_pixel(style_layers="relu5_4") > bytes_a_pixel(style_layers="relu5_1")
 
 
+@pytest.mark.parametrize("name", ["sliced_wasserstein", "histogram", "nearest"])
+def test_losses_that_sort_or_match_keep_a_gradient_of_each_layer(name: str) -> None:
+    layers = {"content_layers": "relu1_1", "style_layers": "relu1_1"}
+    more = bytes_a_pixel(**layers, style_loss=name) - bytes_a_pixel(**layers)
+    # 64 maps: the gradient that is kept, and both in float32 while it is found.
+    assert more == pytest.approx(4 * 64 * 3)
+
+
 def test_a_large_photograph_counts_as_it_is_read() -> None:
     settings = Settings(size=256)
     small, large = (planning.peak_bytes(size, settings) for size in ((300, 400), (3000, 4000)))

@@ -1,28 +1,22 @@
 """Owns what is minimised: the weighted losses of an image against its targets, and their gradient.
 
-It knows nothing of optimisers, files or how an image came about. Its style terms depend on features only through
-Moments, so whoever can sum Moments (over tiles, over machines) can evaluate it.
+It knows nothing of optimisers, files or how an image came about. Where the style loss is additive, its style terms
+depend on features only through sums, so whoever can add (over tiles, over machines) can evaluate it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from impasto.backbones import Backbone
-from impasto.losses import (
-    STYLE_LOSSES,
-    Normalization,
-    StyleLoss,
-    content_loss,
-    range_loss,
-    total_variation_loss,
-)
-from impasto.representations import Moments
+from impasto.losses import GRAM, Normalization, StyleLoss, content_loss, range_loss, total_variation_loss
+from impasto.losses.style import layers_of
 
 
 @dataclass(frozen=True)
@@ -58,19 +52,15 @@ class Region:
     """A part of the image and the style it is to have; without `where`, the whole of it.
 
     Attributes:
-        style: target Moments by layer.
+        style: the targets of the style loss, by term: Moments by layer, unless the loss is another than Gatys'.
         where: how much each position of a layer belongs to the region, 0 to 1, (height, width), by layer; layers that
             are missing belong to it everywhere.
         share: factor on the region's style terms.
     """
 
-    style: Mapping[str, Moments]
+    style: Mapping[str, Any]
     where: Mapping[str, Float[Tensor, "_ _"]] = field(default_factory=dict)
     share: float = 1.0
-
-    def moments(self, features: Mapping[str, Tensor]) -> dict[str, Moments]:
-        """Moments of the region, by layer, of the features of the whole image."""
-        return {layer: Moments.of(features[layer], self.where.get(layer)) for layer in self.style}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +73,10 @@ class Objective:
         regions: the parts of the image and the style of each; without masks there is one, the whole image.
         content_where: how much each position of a layer counts for content, (height, width), by layer; all count
             alike in layers that are missing.
-        content_weights, style_weights: weight of each layer's term, all factors included.
+        content_weights, style_weights: weight of each term, all factors included.
         tv_weight, range_weight: weights of the two terms on the pixels themselves.
         normalization: how losses are divided, see `losses`.
-        style_loss: name of the loss that compares Moments, see `losses.STYLE_LOSSES`.
+        style_loss: what is seen of the style, and how it is compared.
         layers: all layers that content and style ask for.
     """
 
@@ -99,18 +89,18 @@ class Objective:
     tv_weight: float = 0.0
     range_weight: float = 0.0
     normalization: Normalization = "relative"
-    style_loss: StyleLoss = "gram"
+    style_loss: StyleLoss[Any, Any] = GRAM
     layers: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        style_layers = {layer for region in self.regions for layer in region.style}
+        style_layers = {layer for region in self.regions for term in region.style for layer in layers_of(term)}
         object.__setattr__(self, "layers", frozenset(self.content) | style_layers)
 
     def terms(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
         """The weighted loss terms at `image`, by name; their sum is the total loss."""
         features = self.backbone(image, self.layers)
         found = self.content_terms(features)
-        found |= self.style_terms([region.moments(features) for region in self.regions])
+        found |= self.style_terms([self.seen(region, features) for region in self.regions])
         return found | self.image_terms(image)
 
     def content_terms(self, features: Mapping[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
@@ -121,15 +111,19 @@ class Objective:
             for layer, target in self.content.items()
         }
 
-    def style_terms(self, moments: Sequence[Mapping[str, Moments]]) -> dict[str, Float[Tensor, ""]]:
-        """Style terms of the whole image's Moments, those of each region by layer; a layer's regions are one term."""
-        compare = STYLE_LOSSES[self.style_loss]
+    def seen(self, region: Region, features: Mapping[str, Tensor]) -> dict[str, Any]:
+        """What the style loss sees of a region, by term, in the features of the whole image."""
+        return {term: self.style_loss.seen(term, features, region.where) for term in region.style}
+
+    def style_terms(self, seen: Sequence[Mapping[str, Any]]) -> dict[str, Float[Tensor, ""]]:
+        """Style terms of what is seen of the whole image, region by region; a term's regions are added up."""
         found: dict[str, Tensor] = {}
-        for region, its in zip(self.regions, moments, strict=True):
-            for layer, target in region.style.items():
-                term = self.style_weights[layer] * region.share * compare(its[layer], target, self.normalization)
-                name = f"style {layer}"
-                found[name] = found[name] + term if name in found else term
+        for region, its in zip(self.regions, seen, strict=True):
+            for term, target in region.style.items():
+                loss = self.style_loss.compare(its[term], target, self.normalization)
+                weighted = self.style_weights[term] * region.share * loss
+                name = f"style {term}"
+                found[name] = found[name] + weighted if name in found else weighted
         return found
 
     def image_terms(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:

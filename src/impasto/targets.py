@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +13,9 @@ from impasto.backbones import Architecture, Backbone
 from impasto.errors import SettingsError
 from impasto.guidance import Guidance, at_layer, inside, resized
 from impasto.images import Image, of_area, resize
+from impasto.losses import STYLE_LOSSES, StyleLoss
+from impasto.losses.style import layers_of
 from impasto.objective import Objective, Region
-from impasto.representations import Moments, blend
 from impasto.settings import Settings
 
 # Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
@@ -42,9 +44,12 @@ def objective_at(
     content_weights, style_weights = layer_weights(settings, backbone.architecture)
     if settings.content_weight == 0:
         content_weights = {}
+    # What is drawn at random is drawn once a scale: L-BFGS needs the same loss in every iteration.
+    loss = STYLE_LOSSES[settings.style_loss]((settings.seed, *_size(photograph)))
+    terms = loss.weights(style_weights)
     with torch.no_grad():
         content = backbone(photograph, content_weights)
-        parts = _parts(backbone, photograph, styles, settings, guidance)
+        parts = _parts(backbone, photograph, styles, settings, guidance, loss, list(terms))
     everywhere = parts[0].plane is None
     return Objective(
         backbone=backbone,
@@ -54,11 +59,13 @@ def objective_at(
         content_weights=_shared(
             content_weights, settings.content_weight * (balance(settings.strength)[0] if everywhere else 1.0)
         ),
-        style_weights=_shared(style_weights, settings.style_weight),
+        style_weights=_shared(
+            terms, settings.style_weight * (loss.factor if settings.normalization == "relative" else 1.0)
+        ),
         tv_weight=settings.tv_weight,
         range_weight=_RANGE_WEIGHT if settings.normalization == "relative" else 0.0,
         normalization=settings.normalization,
-        style_loss=settings.style_loss,
+        style_loss=loss,
     )
 
 
@@ -67,29 +74,34 @@ class _Part:
     """A part of the picture: where it is (None: everywhere), its style (empty: none), and how strong that is."""
 
     plane: Tensor | None
-    style: Mapping[str, Moments]
+    style: Mapping[str, Any]
     strength: float
 
 
 def _parts(
-    backbone: Backbone, photograph: Tensor, styles: Sequence[Image], settings: Settings, guidance: Guidance | None
+    backbone: Backbone,
+    photograph: Tensor,
+    styles: Sequence[Image],
+    settings: Settings,
+    guidance: Guidance | None,
+    loss: StyleLoss[Any, Any],
+    terms: Sequence[str],
 ) -> list[_Part]:
     """The regions and the background, or the whole picture."""
-    size = (photograph.shape[-2], photograph.shape[-1])
-    _, layers = layer_weights(settings, backbone.architecture)
+    size = _size(photograph)
+    layers = {layer for term in terms for layer in layers_of(term)}
     shares = shares_of(settings, len(styles))
     least = backbone.architecture.min_side
     paintings = [painting_at(style, size, settings.style_scale, least=least).to(photograph.device) for style in styles]
     features = [backbone(painting, layers) for painting in paintings]
 
-    def style(which: Sequence[int], mask: Tensor | None) -> dict[str, Moments]:
-        where = [None if mask is None else resized(mask, _size(paintings[i])).to(photograph.device) for i in which]
+    def style(which: Sequence[int], mask: Tensor | None) -> dict[str, Any]:
+        where = [{} if mask is None else _inside(mask, paintings[i], layers, backbone) for i in which]
         return {
-            layer: blend(
-                (shares[i], Moments.of(features[i][layer], None if w is None else inside(w, backbone.layers[layer])))
-                for i, w in zip(which, where, strict=True)
+            term: loss.blended(
+                [(shares[i], loss.target(term, features[i], w)) for i, w in zip(which, where, strict=True)]
             )
-            for layer in layers
+            for term in terms
         }
 
     every = range(len(styles))
@@ -108,11 +120,18 @@ def _parts(
     return parts
 
 
+def _inside(mask: Tensor, painting: Tensor, layers: Iterable[str], backbone: Backbone) -> dict[str, Tensor]:
+    """How much each position of a painting counts in the region of a mask, by layer."""
+    plane = resized(mask, _size(painting)).to(painting.device)
+    return {layer: inside(plane, backbone.layers[layer]) for layer in layers}
+
+
 def _region(part: _Part, backbone: Backbone) -> Region:
     """The part as the objective has it: its style counts by its share of the picture."""
     if part.plane is None:
         return Region(style=part.style, share=balance(part.strength)[1])
-    where = {layer: at_layer(part.plane, backbone.layers[layer]) for layer in part.style}
+    layers = {layer for term in part.style for layer in layers_of(term)}
+    where = {layer: at_layer(part.plane, backbone.layers[layer]) for layer in layers}
     return Region(style=part.style, where=where, share=float(part.plane.mean()))
 
 
@@ -191,7 +210,7 @@ def _canonical(weights: Mapping[str, float], setting: str, architecture: Archite
         if layer in found:
             raise SettingsError(setting, f"{name} is {layer}, which is named already; name each layer once")
         found[layer] = weight
-    return {layer: weight for layer, weight in found.items() if weight}
+    return {layer: found[layer] for layer in architecture.layers if found.get(layer)}
 
 
 def _shared(weights: Mapping[str, float], total: float) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from impasto import devices
 from impasto.backbones import VGG19
+from impasto.losses import STYLE_LOSSES
 from impasto.planning.arithmetic import layers_of, network
 from impasto.pyramid import pyramid
 from impasto.settings import Settings
@@ -13,6 +14,8 @@ from impasto.settings import Settings
 _FLOAT = 4  # bytes of a float32
 _INDEX = 8  # bytes of the place of a maximum, which max pooling keeps for its gradient
 _PICTURE = 3 * _FLOAT  # bytes a pixel of a picture
+# What sorting and matching hold at once, for some directions or positions; and the painting's quantiles or vectors.
+_IN_CHUNKS = 80 * 2**20
 _KERNEL = 9  # taps of a 3×3 convolution
 
 # What Python, torch and Impasto hold before there is a picture: resident memory measured on Linux with the CPU build.
@@ -53,7 +56,15 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
         + pixels * sum(_feature_bytes(layer, width) for layer in content)
     )
     with_gradient = _gradient_pass_bytes(content, style, settings, width)
-    return round(_BASELINE + held + max(pixels * with_gradient, painting * _pass_bytes(style, width)))
+    without = _pass_bytes(style, width)
+    if not STYLE_LOSSES[settings.style_loss]((0,)).additive:
+        # Beside every layer's features their gradient, which is found with the value; of one layer at a time both are
+        # float32.
+        at_once = 2 * max((_feature_bytes(layer, _FLOAT) for layer in style), default=0.0)
+        with_gradient += at_once + sum(_feature_bytes(layer, width) for layer in style)
+        without += at_once
+        held += _IN_CHUNKS
+    return round(_BASELINE + held + max(pixels * with_gradient, painting * without))
 
 
 def _feature_bytes(name: str, width: int) -> float:

@@ -69,11 +69,15 @@ class Settings:
         "Layers whose Gram matrices hold the style, with weights: relu1_1=1,relu2_1=0.5.",
         live=True,
     )
-    style_loss: Literal["gram", "wasserstein", "statistics"] = option(
+    style_loss: Literal[
+        "gram", "cross_gram", "wasserstein", "sliced_wasserstein", "statistics", "histogram", "nearest"
+    ] = option(
         "gram",
         _LOOK,
-        "What of the features is compared: Gram matrices, as Gatys et al.; means and covariances by their Wasserstein "
-        "distance, which repaints more freely; or means and standard deviations only, which is looser.",
+        "What of the features is compared: Gram matrices, as Gatys et al.; those of each layer with the next; means "
+        "and covariances by their Wasserstein distance; whole distributions, sliced along random directions; means and "
+        "standard deviations only; Gram matrices and each channel's histogram; or each feature with the painting's "
+        "nearest.",
         live=True,
     )
     blend: Shares = option(
@@ -226,6 +230,10 @@ class Settings:
     def __post_init__(self) -> None:
         for name, (kind, known) in OPTIONS.items():
             object.__setattr__(self, name, checked(name, getattr(self, name), kind, known))
+        if self.style_loss == "cross_gram" and sum(map(bool, self.style_layers.values())) < 2:
+            raise SettingsError(
+                "style_layers", "style_loss cross_gram compares each layer with the next; give at least two a weight"
+            )
         if not self.content_weight and not self.style_weight:
             raise SettingsError(
                 "style_weight", "it and content_weight are both 0, so there is nothing to paint; raise one of them"

@@ -1,20 +1,23 @@
-"""Owns what a picture is compared by: content features, and style as the additive Moments of a layer.
+"""Owns Moments: the additive sufficient statistics of a layer's features, or of two layers'.
 
-Moments are the sufficient statistics of a layer's features: how many positions there were, the sum of the feature
-vectors and the sum of their outer products. The Gram matrix, the mean and the covariance are functions of them, and
-because they add, the Moments of a whole are the sum of the Moments of its tiles, regions, devices or machines.
+They are the number of positions, the sum of the feature vectors and the sum of their outer products. The Gram matrix,
+the mean and the covariance are functions of them, and because they add, the Moments of a whole are the sum of the
+Moments of its tiles, regions, devices or machines. So do CrossMoments, of two layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from impasto.representations.rows import normalized, rows_of
 
 # Bytes of a number that sums can be trusted to.
 _EXACT_BYTES = 4
@@ -44,8 +47,7 @@ class Moments:
 
         Features of half the precision are summed in float32.
         """
-        # Channels last, the feature vectors are the rows of a matrix without a copy.
-        rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+        rows = rows_of(features)
         exact = torch.promote_types(rows.dtype, torch.float32)
         if weight is None:
             count = torch.tensor(float(rows.shape[0]), dtype=exact, device=rows.device)
@@ -88,9 +90,22 @@ class Moments:
     @cached_property
     def covariance_root(self) -> Float[Tensor, "c c"]:
         """The symmetric root of the covariance; computed once, for a target is asked for it in every iteration."""
-        values, vectors = torch.linalg.eigh(self.covariance)
+        values, vectors = eigen(self.covariance)
         root: Tensor = (vectors * values.clamp_min(0.0).sqrt()) @ vectors.T
         return root
+
+
+def eigen(matrix: Float[Tensor, "c c"]) -> tuple[Float[Tensor, " c"], Float[Tensor, "c c"]]:
+    """Eigenvalues and eigenvectors of a symmetric matrix, also where float32 finds none.
+
+    It gives up on some covariances of far fewer positions than channels, whose eigenvalues are nearly all 0.
+    """
+    try:
+        values, vectors = torch.linalg.eigh(matrix)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        # On the CPU, for not every device has float64.
+        values, vectors = (part.to(matrix) for part in torch.linalg.eigh(matrix.cpu().double()))
+    return values, vectors
 
 
 def _outer_products(rows: Float[Tensor, "m c"]) -> Float[Tensor, "c c"]:
@@ -127,10 +142,68 @@ def blend(moments: Iterable[tuple[float, Moments]]) -> Moments:
         moments: pairs (weight, Moments); weights are non-negative, and are divided by their sum.
     """
     pairs = list(moments)
-    total = sum(weight for weight, _ in pairs)
-    shares = [(weight / total, m) for weight, m in pairs]
+    shares = [(share, m) for share, (_, m) in zip(normalized(pairs), pairs, strict=True)]
     return Moments(
         count=torch.ones_like(pairs[0][1].count),
         sum=torch.stack([share * m.mean for share, m in shares]).sum(0),
         outer=torch.stack([share * m.gram for share, m in shares]).sum(0),
     )
+
+
+@dataclass(frozen=True)
+class CrossMoments:
+    """Additive sufficient statistics of the features of two layers that see the same picture.
+
+    Attributes:
+        count: number of positions of the coarser layer, or the sum of their weights; a scalar.
+        outer: Σ f gᵀ, the sum of the outer products of their feature vectors, shape (channels, other channels).
+    """
+
+    count: Float[Tensor, ""]
+    outer: Float[Tensor, "c d"]
+
+    @classmethod
+    def of(
+        cls, finer: Float[Tensor, "1 c _ _"], coarser: Float[Tensor, "1 d h w"], weight: Float[Tensor, "h w"] | None
+    ) -> CrossMoments:
+        """CrossMoments of two layers' features, the finer ones averaged over the positions of the coarser.
+
+        Each position of the coarser layer counts `weight` times (once, without a weight). Products are summed in
+        float32 at least.
+        """
+        size = (coarser.shape[-2], coarser.shape[-1])
+        pooled: Tensor = finer if finer.shape[-2:] == size else F.adaptive_avg_pool2d(finer, size)
+        ours, theirs = rows_of(pooled), rows_of(coarser)
+        exact = torch.promote_types(ours.dtype, torch.float32)
+        if weight is None:
+            count = torch.tensor(float(ours.shape[0]), dtype=exact, device=ours.device)
+        else:
+            flat = weight.reshape(-1, 1).to(ours.device, exact)
+            count = flat.sum()
+            ours = (ours * flat).to(theirs.dtype)
+        return cls(count, _products(ours, theirs))
+
+    def __add__(self, other: CrossMoments) -> CrossMoments:
+        return CrossMoments(self.count + other.count, self.outer + other.outer)
+
+    @property
+    def gram(self) -> Float[Tensor, "c d"]:
+        """Gram matrix between the layers, divided by the number of positions."""
+        return self.outer / self.count
+
+
+def blend_cross(moments: Sequence[tuple[float, CrossMoments]]) -> CrossMoments:
+    """Weighted mean of several styles' CrossMoments, as `blend` has it."""
+    shares = normalized(moments)
+    outer = torch.stack([share * m.gram for share, (_, m) in zip(shares, moments, strict=True)]).sum(0)
+    return CrossMoments(count=torch.ones_like(moments[0][1].count), outer=outer)
+
+
+def _products(ours: Float[Tensor, "m c"], theirs: Float[Tensor, "m d"]) -> Float[Tensor, "c d"]:
+    """Σ f gᵀ over the rows of two matrices, at least in float32; half precision goes by short sums, as above."""
+    if ours.dtype.itemsize >= _EXACT_BYTES:
+        return ours.T @ theirs
+    count = len(ours) // _CHUNK * _CHUNK
+    chunks = (rows[:count].view(-1, _CHUNK, rows.shape[1]) for rows in (ours.contiguous(), theirs.contiguous()))
+    whole = torch.bmm(next(chunks).mT, next(chunks)).sum(0, dtype=torch.float32)
+    return whole + (ours[count:].T @ theirs[count:]).float()
