@@ -102,6 +102,51 @@ def content_loss_relative(features: Array, target: Array) -> float:
     return float(np.sum((features - target) ** 2) / np.sum(target**2))
 
 
+def self_similarity(features: Array, short: float = 0.01) -> Array:
+    """Cosine distances of all positions, each column divided by its sum; lengths as √(‖f‖² + ε²)."""
+    F = np.array(vectors(features))
+    epsilon = short * np.sqrt(np.mean(np.sum(F**2, axis=1)))
+    F = F / np.sqrt(np.sum(F**2, axis=1, keepdims=True) + epsilon**2)
+    distances = 1 - F @ F.T
+    np.fill_diagonal(distances, 0.0)
+    return distances / distances.sum(axis=0, keepdims=True)
+
+
+def self_similarity_loss_paper(features: Array, target: Array) -> float:
+    """Kolkin et al. 2019, equation 8: 1 / n² Σ |D − E|."""
+    return float(np.mean(np.abs(self_similarity(features) - self_similarity(target))))
+
+
+def self_similarity_loss_relative(features: Array, target: Array) -> float:
+    """Σ |D − E| / Σ E."""
+    E = self_similarity(target)
+    return float(np.sum(np.abs(self_similarity(features) - E)) / np.sum(E))
+
+
+def laplacian(image: Array, pooling: int) -> Array:
+    """Li et al. 2017: ∇² of the sum of the channels, of squares of pixels averaged; borders go on beyond themselves."""
+    _, height, width = image.shape
+    gray = image.sum(axis=0).reshape(height // pooling, pooling, width // pooling, pooling).mean(axis=(1, 3))
+    rows, columns = gray.shape
+    out = np.empty_like(gray)
+    for r in range(rows):
+        for c in range(columns):
+            near = [gray[max(r - 1, 0), c], gray[min(r + 1, rows - 1), c], gray[r, max(c - 1, 0)]]
+            out[r, c] = 4 * gray[r, c] - sum(near) - gray[r, min(c + 1, columns - 1)]
+    return out
+
+
+def laplacian_loss_paper(image: Array, target: Array, pooling: int) -> float:
+    """Σ (D(x) − D(c))²."""
+    return float(np.sum((laplacian(image, pooling) - laplacian(target, pooling)) ** 2))
+
+
+def laplacian_loss_relative(image: Array, target: Array, pooling: int) -> float:
+    """The same as a share of Σ D(c)², each edge being at least 0.01."""
+    D = laplacian(target, pooling)
+    return laplacian_loss_paper(image, target, pooling) / float(np.sum(D**2 + 0.01**2))
+
+
 def gram_loss_paper(features: Array, target: Array) -> float:
     """Gatys et al. 2016, equations 3 and 4, for pictures of one size: G = F Fᵀ, 1 / (4 N² M²) Σ (G − A)²."""
     channels, positions = features.shape[0], features.shape[1] * features.shape[2]

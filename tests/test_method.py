@@ -431,6 +431,7 @@ GOLDEN_SETTINGS = {
     "style_weight": 5.0,
     "tv_weight": 0.1,
     "content_layers": {"relu3_2": 1.0, "relu4_2": 1.0},
+    "content_loss": "squared_error",
     "style_layers": {"relu1_1": 4.0, "relu2_1": 2.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0},
     "style_loss": "gram",
     "blend": [],

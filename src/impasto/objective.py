@@ -15,7 +15,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from impasto.backbones import Backbone
-from impasto.losses import GRAM, Normalization, StyleLoss, content_loss, range_loss, total_variation_loss
+from impasto.losses import (
+    GRAM,
+    SQUARED_ERROR,
+    ContentLoss,
+    Normalization,
+    Outlines,
+    StyleLoss,
+    laplacian_loss,
+    range_loss,
+    total_variation_loss,
+)
 from impasto.losses.style import layers_of
 
 
@@ -69,7 +79,7 @@ class Objective:
 
     Attributes:
         backbone: the network that sees the images.
-        content: target features by layer.
+        content: the targets of the content loss, by layer: features, unless the loss is another than Gatys'.
         regions: the parts of the image and the style of each; without masks there is one, the whole image.
         content_where: how much each position of a layer counts for content, (height, width), by layer; all count
             alike in layers that are missing.
@@ -77,6 +87,8 @@ class Objective:
         tv_weight, range_weight: weights of the two terms on the pixels themselves.
         normalization: how losses are divided, see `losses`.
         style_loss: what is seen of the style, and how it is compared.
+        content_loss: how content is compared.
+        outlines: the photograph's edges, where they are kept beside its features.
         layers: all layers that content and style ask for.
     """
 
@@ -90,6 +102,8 @@ class Objective:
     range_weight: float = 0.0
     normalization: Normalization = "relative"
     style_loss: StyleLoss[Any, Any] = GRAM
+    content_loss: ContentLoss = SQUARED_ERROR
+    outlines: Sequence[Outlines] = ()
     layers: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,7 +121,7 @@ class Objective:
         """Content terms of the features at their layers: sums over positions, once per layer."""
         return {
             f"content {layer}": self.content_weights[layer]
-            * content_loss(features[layer], target, self.normalization, self.content_where.get(layer))
+            * self.content_loss.compare(features[layer], target, self.normalization, self.content_where.get(layer))
             for layer, target in self.content.items()
         }
 
@@ -129,6 +143,9 @@ class Objective:
     def image_terms(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
         """Terms on the pixels themselves."""
         found: dict[str, Tensor] = {}
+        for edges in self.outlines:
+            loss = laplacian_loss(image, edges.target, edges.pooling, self.normalization, edges.where)
+            found[f"content laplacian {edges.pooling}"] = edges.weight * loss
         if self.tv_weight:
             found["tv"] = self.tv_weight * total_variation_loss(image)
         if self.range_weight:

@@ -13,7 +13,8 @@ from impasto.backbones import Architecture, Backbone
 from impasto.errors import SettingsError
 from impasto.guidance import Guidance, at_layer, inside, resized
 from impasto.images import Image, of_area, resize
-from impasto.losses import STYLE_LOSSES, StyleLoss
+from impasto.losses import CONTENT_LOSSES, STYLE_LOSSES, Outlines, StyleLoss, laplacian
+from impasto.losses.content import POOLINGS
 from impasto.losses.style import layers_of
 from impasto.objective import Objective, Region
 from impasto.settings import Settings
@@ -50,22 +51,30 @@ def objective_at(
     with torch.no_grad():
         content = backbone(photograph, content_weights)
         parts = _parts(backbone, photograph, styles, settings, guidance, loss, list(terms))
-    everywhere = parts[0].plane is None
+    kept = CONTENT_LOSSES[settings.content_loss]
+    counts = _content_counts(parts, photograph, guidance)
+    # Where content counts by place, that has the strength in it.
+    content_weight = settings.content_weight * (balance(settings.strength)[0] if counts is None else 1.0)
+    relative = settings.normalization == "relative"
     return Objective(
         backbone=backbone,
-        content=content,
+        content={layer: kept.target(features) for layer, features in content.items()},
         regions=[_region(part, backbone) for part in parts if part.style],
-        content_where={} if everywhere else _content_where(parts, backbone, content_weights, photograph, guidance),
-        content_weights=_shared(
-            content_weights, settings.content_weight * (balance(settings.strength)[0] if everywhere else 1.0)
-        ),
-        style_weights=_shared(
-            terms, settings.style_weight * (loss.factor if settings.normalization == "relative" else 1.0)
-        ),
+        content_where={}
+        if counts is None
+        else {layer: at_layer(counts, backbone.layers[layer]) for layer in content_weights},
+        content_weights=_shared(content_weights, content_weight * (kept.factor if relative else 1.0)),
+        style_weights=_shared(terms, settings.style_weight * (loss.factor if relative else 1.0)),
         tv_weight=settings.tv_weight,
-        range_weight=_RANGE_WEIGHT if settings.normalization == "relative" else 0.0,
+        range_weight=_RANGE_WEIGHT if relative else 0.0,
         normalization=settings.normalization,
         style_loss=loss,
+        content_loss=kept,
+        outlines=[
+            Outlines(laplacian(photograph, pooling), pooling, content_weight * kept.outlines, counts)
+            for pooling in POOLINGS
+            if content_weight * kept.outlines
+        ],
     )
 
 
@@ -135,18 +144,15 @@ def _region(part: _Part, backbone: Backbone) -> Region:
     return Region(style=part.style, where=where, share=float(part.plane.mean()))
 
 
-def _content_where(
-    parts: Sequence[_Part],
-    backbone: Backbone,
-    layers: Mapping[str, float],
-    photograph: Tensor,
-    guidance: Guidance | None,
-) -> dict[str, Tensor]:
-    """How much each position counts for content: by the strength of the part it lies in, and by the content map."""
-    counts = torch.stack([part.plane * balance(part.strength)[0] for part in parts if part.plane is not None]).sum(0)
-    if guidance is not None:
-        counts = counts * guidance.content_factor(_size(photograph)).to(photograph.device)
-    return {layer: at_layer(counts, backbone.layers[layer]) for layer in layers}
+def _content_counts(parts: Sequence[_Part], photograph: Tensor, guidance: Guidance | None) -> Tensor | None:
+    """How much each pixel counts for content: by the strength of the part it lies in, and by the content map.
+
+    None where there is but one part: all count alike.
+    """
+    planes = [part.plane * balance(part.strength)[0] for part in parts if part.plane is not None]
+    if not planes or guidance is None:
+        return None
+    return torch.stack(planes).sum(0) * guidance.content_factor(_size(photograph)).to(photograph.device)
 
 
 def _size(image: Tensor) -> tuple[int, int]:

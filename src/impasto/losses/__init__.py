@@ -18,7 +18,17 @@ is named.
 | `normalization` | how losses are divided |
 """
 
-from impasto.losses.content import content_loss
+from impasto.losses.content import (
+    CONTENT_LOSSES,
+    SQUARED_ERROR,
+    ContentLoss,
+    Outlines,
+    content_loss,
+    laplacian,
+    laplacian_loss,
+    self_similarity,
+    self_similarity_loss,
+)
 from impasto.losses.moments import cross_gram_loss, gram_loss, statistics_loss, wasserstein_loss
 from impasto.losses.nearest import nearest_neighbor_loss
 from impasto.losses.normalization import Normalization
@@ -27,18 +37,26 @@ from impasto.losses.style import GRAM, STYLE_LOSSES, StyleLoss, StyleLossName
 from impasto.losses.transport import histogram_loss, orthonormal_directions, sliced_wasserstein_loss
 
 __all__ = [
+    "CONTENT_LOSSES",
     "GRAM",
+    "SQUARED_ERROR",
     "STYLE_LOSSES",
+    "ContentLoss",
     "Normalization",
+    "Outlines",
     "StyleLoss",
     "StyleLossName",
     "content_loss",
     "cross_gram_loss",
     "gram_loss",
     "histogram_loss",
+    "laplacian",
+    "laplacian_loss",
     "nearest_neighbor_loss",
     "orthonormal_directions",
     "range_loss",
+    "self_similarity",
+    "self_similarity_loss",
     "sliced_wasserstein_loss",
     "statistics_loss",
     "total_variation_loss",

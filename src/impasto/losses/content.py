@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from impasto.losses.normalization import TINY, Normalization
+from impasto.representations.rows import rows_of
+
+ContentLossName = Literal["squared_error", "self_similarity", "laplacian"]
+
+# Positions between which similarities are measured, at most: a table of them takes 4 MB.
+_MOST_POSITIONS = 1024
+# A feature shorter than about this share of the usual has no direction worth following.
+_SHORT = 0.01
+# Side of the squares that are averaged before edges are looked for.
+POOLINGS = (4, 16)
+# Edges fainter than this, in pixel values, are none: keeps the relative loss of a blank photograph finite.
+_FAINT = 0.01
 
 
 def content_loss(
@@ -29,3 +46,128 @@ def content_loss(
     if normalization == "paper":
         return 0.5 * error.sum()
     return error.mean() / (target.square().mean() + TINY)
+
+
+def self_similarity(features: Float[Tensor, "1 c h w"]) -> Float[Tensor, "n n"]:
+    """Cosine distances between all positions of a layer, each column divided by its sum.
+
+    More than 1024 positions are averaged over a coarser grid of at most so many. Lengths count as √(‖f‖² + ε²), with ε
+    a hundredth of the root mean square length, which keeps the gradient finite where nothing is seen.
+    """
+    exact = features.to(torch.promote_types(features.dtype, torch.float32))
+    rows = rows_of(_coarser(exact))
+    squares = rows.square().sum(1, keepdim=True)
+    directions = rows / (squares + _SHORT**2 * squares.mean() + TINY).sqrt()
+    distances = 1.0 - directions @ directions.T
+    # A position's distance from itself is 0, whatever was added to its length.
+    distances = distances * (1.0 - torch.eye(len(rows), dtype=rows.dtype, device=rows.device))
+    return distances / (distances.sum(0, keepdim=True) + TINY)
+
+
+def self_similarity_loss(
+    features: Float[Tensor, "1 c h w"],
+    target: Float[Tensor, "n n"],
+    normalization: Normalization = "relative",
+    weight: Float[Tensor, "h w"] | None = None,
+) -> Float[Tensor, ""]:
+    """Absolute error between two pictures' self-similarity: what is alike stays alike, whatever it looks like.
+
+    `paper`: 1/n² Σ |D_ij / Σ_i D_ij − E_ij / Σ_i E_ij| of the cosine distances D and E between n positions (Kolkin,
+    Salavon & Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity", CVPR 2019, equation 8).
+    There they are drawn anew in every step, and features of all layers stand side by side; here each layer is by
+    itself, and its positions are averaged over a grid of at most 1024, so that L-BFGS has one and the same loss and
+    every position counts. `relative`: divided by the target's sum, n. With a weight, the pair of positions i and j
+    counts √(w_i w_j) times.
+    """
+    error = (self_similarity(features) - target).abs()
+    if weight is not None:
+        root = _coarser(weight[None, None].to(error)).flatten().sqrt()
+        error = error * torch.outer(root, root)
+    total = error.sum()
+    return total / error.numel() if normalization == "paper" else total / len(error)
+
+
+def laplacian(image: Float[Tensor, "1 3 h w"], pooling: int) -> Float[Tensor, "rows columns"]:
+    """Where edges are, and which way they go: the Laplacian of the channels' sum, over squares of `pooling` pixels."""
+    size = (max(1, image.shape[-2] // pooling), max(1, image.shape[-1] // pooling))
+    means: Tensor = F.adaptive_avg_pool2d(image.sum(1, keepdim=True), size)
+    padded = F.pad(means, (1, 1, 1, 1), mode="replicate")
+    around = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1] + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
+    return (4.0 * means - around)[0, 0]
+
+
+def laplacian_loss(
+    image: Float[Tensor, "1 3 h w"],
+    target: Float[Tensor, "rows columns"],
+    pooling: int,
+    normalization: Normalization = "relative",
+    weight: Float[Tensor, "h w"] | None = None,
+) -> Float[Tensor, ""]:
+    """Squared error between the Laplacians of two pictures: outlines and their detail stay where they are.
+
+    `paper`: Σ (D(x) − D(c))² of the pooled pixels (Li, Xu, Nie & Chua, "Laplacian-Steered Neural Style Transfer", ACM
+    Multimedia 2017, equations 5 to 7; poolings of 4 and 16 as there). It is added to the features' squared error.
+    Beyond the border lie the border's own pixels. `relative`: divided by Σ D(c)², as if no photograph had edges fainter
+    than 0.01. With a weight, each position's error counts that many times.
+    """
+    error = (laplacian(image, pooling) - target).square()
+    if weight is not None:
+        mean: Tensor = F.adaptive_avg_pool2d(weight[None, None].to(error), (error.shape[0], error.shape[1]))
+        error = error * mean[0, 0]
+    if normalization == "paper":
+        return error.sum()
+    return error.mean() / (target.square().mean() + _FAINT**2)
+
+
+def _coarser(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c _ _"]:
+    """Maps of at most 1024 positions."""
+    height, width = maps.shape[-2:]
+    if height * width <= _MOST_POSITIONS:
+        return maps
+    shrink = (_MOST_POSITIONS / (height * width)) ** 0.5
+    pooled: Tensor = F.adaptive_avg_pool2d(maps, (max(1, int(height * shrink)), max(1, int(width * shrink))))
+    return pooled
+
+
+@dataclass(frozen=True)
+class ContentLoss:
+    """What of the photograph's features is kept, and how a pastiche's are compared with it.
+
+    Attributes:
+        target: what is kept of the features.
+        compare: features, target, normalization and weights to the loss.
+        outlines: weight of the Laplacian loss at each pooling, beside that of the features.
+        factor: what the weight is multiplied by where losses are relative.
+    """
+
+    target: Callable[[Tensor], Tensor]
+    compare: Callable[[Tensor, Tensor, Normalization, Tensor | None], Tensor]
+    outlines: float = 0.0
+    factor: float = 1.0
+
+
+SQUARED_ERROR = ContentLoss(lambda features: features, content_loss)
+
+#: The losses by the name of the setting; factors and weights were found by eye, with pictures of strength ½.
+CONTENT_LOSSES: Mapping[ContentLossName, ContentLoss] = {
+    "squared_error": SQUARED_ERROR,
+    "self_similarity": ContentLoss(self_similarity, self_similarity_loss, factor=2.0),
+    "laplacian": ContentLoss(lambda features: features, content_loss, outlines=0.25),
+}
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """The photograph's edges at one pooling, to be kept.
+
+    Attributes:
+        target: its Laplacian.
+        pooling: side of the squares that are averaged, in pixels.
+        weight: of the term.
+        where: how much each pixel counts; all alike, if None.
+    """
+
+    target: Float[Tensor, "_ _"]
+    pooling: int
+    weight: float
+    where: Float[Tensor, "_ _"] | None = None

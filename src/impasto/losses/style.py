@@ -216,5 +216,5 @@ STYLE_LOSSES: Mapping[StyleLossName, Callable[[tuple[int, ...]], StyleLoss[Any, 
     "sliced_wasserstein": lambda seed: SlicedWassersteinLoss(seed, factor=3.0),
     "statistics": lambda seed: MomentsLoss(statistics_loss, factor=3.0),
     "histogram": lambda seed: HistogramLoss(),
-    "nearest": lambda seed: NearestLoss(seed),
+    "nearest": lambda seed: NearestLoss(seed, factor=0.7),
 }

@@ -63,6 +63,13 @@ class Settings:
         "Layers whose features hold the content, with weights: relu4_2 or conv4_2=1,conv5_2=0.5.",
         live=True,
     )
+    content_loss: Literal["squared_error", "self_similarity", "laplacian"] = option(
+        "squared_error",
+        _LOOK,
+        "What of the photograph is kept: its features as they are; only which of them are alike, which lets colours "
+        "and strokes go further; or the features and the outlines as well.",
+        live=True,
+    )
     style_layers: LayerWeights = option(
         _FIVE_LAYERS,
         _LOOK,
@@ -291,6 +298,8 @@ class Settings:
         if self.scales == 1:
             why = "there is one scale"
             reasons |= dict.fromkeys(("coarse_size", "coarse_iterations", "detail", "grain"), why)
+        if self.content_weight == 0:
+            reasons["content_loss"] = "content_weight is 0"
         if self.keep_color == "none":
             reasons |= dict.fromkeys(("keep_color_when", "keep_color_amount"), "keep_color is none")
         return {name: reason for name, reason in reasons.items() if name in self.changed()}
