@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
-from impasto import api
+from impasto import api, pictures
 from impasto.metrics import Judge
 
 _SIDE = 256
@@ -62,7 +62,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
 
 
 def _judge(change: Mapping[str, Any], pair: Pair) -> dict[str, object]:
-    content, style = api.load(pair.content), api.load(pair.style)
+    content, style = pictures.load(pair.content), pictures.load(pair.style)
     begin = time.perf_counter()
     pastiche = api.stylize(content, style, size=_SIDE, **change)
     seconds = time.perf_counter() - begin

@@ -14,7 +14,7 @@ from benchmarks.pairs import Pair, classic
 from benchmarks.peers import PEERS
 from benchmarks.processes import Finished
 from benchmarks.store import RESULTS, Row, Store
-from impasto import api
+from impasto import pictures
 from impasto.metrics import Judge
 
 _SIDE = 256
@@ -77,7 +77,7 @@ def _judge(program: str, pair: Pair, side: int) -> dict[str, object]:
     out = picture(program, pair, side)
     out.parent.mkdir(parents=True, exist_ok=True)
     finished = _paint(program, pair, out, side)
-    judgement = Judge(api.load(pair.content), [api.load(pair.style)]).judge(api.load(out))
+    judgement = Judge(pictures.load(pair.content), [pictures.load(pair.style)]).judge(pictures.load(out))
     return {
         "seconds": round(finished.seconds, 2),
         "style": round(judgement.style, 4),

@@ -15,7 +15,7 @@ from benchmarks import tables
 from benchmarks.pairs import Pair, bundled
 from benchmarks.store import Row, Store
 from benchmarks.yardstick import PlainObjective, descend
-from impasto import api, devices, targets
+from impasto import devices, pictures, targets
 from impasto.backbones import VGG19
 from impasto.images import Image, fit, resize
 from impasto.objective import evaluate
@@ -36,7 +36,7 @@ def measure(store: Store, *, side: int = 512, pairs: int | None = None, again: b
 
 
 def _race(pair: Pair, side: int) -> dict[str, object]:
-    content, style = api.load(pair.content), api.load(pair.style)
+    content, style = pictures.load(pair.content), pictures.load(pair.style)
     settings = Settings(size=side)
     network = VGG19("relu5_1")
     photograph = resize(content.pixels, fit(content.size, side))

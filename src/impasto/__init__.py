@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from impasto._version import __version__
 
 if TYPE_CHECKING:
-    from impasto.api import judge, load, stylization, stylize, texture
+    from impasto.api import judge, stylization, stylize, texture
     from impasto.checkpoints import Checkpoint
     from impasto.errors import (
         AssetError,
@@ -29,13 +29,16 @@ if TYPE_CHECKING:
         ImageWriteError,
         ImpastoError,
         ImpastoWarning,
+        ModelError,
         OptimizationError,
         SettingsError,
     )
+    from impasto.fast import FastModel
     from impasto.images import Image
     from impasto.method import Stylization
     from impasto.metrics import Judgement
     from impasto.pastiche import Change, Pastiche, Recipe
+    from impasto.pictures import load
     from impasto.presets import Preset, preset
     from impasto.progress import Progress
     from impasto.settings import Settings
@@ -46,6 +49,7 @@ _HOMES = {
     "Checkpoint": "checkpoints",
     "CheckpointError": "errors",
     "DeviceError": "errors",
+    "FastModel": "fast",
     "Image": "images",
     "ImageError": "errors",
     "ImageReadError": "errors",
@@ -53,6 +57,7 @@ _HOMES = {
     "ImpastoError": "errors",
     "ImpastoWarning": "errors",
     "Judgement": "metrics",
+    "ModelError": "errors",
     "OptimizationError": "errors",
     "Pastiche": "pastiche",
     "Preset": "presets",
@@ -62,7 +67,7 @@ _HOMES = {
     "SettingsError": "errors",
     "Stylization": "method",
     "judge": "api",
-    "load": "api",
+    "load": "pictures",
     "preset": "presets",
     "stylization": "api",
     "stylize": "api",
@@ -75,6 +80,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "DeviceError",
+    "FastModel",
     "Image",
     "ImageError",
     "ImageReadError",
@@ -82,6 +88,7 @@ __all__ = [
     "ImpastoError",
     "ImpastoWarning",
     "Judgement",
+    "ModelError",
     "OptimizationError",
     "Pastiche",
     "Preset",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,55 +9,18 @@ from typing import Any
 
 import torch
 
-from impasto import assets, devices, method
+from impasto import devices, method
 from impasto.checkpoints import Checkpoint
 from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
 from impasto.guidance import Guidance
-from impasto.images import Image, as_image, read
+from impasto.images import Image
 from impasto.method import Stylization
 from impasto.metrics import Judge, Judgement
 from impasto.pastiche import Change, Input, Pastiche
+from impasto.pictures import BLANK_PREFIX, LARGEST_SIDE, SAMPLE_PREFIX, load
 from impasto.presets import DEFAULT, preset
 from impasto.progress import Progress
 from impasto.settings import OPTIONS, Settings
-
-#: How a bundled picture is named where a path may stand: `sample:starry_night`.
-SAMPLE_PREFIX = "sample:"
-#: How a picture that only has a size is named: `blank:640x480`, width first.
-BLANK_PREFIX = "blank:"
-_LARGEST_SIDE = 32768
-
-
-def load(picture: Any) -> Image:
-    """An Image of whatever `picture` is.
-
-    Args:
-        picture: a path; `sample:NAME` for a bundled picture; `blank:WIDTHxHEIGHT` for a grey one; a PIL image; a tensor
-            (3, height, width), RGB in [0, 1]; an array (height, width, 3), uint8 or RGB in [0, 1]; the bytes of a file;
-            an open binary file; or an Image.
-
-    Raises:
-        ImageReadError: it cannot be read as a picture.
-        AssetError: no bundled picture has that name.
-    """
-    if isinstance(picture, str) and picture.startswith(SAMPLE_PREFIX):
-        sample = assets.sample(picture.removeprefix(SAMPLE_PREFIX))
-        return dataclasses.replace(read(sample.path), name=f"{SAMPLE_PREFIX}{sample.name}")
-    if isinstance(picture, str) and picture.startswith(BLANK_PREFIX):
-        return _blank(picture)
-    return as_image(picture)
-
-
-def _blank(name: str) -> Image:
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", name.removeprefix(BLANK_PREFIX))
-    width, height = map(int, found.groups()) if found else (0, 0)
-    if not 1 <= min(width, height) <= max(width, height) <= _LARGEST_SIDE:
-        raise ImageReadError(
-            f"{name}: a blank picture is named like {BLANK_PREFIX}640x480, with sides of at most {_LARGEST_SIDE} px"
-        )
-    # The name may come from a stranger's recipe: one pixel in memory stands for all, and the name for their hash.
-    pixels = torch.full((1, 3, 1, 1), 0.5).expand(1, 3, height, width)
-    return Image(pixels=pixels, name=name, sha256=hashlib.sha256(name.encode()).hexdigest())
 
 
 def texture(
@@ -92,8 +52,8 @@ def texture_settings(settings: Settings, *, width: int, height: int, tile: bool 
         SettingsError: a side is out of range.
     """
     for name, side in (("width", width), ("height", height)):
-        if not 32 <= side <= _LARGEST_SIDE:
-            raise SettingsError(name, f"got {side}; it must be 32 to {_LARGEST_SIDE} px")
+        if not 32 <= side <= LARGEST_SIDE:
+            raise SettingsError(name, f"got {side}; it must be 32 to {LARGEST_SIDE} px")
     if tile:
         width, height = (16 * round(side / 16) for side in (width, height))
     changes: dict[str, Any] = {"size": max(width, height), "content_weight": 0.0, "padding": settings.padding}

@@ -8,6 +8,7 @@ ImpastoError                the base: catch this one to catch them all
 │   └── ImageWriteError     ... because it cannot be written where it was asked to go
 ├── CheckpointError         a checkpoint cannot be read or written, or is of another painting
 ├── AssetError              a bundled file is missing or is not the file it should be
+├── ModelError              a file is not a model that can be used
 ├── DeviceError             the device asked for is not on this machine, or ran out of memory
 └── OptimizationError       the optimisation cannot go on; whatever was best so far was kept
 
@@ -59,6 +60,10 @@ class CheckpointError(ImpastoError):
 
 class AssetError(ImpastoError):
     """A bundled file is missing or is not the file that the manifest describes."""
+
+
+class ModelError(ImpastoError):
+    """A model is missing, or its file is damaged, of another kind or of another version."""
 
 
 class DeviceError(ImpastoError):

@@ -35,14 +35,14 @@ def check_standard(names: Iterable[str]) -> None:
 
 def picture(name: str) -> Image:
     """The picture of that name."""
-    from impasto import api, images
+    from impasto import images, pictures
 
-    return images.read(sys.stdin.buffer, name="stdin") if name == STANDARD else api.load(name)
+    return images.read(sys.stdin.buffer, name="stdin") if name == STANDARD else pictures.load(name)
 
 
 def files(names: Iterable[str]) -> list[str]:
     """Those of the names that are files, which must not be overwritten."""
-    from impasto.api import SAMPLE_PREFIX
+    from impasto.pictures import SAMPLE_PREFIX
 
     return [name for name in names if name != STANDARD and not name.startswith(SAMPLE_PREFIX)]
 

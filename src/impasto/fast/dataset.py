@@ -1,0 +1,96 @@
+"""Owns the pictures that are trained on: folders of them, read as they are needed, cropped, and never trusted."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from impasto.errors import ImageError, ImageReadError, ImpastoWarning
+from impasto.images import Image, read, resize
+from impasto.images.image import quantize
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
+# Bytes of decoded pictures that are kept at hand.
+_CACHE = 1 << 30
+
+
+class Pictures:
+    """The pictures in folders and files, one by its place in a sorted list.
+
+    A file that cannot be read is named in a warning, once, and the next one stands in for it.
+
+    Args:
+        sources: pictures, and folders with pictures in them or in folders below.
+        most: pixels that the short side of a picture is brought down to when it is longer.
+        limit: how many of the pictures to take, evenly over the list; all, if 0.
+
+    Raises:
+        ImageReadError: there is no picture in the sources.
+    """
+
+    def __init__(self, sources: Sequence[Path], most: int = 512, limit: int = 0) -> None:
+        self.paths: list[Path] = []
+        for source in sources:
+            inside = (path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
+            self.paths += sorted(inside) if source.is_dir() else [source]
+        if 0 < limit < len(self.paths):
+            self.paths = [self.paths[place * len(self.paths) // limit] for place in range(limit)]
+        self.most = most
+        self._bad: set[Path] = set()
+        self._cache: OrderedDict[Path, Tensor] = OrderedDict()
+        self._cached = 0
+        if not self.paths:
+            named = ", ".join(str(source) for source in sources) or "no folder"
+            raise ImageReadError(f"{named}: there is no picture in it; name a folder of JPEG, PNG, WebP or TIFF files")
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Image:
+        """The picture at `index`, its short side at most `most` pixels, or the next that can be read.
+
+        Raises:
+            ImageReadError: none can be read.
+        """
+        for offset in range(len(self.paths)):
+            path = self.paths[(index + offset) % len(self.paths)]
+            if path in self._bad:
+                continue
+            try:
+                return self._read(path)
+            except (ImageError, OSError) as error:
+                self._bad.add(path)
+                warnings.warn(f"{path.name} is left out: {error}", ImpastoWarning, stacklevel=2)
+        raise ImageReadError(f"none of the {len(self.paths)} pictures in {self.paths[0].parent} can be read")
+
+    def _read(self, path: Path) -> Image:
+        levels = self._cache.pop(path, None)
+        if levels is None:
+            image = read(path)
+            factor = self.most / min(image.size)
+            if factor < 1:
+                image = image.resized((round(image.height * factor), round(image.width * factor)))
+            levels = torch.from_numpy(quantize(image.pixels)).permute(2, 0, 1)[None].contiguous()
+            self._cached += levels.numel()
+        self._cache[path] = levels
+        while self._cached > _CACHE:
+            self._cached -= self._cache.popitem(last=False)[1].numel()
+        return Image(pixels=levels.float() / 255.0, name=path.name)
+
+    def crop(self, side: int, chance: torch.Generator) -> Float[Tensor, "1 3 side side"]:
+        """A square out of a picture, drawn at random: which, where, how large, and whether mirrored."""
+        index, mirror = (int(torch.randint(high, (), generator=chance)) for high in (len(self), 2))
+        zoom, down, across = torch.rand(3, generator=chance).tolist()
+        pixels = self[index].pixels
+        short = min(pixels.shape[-2:])
+        # The square is at least `side` pixels where the picture is, and at most the whole of it.
+        square = round(short - zoom * max(0, short - side))
+        top, left = (round(share * (s - square)) for share, s in zip((down, across), pixels.shape[-2:], strict=True))
+        pixels = resize(pixels[..., top : top + square, left : left + square], (side, side))
+        return pixels.flip(-1) if mirror else pixels

@@ -1,0 +1,261 @@
+"""Owns FastModel: a trained network from or to a file, and a pastiche in one pass.
+
+A model's file holds tensors in half precision and, in its header, what they are: the kind of model, the sizes of its
+network, the names of its styles, and a card that says how and on what it was trained.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from impasto import assets, devices
+from impasto.backbones import VGG19
+from impasto.errors import AssetError, ModelError, SettingsError
+from impasto.fast import strips
+from impasto.fast.network import Architecture, Network
+from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
+from impasto.images import Image
+from impasto.pictures import load
+
+#: The bundled models: one for any painting, one for the bundled paintings.
+ANY, BRUSHES = "any", "brushes"
+BUNDLED = {ANY: "models/any.safetensors", BRUSHES: "models/brushes.safetensors"}
+
+_FORMAT, _VERSION = "impasto-fast", 1
+# Pixels from which a picture is worked through in strips, which takes a little longer and a fraction of the memory.
+_STRIPS_FROM = 6_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastModel:
+    """A trained feed-forward model.
+
+    Attributes:
+        name: what it is called: of a bundled model, or of the file.
+        network: the convolutions.
+        photo: the condition by which a photograph stays as it is, (k,).
+        predictor: gives any painting its condition; None in a model of certain styles.
+        table: conditions of certain styles by name, (k,) each; empty in a model of any.
+        card: how and on what it was trained.
+    """
+
+    name: str
+    network: Network
+    photo: Float[Tensor, " k"]
+    predictor: Predictor | None = None
+    table: Mapping[str, Float[Tensor, " k"]] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, model: str | Path = ANY) -> Self:
+        """The bundled model of that name (`any`, `brushes`), or the one in a file.
+
+        Raises:
+            ModelError: there is no such model, or the file is not one.
+        """
+        name = str(model)
+        if name in BUNDLED:
+            try:
+                return cls._read(assets.verified(BUNDLED[name]), name)
+            except AssetError as error:
+                raise ModelError(str(error)) from error
+        path = Path(model)
+        if not path.exists():
+            near = difflib.get_close_matches(name, BUNDLED, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(BUNDLED)}, or the path of a file"
+            raise ModelError(f"there is no model {name!r}; {hint}")
+        return cls._read(path, path.stem)
+
+    @classmethod
+    def _read(cls, path: Path, name: str) -> Self:
+        advice = f"a model is a file that `impasto train` wrote, or one of {', '.join(BUNDLED)}"
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata() or {}
+                tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118  (no mapping)
+        except (OSError, SafetensorError, ValueError) as error:
+            raise ModelError(f"{path.name} cannot be read as a model ({_one_line(error)}); {advice}") from error
+        if about.get("format") != _FORMAT:
+            raise ModelError(f"{path.name} holds tensors, but not those of a fast model; {advice}")
+        if about.get("version") != str(_VERSION):
+            raise ModelError(
+                f"{path.name} is of version {about.get('version')}, and this Impasto reads version {_VERSION}; "
+                "use the Impasto that made it, or train it again"
+            )
+        try:
+            network = Network(Architecture(**json.loads(about["architecture"])))
+            size = network.architecture.condition_size
+            names = json.loads(about["styles"])
+            network.load_state_dict(_below("network.", tensors))
+            predictor = None if names else Predictor(size)
+            if predictor is not None:
+                predictor.load_state_dict(_below("predictor.", tensors))
+            table = dict(zip(names, tensors["table"], strict=True)) if names else {}
+            photo, card = tensors["photo"], json.loads(about["card"])
+            if any(condition.shape != (size,) for condition in (photo, *table.values())):
+                raise ValueError("a condition is not of the network's size")
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(f"{path.name} is damaged ({_one_line(error)}); {advice}") from error
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise ModelError(f"{path.name} has weights that are not numbers; train it again")
+        network.requires_grad_(False).eval()
+        if predictor is not None:
+            predictor.requires_grad_(False).eval()
+        return cls(name=name, network=network, photo=photo, predictor=predictor, table=table, card=card)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to `path`; a file that is there is replaced when the new one is whole."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors["photo"] = self.photo
+        if self.predictor is not None:
+            tensors |= {f"predictor.{name}": value for name, value in self.predictor.state_dict().items()}
+        if self.table:
+            tensors["table"] = torch.stack(list(self.table.values()))
+        about = {
+            "format": _FORMAT,
+            "version": str(_VERSION),
+            "architecture": json.dumps(self.network.architecture.to_mapping()),
+            "styles": json.dumps(list(self.table)),
+            "card": json.dumps(self.card),
+        }
+        path = Path(path)
+        part = path.with_name(f".{path.name}.part")
+        save_file({name: value.half().contiguous() for name, value in tensors.items()}, part, about)
+        part.replace(path)
+        return path
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles it has learned; none in a model of any."""
+        return tuple(self.table)
+
+    @cached_property
+    def _backbone(self) -> VGG19:
+        return VGG19(LAYERS[-1])
+
+    def condition(self, style: Any, *, side: int = STYLE_SIDE) -> Float[Tensor, " k"]:
+        """The condition of a style: the name of one that was learned, or (in a model of any) a painting.
+
+        Args:
+            style: a name, or whatever `impasto.load` takes.
+            side: root of the area that a painting is looked at with, in pixels: larger gives larger strokes.
+
+        Raises:
+            SettingsError: the model has no style of that name.
+            ImageReadError: the painting cannot be read.
+        """
+        if self.predictor is not None:
+            statistics = style_statistics(self._backbone, load(style), side)
+            return torch.as_tensor(self.predictor(statistics[None])[0])
+        if isinstance(style, str) and style in self.table:
+            return self.table[style]
+        name = style if isinstance(style, str) else "a picture"
+        near = difflib.get_close_matches(name, self.table, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(self.table)}"
+        raise SettingsError("style", f"the model {self.name} has not learned {name!r}; {hint}")
+
+    def mixed(
+        self, styles: Sequence[Any], *, blend: Sequence[float] = (), strength: float = 1.0, side: int = STYLE_SIDE
+    ) -> Float[Tensor, " k"]:
+        """The condition of several styles together, `strength` of the way from the photograph to them.
+
+        Raises:
+            SettingsError: there is no style, there are not as many shares as styles, or a number is out of range.
+        """
+        if not styles:
+            raise SettingsError("style", "got none; name at least one")
+        if blend and len(blend) != len(styles):
+            raise SettingsError("blend", f"got {len(blend)} shares for {len(styles)} styles; give each its own")
+        shares = torch.tensor(list(blend) or [1.0] * len(styles))
+        if not bool((shares >= 0).all()) or not float(shares.sum()) > 0:
+            raise SettingsError("blend", f"got {', '.join(map(str, blend))}; shares are numbers of at least 0")
+        if not 0 <= strength <= 1:
+            raise SettingsError("strength", f"got {strength:g}; it must be 0 to 1")
+        conditions = torch.stack([self.condition(style, side=side) for style in styles])
+        return torch.lerp(self.photo, (shares / shares.sum()) @ conditions, strength)
+
+    @torch.inference_mode()
+    def paint(
+        self,
+        image: Image,
+        condition: Float[Tensor, " k"],
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        in_strips: bool | None = None,
+    ) -> Image:
+        """The pastiche of `image` in the style of a condition, at its own size.
+
+        Args:
+            in_strips: whether to work through the picture in strips, which gives the same result in a fraction of the
+                memory; by its size, if None.
+
+        Raises:
+            DeviceError: the device is not here.
+        """
+        where = devices.resolve(device)
+        network = self._network(where, devices.precision(precision, where))
+        condition = condition[None].to(where)
+        if in_strips if in_strips is not None else image.height * image.width > _STRIPS_FROM:
+            return Image(pixels=strips.paint(network, image.pixels, condition), name="pastiche")
+        pixels = network(image.pixels.to(where), condition)
+        return Image(pixels=pixels.clamp(0.0, 1.0).cpu(), name="pastiche")
+
+    def _network(self, device: torch.device, dtype: torch.dtype) -> Network:
+        """The network where and in the numbers that it is to compute in; the last convolution is float32."""
+        network = Network(self.network.architecture)
+        network.load_state_dict(self.network.state_dict())
+        network.requires_grad_(False).eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for name, part in network.named_children():
+            if name != "last":
+                part.to(dtype)
+        return network
+
+    def stylize(
+        self,
+        content: Any,
+        style: Any,
+        *,
+        blend: Sequence[float] = (),
+        strength: float = 1.0,
+        style_size: int = STYLE_SIDE,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> Image:
+        """Paint `content` in the manner of `style`, in one pass and at the photograph's own size.
+
+        Args:
+            content: the photograph; anything that `impasto.load` takes.
+            style: the name of a style that the model has learned, or (in a model of any) a painting, or a list of them.
+            blend: shares of several styles, in their order; equal ones if there are none.
+            strength: 0 leaves the photograph, 1 goes as far as the model was trained to.
+            style_size: root of the area that paintings are looked at with, in pixels: larger gives larger strokes.
+            device: where to compute, see `Settings.device`.
+            precision: numbers to compute in, see `Settings.precision`.
+
+        Raises:
+            ImpastoError: a picture, a setting or the device cannot be used.
+        """
+        styles = list(style) if isinstance(style, list | tuple) else [style]
+        condition = self.mixed(styles, blend=blend, strength=strength, side=style_size)
+        return self.paint(load(content), condition, device=device, precision=precision)
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,186 @@
+"""Owns the feed-forward network: one pass from a photograph to a pastiche, in the style that its condition says.
+
+An image-transformation network (Johnson, Alahi & Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
+Super-Resolution", ECCV 2016) whose every instance normalisation takes its scale and shift from outside (Dumoulin,
+Shlens & Kudlur, "A Learned Representation for Artistic Style", ICLR 2017): the convolutions are common to all styles,
+and a style is a vector of scales and shifts, its *condition*. The network adds brushwork to the photograph in the
+painting's colours, by mean and standard deviation along three opponent axes (after Reinhard et al., "Color Transfer
+between Images", 2001), which are part of the condition too. Departing from Johnson's: the first layer works on blocks
+of 2 × 2 pixels and no normalisation on full resolution, which halves the time; the picture is mirrored beyond its
+border instead of padded; enlarging is by repetition and a convolution, which leaves no checkerboard (Odena, Dumoulin &
+Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+#: Numbers of a condition about colour: how much of the photograph's own is lost, three means, three deviations.
+COLORS = 7
+# Lightness, red against blue, green against both: nearly uncorrelated in most pictures.
+_AXES = ((3**-0.5, 3**-0.5, 3**-0.5), (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))
+# Added to the deviation of a photograph's colours: a grey one must not be blown up into coloured noise.
+_LEAST_DEVIATION = 0.03
+# Pixels mirrored beyond each border and cut off in the end: what convolutions make of a border is not in the picture.
+MARGIN = 20
+# Sides must be multiples of this after the margin.
+_STRIDE = 4
+
+#: Normalises features (n, c, h, w) and gives them scale and shift, each (n, c).
+Normalize = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of a network.
+
+    Attributes:
+        fine, middle, coarse: channels at full, half and quarter resolution.
+        blocks: residual blocks at quarter resolution, two convolutions each.
+    """
+
+    fine: int = 16
+    middle: int = 32
+    coarse: int = 80
+    blocks: int = 5
+
+    @property
+    def normalized(self) -> tuple[int, ...]:
+        """Channels of each normalisation, in the order of the network."""
+        return (self.middle, self.coarse, *[self.coarse] * (2 * self.blocks), self.middle, self.fine)
+
+    @property
+    def condition_size(self) -> int:
+        """Numbers in a condition: a scale and a shift for each normalised channel, and those about colour."""
+        return 2 * sum(self.normalized) + COLORS
+
+    def to_mapping(self) -> dict[str, int]:
+        """Names and values."""
+        return asdict(self)
+
+
+class Network(nn.Module):
+    """From photographs and conditions to pastiches.
+
+    A condition holds, normalisation by normalisation, the scales less 1 and then the shifts, and in the end what is
+    about colour; zeros leave the photograph's colours as they are.
+    """
+
+    def __init__(self, architecture: Architecture | None = None) -> None:
+        super().__init__()
+        self.architecture = a = architecture or Architecture()
+        self.first = _convolution(4 * 3, a.middle)
+        self.down = _convolution(a.middle, a.coarse, stride=2)
+        self.body = nn.ModuleList(_convolution(a.coarse, a.coarse) for _ in range(2 * a.blocks))
+        self.up = _convolution(a.coarse, a.middle)
+        self.refine = _convolution(a.middle, a.fine)
+        self.last = _convolution(a.fine, 3)
+        self.normalize: Normalize = normalized
+        with torch.no_grad():
+            # At first little is added to the photograph.
+            self.last.weight.mul_(0.1)
+
+    def forward(self, image: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n k"]) -> Float[Tensor, "n 3 h w"]:
+        """The pastiches of `image` (RGB in [0, 1], of any size); values may lie somewhat outside [0, 1]."""
+        height, width = image.shape[-2:]
+        brushwork = self.brushwork(bordered(image), condition)[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+        return recolored(image, condition[:, -COLORS:]) + brushwork
+
+    def brushwork(self, x: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n k"]) -> Float[Tensor, "n 3 h w"]:
+        """What is added to the photograph; `x` has its margin already, and sides that are multiples of 4."""
+        styles = iter(self.split(condition))
+
+        def normal(features: Tensor) -> Tensor:
+            scale, shift = next(styles)
+            return self.normalize(features, 1.0 + scale, shift)
+
+        x = F.pixel_unshuffle(x, 2).to(self.first.weight.dtype).contiguous(memory_format=torch.channels_last)
+        x = F.relu(normal(self.first(x)), inplace=True)
+        x = F.relu(normal(self.down(x)), inplace=True)
+        for one, two in zip(self.body[::2], self.body[1::2], strict=True):
+            x = x + normal(two(F.relu(normal(one(x)), inplace=True)))
+        x = F.relu(normal(self.up(_doubled(x))), inplace=True)
+        x = F.relu(normal(self.refine(x)), inplace=True)
+        # Float32 in any case: rounded to 8 significant bits, a smooth sky would show bands.
+        out: Tensor = self.last(_doubled(x.to(self.last.weight.dtype)))
+        return out
+
+    def split(self, condition: Float[Tensor, "n k"]) -> list[tuple[Float[Tensor, "n _"], Float[Tensor, "n _"]]]:
+        """(scale less 1, shift) of each normalisation."""
+        sizes = [size for channels in self.architecture.normalized for size in (channels, channels)]
+        parts = torch.split(condition[:, :-COLORS], sizes, dim=1)
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def normalized(features: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c"], shift: Float[Tensor, "n c"]) -> Tensor:
+    """Instance normalisation (Ulyanov, Vedaldi & Lempitsky, 2016) with a scale and shift for each image.
+
+    A batch of one picture is normalised by what normalises batches, which has fast code for channels that lie together.
+    """
+    return torch.cat(
+        [
+            F.batch_norm(one[None], None, None, weight, bias, training=True)
+            for one, weight, bias in zip(features, scale, shift, strict=True)
+        ]
+    )
+
+
+def recolored(image: Float[Tensor, "n 3 h w"], color: Float[Tensor, "n 7"]) -> Float[Tensor, "n 3 h w"]:
+    """`image` with the part of a condition that is about colour."""
+    rows = image.flatten(2)
+    mean = rows.mean(2)
+    covariance = rows @ rows.mT / rows.shape[2] - mean[:, :, None] * mean[:, None, :]
+    matrix, offset = color_map(mean, covariance, color)
+    return (matrix @ rows + offset[:, :, None]).view_as(image)
+
+
+def color_map(
+    mean: Float[Tensor, "n 3"], covariance: Float[Tensor, "n 3 3"], color: Float[Tensor, "n 7"]
+) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3"]]:
+    """The matrix and the offset that recolour pictures whose colours have this mean and covariance."""
+    axes = torch.tensor(_AXES, dtype=mean.dtype, device=mean.device)
+    lost, means, deviations = color[:, :1], color[:, 1:4], color[:, 4:]
+    own = (axes @ covariance @ axes.T).diagonal(dim1=1, dim2=2).clamp_min(0.0)
+    gain = deviations / ((own + 1e-8).sqrt() + _LEAST_DEVIATION)
+    matrix = axes.T @ ((1.0 - lost + gain)[:, :, None] * axes)
+    offset = (means - gain * (mean @ axes.T)) @ axes
+    return matrix, offset
+
+
+def color_of(painting: Float[Tensor, "1 3 h w"]) -> Float[Tensor, " 7"]:
+    """The part of a condition that gives photographs the colours of `painting`."""
+    axes = torch.tensor(_AXES, dtype=painting.dtype, device=painting.device)
+    colors = axes @ painting[0].flatten(1)
+    return torch.cat([torch.ones_like(colors[:1, 0]), colors.mean(1), colors.std(1)])
+
+
+def bordered(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 _ _"]:
+    """The picture mirrored over its borders by `MARGIN`, and at the far ends to sides that are multiples of 4."""
+    for dim in (-2, -1):
+        side = image.shape[dim]
+        positions = torch.arange(-MARGIN, side + MARGIN + -side % _STRIDE, device=image.device)
+        image = image.index_select(dim, mirrored(positions, side))
+    return image
+
+
+def mirrored(positions: Tensor, side: int) -> Tensor:
+    """Positions on a line of `side` pixels that has a mirror at either end; the end itself is not repeated."""
+    if side == 1:
+        return torch.zeros_like(positions)
+    period = 2 * (side - 1)
+    positions = positions.remainder(period)
+    return torch.minimum(positions, period - positions)
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1)
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")

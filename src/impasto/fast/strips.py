@@ -1,0 +1,188 @@
+"""Owns a pass through the network strip by strip: pictures of any size, in little memory, with the same result.
+
+What stands in the way of cutting a picture up is instance normalisation, which wants the mean and variance of the whole
+of it. So the network is gone through layer by layer, and each layer strip by strip: its statistics are added up on the
+way, and it is normalised when the next layer reads it. Only features at quarter resolution are kept, two maps of them;
+those of the first and the last layers, which are larger, are computed anew from what is before them whenever they are
+read. The result is that of the whole picture, up to the rounding of the numbers computed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from impasto.fast.network import COLORS, MARGIN, Network, color_map, mirrored
+
+# Added to a variance before its root is taken; that of torch's normalisations.
+_EPSILON = 1e-5
+# Positions of a map that are computed at once.
+_POSITIONS = 1 << 18
+
+
+def paint(
+    network: Network, pixels: Float[Tensor, "1 3 h w"], condition: Float[Tensor, "1 k"]
+) -> Float[Tensor, "1 3 h w"]:
+    """The pastiche of `pixels` in [0, 1], on the CPU; the network computes where the condition is."""
+    styles = iter(network.split(condition))
+
+    def normal(layer: _Layer, relu: bool = True) -> _Layer:
+        scale, shift = next(styles)
+        return _normalized(layer, 1.0 + scale[0], shift[0], relu)
+
+    entry = _entry(pixels, condition.device, network.first.weight.dtype)
+    first = normal(_convolved(entry, network.first))
+    x = _stored(_convolved(first, network.down))
+    x = _stored(normal(x), x)
+    for one, two in zip(network.body[::2], network.body[1::2], strict=True):
+        y = _stored(_convolved(x, one))
+        y = _stored(_convolved(normal(y), two), y)
+        x = _stored(_sum(x, normal(y, relu=False)), x)
+    up = normal(_convolved(_doubled(x), network.up))
+    refine = normal(_convolved(up, network.refine))
+    last = _convolved(_doubled(_cast(refine, network.last.weight.dtype)), network.last)
+
+    height, width = pixels.shape[-2:]
+    matrix, offset = _colors(pixels, condition[:, -COLORS:])
+    painted = torch.empty_like(pixels, memory_format=torch.contiguous_format)
+    for begin, end in last.strips(MARGIN, MARGIN + height):
+        brushwork = last.read(begin, end)[..., MARGIN : MARGIN + width].cpu()
+        rows = slice(begin - MARGIN, end - MARGIN)
+        recolored = torch.einsum("ij,njhw->nihw", matrix, pixels[:, :, rows]) + offset
+        painted[:, :, rows] = (recolored + brushwork).clamp(0.0, 1.0)
+    return painted
+
+
+def _colors(pixels: Tensor, color: Tensor) -> tuple[Tensor, Tensor]:
+    """As `recolored`: the matrix, (3, 3), and the offset, (3, 1, 1), of the whole picture."""
+    total, products = torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
+    for rows in torch.split(pixels[0], 256, dim=1):
+        colors = rows.flatten(1)
+        total += colors.sum(1).double()
+        products += (colors @ colors.T).double()
+    count = pixels.shape[-2] * pixels.shape[-1]
+    mean = total / count
+    covariance = products / count - mean[:, None] * mean[None, :]
+    matrix, offset = color_map(mean[None], covariance[None], color.cpu().double())
+    return matrix[0].float(), offset[0].float()[:, None, None]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Features that are computed, or fetched, when they are read.
+
+    Attributes:
+        channels, height, width: of the whole map.
+        read: gives rows `begin` to `end`, (1, channels, end - begin, width).
+        kept: where they are, if they are kept in memory.
+    """
+
+    channels: int
+    height: int
+    width: int
+    read: Callable[[int, int], Tensor]
+    kept: Tensor | None = None
+
+    def padded(self, begin: int, end: int) -> Tensor:
+        """Rows that may lie beyond the map, where there are zeros."""
+        top, bottom = max(0, begin), min(self.height, end)
+        return F.pad(self.read(top, bottom), (0, 0, top - begin, end - bottom))
+
+    def strips(self, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+        """The rows from `begin` to `end`, some at a time."""
+        end = self.height if end is None else end
+        step = max(4, _POSITIONS // self.width)
+        for top in range(begin, end, step):
+            yield top, min(end, top + step)
+
+
+def _entry(pixels: Tensor, device: torch.device, dtype: torch.dtype) -> _Layer:
+    """What the first convolution reads: blocks of 2 × 2 pixels of the picture, mirrored over its borders."""
+    height, width = (side + -side % 4 + 2 * MARGIN for side in pixels.shape[-2:])
+    down, across = (
+        mirrored(torch.arange(-MARGIN, whole - MARGIN), side)
+        for whole, side in zip((height, width), pixels.shape[-2:], strict=True)
+    )
+
+    def read(begin: int, end: int) -> Tensor:
+        rows = pixels.index_select(-2, down[2 * begin : 2 * end]).index_select(-1, across).to(device)
+        return F.pixel_unshuffle(rows, 2).to(dtype).contiguous(memory_format=torch.channels_last)
+
+    return _Layer(12, height // 2, width // 2, read)
+
+
+def _convolved(layer: _Layer, convolution: nn.Module) -> _Layer:
+    assert isinstance(convolution, nn.Conv2d)
+    stride = convolution.stride[0]
+
+    def read(begin: int, end: int) -> Tensor:
+        rows = layer.padded(begin * stride - 1, (end - 1) * stride + 2)
+        return F.conv2d(rows, convolution.weight, convolution.bias, stride, (0, 1))
+
+    return _Layer(convolution.out_channels, layer.height // stride, layer.width // stride, read)
+
+
+def _normalized(layer: _Layer, scale: Tensor, shift: Tensor, relu: bool) -> _Layer:
+    total, squares = (torch.zeros(layer.channels, dtype=torch.float64, device=scale.device) for _ in range(2))
+    for begin, end in layer.strips():
+        rows = layer.read(begin, end).float()
+        total += rows.sum((0, 2, 3)).double()
+        squares += rows.square().sum((0, 2, 3)).double()
+    count = layer.height * layer.width
+    mean = total / count
+    deviation = (squares / count - mean.square()).clamp_min(0.0).add(_EPSILON).sqrt()
+    factor = (scale.double() / deviation).float()
+    offset = (shift.double() - mean * factor.double()).float()
+    factor, offset = factor.view(1, -1, 1, 1), offset.view(1, -1, 1, 1)
+
+    def read(begin: int, end: int) -> Tensor:
+        rows = layer.read(begin, end)
+        normal = torch.addcmul(offset, rows.float(), factor).to(rows.dtype)
+        return normal.relu_() if relu else normal
+
+    return _Layer(layer.channels, layer.height, layer.width, read)
+
+
+def _stored(layer: _Layer, over: _Layer | None = None) -> _Layer:
+    """The layer, computed once and kept; `over` is a kept layer whose memory it may take, and which it may read.
+
+    A strip is written when the next one has been computed, for that one still reads a row of it.
+    """
+    kept = over.kept if over is not None else None
+    if kept is None:
+        sample = layer.read(0, 1)
+        kept = sample.new_empty((1, layer.height, layer.width, layer.channels)).permute(0, 3, 1, 2)
+    waiting: tuple[int, int, Tensor] | None = None
+    for begin, end in layer.strips():
+        rows = layer.read(begin, end)
+        if waiting is not None:
+            kept[:, :, waiting[0] : waiting[1]] = waiting[2]
+        waiting = begin, end, rows
+    if waiting is not None:
+        kept[:, :, waiting[0] : waiting[1]] = waiting[2]
+    whole = kept
+    return _Layer(layer.channels, layer.height, layer.width, lambda begin, end: whole[:, :, begin:end], whole)
+
+
+def _sum(one: _Layer, other: _Layer) -> _Layer:
+    return _Layer(one.channels, one.height, one.width, lambda begin, end: one.read(begin, end) + other.read(begin, end))
+
+
+def _doubled(layer: _Layer) -> _Layer:
+    """The layer enlarged by repetition."""
+
+    def read(begin: int, end: int) -> Tensor:
+        first = begin // 2
+        rows = F.interpolate(layer.read(first, -(-end // 2)), scale_factor=2.0, mode="nearest")
+        return rows[:, :, begin - 2 * first : end - 2 * first]
+
+    return _Layer(layer.channels, 2 * layer.height, 2 * layer.width, read)
+
+
+def _cast(layer: _Layer, dtype: torch.dtype) -> _Layer:
+    return _Layer(layer.channels, layer.height, layer.width, lambda begin, end: layer.read(begin, end).to(dtype))
