@@ -172,11 +172,14 @@ class SettingOptions:
 
 
 @cache
-def setting_options(name: str, shown_default: Callable[[str], str]) -> Any:
-    """Makes a class of SettingOptions; the function gives what is said to be the default of a setting."""
+def setting_options(name: str, shown_default: Callable[[str], str], only: tuple[str, ...] = ()) -> Any:
+    """Makes a class of SettingOptions, of all settings or `only` some.
+
+    The function gives what is said to be the default of a setting.
+    """
     return dataclasses.make_dataclass(
         name,
-        [(setting, _setting(setting, shown_default(setting)), None) for setting in OPTIONS],
+        [(setting, _setting(setting, shown_default(setting)), None) for setting in only or OPTIONS],
         bases=(SettingOptions,),
         frozen=True,
         kw_only=True,
@@ -281,8 +284,8 @@ class ReportOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class OutputOptions:
-    """Where the picture goes, and in what form."""
+class FileOptions:
+    """Where a picture goes, and in what form."""
 
     out: Annotated[
         str | None,
@@ -291,27 +294,6 @@ class OutputOptions:
             "named after the inputs",
             name=("--out", "-o"),
             metavar="FILE",
-        ),
-    ] = None
-    figure: Annotated[
-        str | None,
-        words(
-            "Also draw content, style, result and losses beside each other, to this file.",
-            "none",
-            metavar="FILE",
-        ),
-    ] = None
-    save_every: Annotated[
-        int | None,
-        _whole(
-            "save_every",
-            "never",
-            Option(
-                meaning="Also save the picture every N iterations while it grows, as OUT-0001.png and so on.",
-                group=OUTPUT,
-                unit="iterations",
-                low=1,
-            ),
         ),
     ] = None
     format: Annotated[
@@ -346,6 +328,34 @@ class OutputOptions:
     no_metadata: Annotated[
         bool, flag("Leave the recipe (settings, versions, names and hashes of the inputs) out of the file.")
     ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(FileOptions):
+    """Where a picture goes, and what else of it is kept."""
+
+    figure: Annotated[
+        str | None,
+        words(
+            "Also draw content, style, result and losses beside each other, to this file.",
+            "none",
+            metavar="FILE",
+        ),
+    ] = None
+    save_every: Annotated[
+        int | None,
+        _whole(
+            "save_every",
+            "never",
+            Option(
+                meaning="Also save the picture every N iterations while it grows, as OUT-0001.png and so on.",
+                group=OUTPUT,
+                unit="iterations",
+                low=1,
+            ),
+        ),
+    ] = None
 
 
 def settings_of(preset_name: str, options: SettingOptions) -> Settings:

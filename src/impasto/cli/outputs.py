@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from impasto.cli import reporting
 from impasto.cli.options import DEFAULT_QUALITY, STANDARD, OutputOptions, ReportOptions
@@ -16,7 +16,17 @@ from impasto.errors import ImageWriteError, ImpastoError, SettingsError
 
 if TYPE_CHECKING:
     from impasto.images import Image
-    from impasto.pastiche import Pastiche
+
+
+class Painted(Protocol):
+    """What is needed of a Pastiche."""
+
+    @property
+    def image(self) -> Image: ...
+
+    def metadata(self) -> dict[str, str]:
+        """What a file of it says of itself."""
+
 
 # Formats that no quality can be asked of.
 _LOSSLESS = ("PNG", "TIFF", "BMP")
@@ -138,7 +148,7 @@ class Output:
         if self.path is not None and target == Path(os.path.realpath(self.path)):
             raise ImageWriteError(f"{figure}: the picture itself goes there; choose another name for the figure")
 
-    def save(self, pastiche: Pastiche) -> Path | None:
+    def save(self, pastiche: Painted) -> Path | None:
         """Write the picture: to its file, or to standard output.
 
         Returns:
@@ -157,27 +167,37 @@ class Output:
 
             try:
                 refuge = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{self.path.stem}.png"
-                pastiche.save(refuge, with_recipe=self.with_recipe)
+                pastiche.image.save(refuge, metadata=self._metadata(pastiche))
             except (ImpastoError, OSError):
                 raise error from None
             raise ImageWriteError(f"{error}; the picture was kept as {refuge}") from error
 
-    def _write(self, pastiche: Pastiche, path: Path) -> Path:
-        return pastiche.save(
+    def _write(self, pastiche: Painted, path: Path) -> Path:
+        from impasto import images
+
+        images.write(
+            pastiche.image,
             path,
-            with_recipe=self.with_recipe,
+            metadata=self._metadata(pastiche),
             protect=self.protect,
             quality=self.quality,
             bit_depth=self.bit_depth,
             overwrite=self.overwrite,
         )
+        return path
 
-    def _print(self, pastiche: Pastiche) -> None:
+    def _metadata(self, pastiche: Painted) -> dict[str, str] | None:
+        return pastiche.metadata() if self.with_recipe else None
+
+    def _print(self, pastiche: Painted) -> None:
         from impasto import images
 
-        metadata = pastiche.metadata() if self.with_recipe else None
         data = images.encode(
-            pastiche.image, self.format, metadata=metadata, quality=self.quality, bit_depth=self.bit_depth
+            pastiche.image,
+            self.format,
+            metadata=self._metadata(pastiche),
+            quality=self.quality,
+            bit_depth=self.bit_depth,
         )
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import torch
@@ -48,6 +49,14 @@ class Pictures:
         if not self.paths:
             named = ", ".join(str(source) for source in sources) or "no folder"
             raise ImageReadError(f"{named}: there is no picture in it; name a folder of JPEG, PNG, WebP or TIFF files")
+
+    def held_out(self, one_in: int) -> Pictures:
+        """One in so many pictures, taken out of these; where there are fewer, the same pictures."""
+        other = copy(self)
+        if len(self) >= one_in:
+            other.paths = self.paths[one_in - 1 :: one_in]
+            self.paths = [path for place, path in enumerate(self.paths, start=1) if place % one_in]
+        return other
 
     def __len__(self) -> int:
         return len(self.paths)

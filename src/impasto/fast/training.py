@@ -57,19 +57,19 @@ class Training:
         side: of the square crops, in pixels.
         batch: crops in each update, over all accumulations and processes.
         accumulate: parts that a batch is worked through in, for less memory.
-        learning_rate: of Adam at its highest; it rises over the first fiftieth of the steps, and falls to a hundredth by
-            a half cosine.
+        learning_rate: of Adam at its highest; it rises over the first fiftieth of the steps, then falls to a hundredth
+            by a half cosine.
         identity: share of the crops that are to be left as they are, by which strength 0 learns its meaning.
         averaging: share of the past in the average of the weights that is kept in the end.
         seed: of all that is drawn at random.
         loss: layers, weights and losses that pastiches are judged by.
     """
 
-    steps: int = 4000
+    steps: int = 1000
     side: int = 192
     batch: int = 4
     accumulate: int = 1
-    learning_rate: float = 2e-3
+    learning_rate: float = 8e-4
     identity: float = 0.1
     averaging: float = 0.995
     seed: int = 0
@@ -303,8 +303,8 @@ class Trainer:
             else:
                 evaluation = evaluate(self.styles.objective(index, photograph[None]), one[None])
                 terms = dict(evaluation.terms)
-                # The gradient of log(1 + loss): a painting that is hard to match must not outweigh the others.
-                gradients.append(evaluation.gradient[0] / (1 + evaluation.value))
+                # The gradient of log(2 + loss): a painting that is hard to match must not outweigh the others.
+                gradients.append(evaluation.gradient[0] / (2 + evaluation.value))
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value
         pastiches.backward(torch.stack(gradients) * (self.ranks / training.batch))

@@ -1,0 +1,213 @@
+"""Owns `impasto fast`: photographs and paintings in, pastiches out, in one pass each."""
+
+from __future__ import annotations
+
+import glob
+import json as json_format
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from impasto.cli import inputs, reporting
+from impasto.cli.options import (
+    STANDARD,
+    Content,
+    FileOptions,
+    OutputOptions,
+    ReportOptions,
+    Style,
+    Threads,
+    default_text,
+    setting_options,
+    whole,
+    words,
+)
+from impasto.cli.outputs import Output
+from impasto.cli.progress import duration
+from impasto.errors import ImpastoError, SettingsError
+from impasto.settings import OPTIONS, Option, Settings
+
+if TYPE_CHECKING:
+    from impasto.cli.options import SettingOptions as Look
+    from impasto.fast import FastModel
+    from impasto.images import Image
+else:
+    Look = setting_options(
+        "Look",
+        lambda name: "1" if name == "strength" else default_text(name),
+        ("strength", "blend", "keep_color", "keep_color_amount", "device", "precision"),
+    )
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
+_STYLE_SIZE = Option(meaning="", group="Style and content", unit="px", low=64, high=2048)
+
+
+def fast(
+    content: Content,
+    /,
+    *style: Style,
+    model: Annotated[
+        str | None,
+        words(
+            "The model: any, brushes, or a file that `impasto train` wrote.",
+            "brushes for the names of its styles, any for paintings",
+            group="Style and content",
+            metavar="NAME|FILE",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None, whole("size", "the photograph's", "Long side of the pastiche.", OPTIONS["size"][1])
+    ] = None,
+    style_size: Annotated[
+        int,
+        whole(
+            "style_size",
+            "256",
+            "Root of the area that paintings are looked at with: larger gives larger strokes.",
+            _STYLE_SIZE,
+        ),
+    ] = 256,
+    output: FileOptions = FileOptions(),  # noqa: B008  (frozen)
+    report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    options: Look = Look(),  # noqa: B008  (frozen)
+    threads: Threads = None,
+) -> int:
+    """Paint a photograph in one pass: a draft at once, of any size.
+
+      impasto fast photo.jpg starry_night -o out.png
+      impasto fast holiday/ painting.jpg -o painted/
+
+    STYLE is the name of a style that the model has learned, or a painting.
+    The photograph may be a folder or a quoted pattern ('*.jpg'): --out is
+    a folder then, and pictures that are in it already are left alone.
+    """
+    settings = Settings(**{"strength": 1.0, **options.given()})
+    many = content != STANDARD and (Path(content).is_dir() or glob.has_magic(content))
+    inputs.check_standard([content, *style])
+    # Only now, so that help and mistakes need not wait for torch.
+    from impasto.cli import painting
+    from impasto.fast import FastModel
+
+    painting.use_threads(threads)
+    chosen = FastModel.load(model or _model_for(style))
+    styles = [_style(name, chosen) for name in style]
+    condition = chosen.mixed(styles, blend=settings.blend, strength=settings.strength, side=style_size)
+    about = {
+        "model": chosen.name,
+        "styles": [Path(name).name for name in style],
+        "blend": list(settings.blend),
+        "strength": settings.strength,
+        "style_size": style_size,
+        "keep_color": settings.keep_color,
+    }
+
+    def paint(photograph: Image) -> _Painted:
+        from impasto import color, images
+
+        if size is not None:
+            photograph = photograph.resized(images.fit(photograph.size, size))
+        picture = chosen.paint(photograph, condition, device=settings.device, precision=settings.precision)
+        pixels = color.kept(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
+        return _Painted(images.Image(pixels=pixels, name="pastiche"), about)
+
+    if many:
+        return _paint_all(content, style, paint, output, report)
+    begin = time.monotonic()
+    place = Output.of(
+        OutputOptions(**vars(output)), report, stem=inputs.stem(content, style), protect=inputs.files([content, *style])
+    )
+    place.check()
+    painted = paint(inputs.picture(content))
+    path = place.save(painted)
+    seconds = time.monotonic() - begin
+    height, width = painted.image.size
+    if report.json:
+        reporting.result({"output": path, "width": width, "height": height, "seconds": round(seconds, 3), **about})
+    elif path is not None:
+        reporting.result(path)
+    if not report.quiet:
+        reporting.note(f"painted {width} × {height} px in {seconds:.1f} s")
+    return 0
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """A picture, and what its file says of itself."""
+
+    image: Image
+    about: Mapping[str, Any]
+
+    def metadata(self) -> dict[str, str]:
+        from impasto import __version__
+
+        return {"impasto-fast": json_format.dumps(self.about), "Software": f"Impasto {__version__}"}
+
+
+def _paint_all(content: str, style: Sequence[str], paint: Any, output: FileOptions, report: ReportOptions) -> int:
+    """Paint every picture of a folder or a pattern; what cannot be painted is named, and the others are."""
+    root, sources = _pictures(content)
+    if not sources:
+        raise SettingsError("content", f"there is no picture in {content}; name a folder or a pattern with some")
+    if output.out is None or output.out == STANDARD:
+        raise SettingsError("out", f"{content} is {len(sources)} pictures; give --out a folder for theirs")
+    target = Path(output.out)
+    if target.is_file():
+        raise SettingsError("out", f"{target} is a file, and {content} is {len(sources)} pictures; give it a folder")
+    begin, done, kept, failed = time.monotonic(), [], 0, 0
+    for source in sources:
+        if target.resolve() in source.resolve().parents:
+            continue
+        path = (target / source.relative_to(root)).with_suffix(f".{output.format}" if output.format else source.suffix)
+        if path.exists() and not report.force:
+            kept += 1
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            options = OutputOptions(**{**vars(output), "out": str(path)})
+            place = Output.of(options, report, stem="", protect=[*sources, *inputs.files(style)])
+            place.check()
+            place.save(paint(inputs.picture(str(source))))
+        except (ImpastoError, OSError) as error:
+            failed += 1
+            reporting.warning(f"{source}: {error}")
+            continue
+        done.append(path)
+        if not report.json:
+            reporting.result(path)
+    seconds = time.monotonic() - begin
+    if report.json:
+        reporting.result({"outputs": done, "kept": kept, "failed": failed, "seconds": round(seconds, 3)})
+    if not report.quiet:
+        rest = "".join(f", {count} {what}" for count, what in ((kept, "there already"), (failed, "failed")) if count)
+        reporting.note(f"painted {len(done)} pictures in {duration(seconds)}{rest}")
+    return 1 if failed else 0
+
+
+def _pictures(source: str) -> tuple[Path, list[Path]]:
+    """The folder that a folder or a pattern begins with, and the pictures it stands for."""
+    parts = Path(source).parts
+    fixed = len(parts) if Path(source).is_dir() else next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    root = Path(*parts[:fixed])
+    found = root.glob("/".join(parts[fixed:]) or "**/*")
+    return root, sorted(path for path in found if path.is_file() and path.suffix.lower() in _SUFFIXES)
+
+
+def _model_for(styles: Sequence[str]) -> str:
+    """The bundled model that has all the styles, or the one for any painting."""
+    from impasto.fast import FastModel
+    from impasto.fast.models import ANY, BRUSHES
+
+    return BRUSHES if set(styles) <= set(FastModel.load(BRUSHES).styles) else ANY
+
+
+def _style(name: str, model: FastModel) -> Any:
+    """What the model takes for a style: its own name for it, or the painting."""
+    from impasto import assets
+
+    if model.predictor is None:
+        return name
+    if not Path(name).exists() and name in {sample.name for sample in assets.samples()}:
+        name = f"sample:{name}"
+    return inputs.picture(name)

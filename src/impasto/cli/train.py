@@ -1,0 +1,256 @@
+"""Owns `impasto train`: paintings and photographs in, a fast model out, resumed where it was stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from impasto.cli import reporting
+from impasto.cli.options import ReportOptions, Threads, default_text, flag, setting_options, whole, words
+from impasto.cli.progress import duration
+from impasto.cli.signals import Interruption, Signals
+from impasto.errors import ImageWriteError, SettingsError
+from impasto.settings import Option, Settings
+
+if TYPE_CHECKING:
+    from impasto.cli.options import SettingOptions as Machine
+    from impasto.fast.runs import Report, Run
+    from impasto.fast.training import Model
+else:
+    Machine = setting_options("Machine", default_text, ("seed", "device", "precision"))
+
+_METHOD = "Method"
+_COUNT = Option(meaning="", group=_METHOD, low=1, high=100_000_000)
+_SIDE = Option(meaning="", group=_METHOD, unit="px", low=64, high=1024)
+_NONE = Option(meaning="", group=_METHOD, low=0, high=100_000_000)
+# One in this many photographs is held out, to be judged by.
+_HELD_OUT = 20
+
+
+def train(
+    *,
+    style: Annotated[
+        Sequence[str],
+        words("A painting to learn; given several times, several styles.", "none", repeatable=True, metavar="FILE"),
+    ] = (),
+    any: Annotated[bool, flag("Learn to paint in any style, from the paintings in --styles.")] = False,
+    styles: Annotated[
+        Sequence[str],
+        words("Folders of paintings for --any.", "none", repeatable=True, metavar="DIR"),
+    ] = (),
+    content: Annotated[
+        Sequence[str],
+        words("Folders of photographs to learn from.", "none", repeatable=True, metavar="DIR"),
+    ] = (),
+    base: Annotated[
+        str,
+        words(
+            "The model to begin from: any, brushes, a file, or nothing.",
+            "any; nothing with --any",
+            name="--from",
+            metavar="NAME|FILE",
+        ),
+    ] = "",
+    out: Annotated[
+        str,
+        words(
+            "The model's file, ending in .safetensors.", "named after the style", name=("--out", "-o"), metavar="FILE"
+        ),
+    ] = "",
+    steps: Annotated[int | None, whole("steps", "1000; 40000 with --any", "Updates of the weights.", _COUNT)] = None,
+    side: Annotated[int, whole("side", "192", "Side of the crops that are learned from.", _SIDE)] = 192,
+    batch: Annotated[int, whole("batch", "4", "Crops in each update.", _COUNT)] = 4,
+    accumulate: Annotated[
+        int, whole("accumulate", "1", "Parts a batch is worked through in, to save memory.", _COUNT)
+    ] = 1,
+    learning_rate: Annotated[
+        str | None, words("Step of Adam at its highest.", "0.0008", group=_METHOD, metavar="X")
+    ] = None,
+    limit: Annotated[int, whole("limit", "all", "Paintings to take for --any, evenly over all.", _NONE)] = 0,
+    every: Annotated[int, whole("every", "200", "Steps between checkpoints, checks and pictures.", _COUNT)] = 200,
+    patience: Annotated[
+        int, whole("patience", "never", "Checks without a better one before it ends early.", _NONE)
+    ] = 0,
+    tensorboard: Annotated[str | None, words("A folder for TensorBoard.", "none", metavar="DIR")] = None,
+    options: Machine = Machine(),  # noqa: B008  (frozen)
+    report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    threads: Threads = None,
+) -> int:
+    """Train a model for `impasto fast`: a new style, or any.
+
+      impasto train --style painting.jpg --content photos/ -o my.safetensors
+      impasto fast photo.jpg painting --model my.safetensors
+
+    Beside the model lie, as it goes, its losses and pictures to look at.
+    Ctrl-C keeps what was learned; the same command goes on from there.
+    Under torchrun, every process works through its share of each batch.
+    """
+    settings = Settings(**options.given())
+    rate = _rate(learning_rate)
+    if any == bool(style):
+        raise SettingsError("style", "name a painting with --style, or say --any with --styles; one of the two")
+    if any and not styles:
+        raise SettingsError("styles", "--any needs folders of paintings; give --styles a folder")
+    if not content:
+        raise SettingsError("content", "got no photographs; give --content a folder of them")
+    names = [Path(name.removeprefix("sample:")).stem for name in style]
+    if len(set(names)) < len(names):
+        raise SettingsError("style", f"two paintings have one name ({', '.join(names)}); rename a file")
+    path = Path(out or f"{'any' if any else '+'.join(names)}.safetensors")
+    _check_place(path, report)
+    with Signals.caught() as signals:
+        # Only now, so that help and mistakes need not wait for torch.
+        from impasto import devices, pictures
+        from impasto.cli import painting
+        from impasto.fast.dataset import Pictures
+        from impasto.fast.runs import Run
+        from impasto.fast.training import Trainer, Training
+
+        painting.use_threads(threads)
+        device = _joined(devices.resolve(settings.device))
+        photographs = Pictures(list(map(Path, content)))
+        held_out = photographs.held_out(_HELD_OUT)
+        paintings = Pictures(list(map(Path, styles)), limit=limit) if any else [pictures.load(name) for name in style]
+        training = Training(
+            steps=steps or (40_000 if any else 1000),
+            side=side,
+            batch=batch,
+            accumulate=accumulate,
+            learning_rate=rate,
+            seed=settings.seed,
+        )
+        model, fresh = _model(base or ("nothing" if any else "any"), names, paintings)
+        trainer = Trainer(model, paintings, photographs, training, device=device, precision=settings.precision)
+        run = Run(
+            trainer=trainer,
+            path=path,
+            names=names,
+            held_out=held_out,
+            every=every,
+            patience=patience,
+            board=_board(tensorboard),
+        )
+        if run.resume():
+            if run.leads and not report.quiet:
+                reporting.note(f"goes on from step {trainer.step} of {training.steps}, in {run.checkpoint}")
+        elif fresh:
+            trainer.learn_range()
+        return _train(run, signals, report)
+
+
+def _train(run: Run, signals: Signals, report: ReportOptions) -> int:
+    begin, first = time.monotonic(), run.trainer.step
+    said = begin
+    try:
+        for step in run.steps():
+            now = time.monotonic()
+            if run.leads and not report.quiet and (step.checked is not None or now - said > 10):
+                said = now
+                reporting.note(_line(step, (now - begin) / (step.learned.step - first)))
+        signals.hold()
+    except Interruption as interruption:
+        if run.leads and run.trainer.step > first:
+            run.save()
+            reporting.note(
+                f"interrupted at step {run.trainer.step} of {run.trainer.training.steps}; "
+                f"the same command goes on from {run.checkpoint}"
+            )
+        return interruption.code
+    if not run.leads:
+        return 0
+    steps = run.trainer.step
+    model = run.finish({"styles": list(run.names) or len(run.trainer.styles), "photographs": len(run.trainer.contents)})
+    seconds = time.monotonic() - begin
+    if report.json:
+        held_out = model.card["held-out loss"]
+        reporting.result({"output": run.path, "steps": steps, "held_out_loss": held_out, "seconds": round(seconds, 1)})
+    else:
+        reporting.result(run.path)
+    if not report.quiet:
+        reporting.note(f"trained {steps - first} steps in {duration(seconds)}")
+    return 0
+
+
+def _line(report: Report, each: float) -> str:
+    learned = report.learned
+    left = duration((learned.steps - learned.step) * each)
+    words = f"step {learned.step}/{learned.steps} loss {learned.value:.4g}"
+    if report.checked is not None:
+        words += f", held-out {report.checked:.4g}"
+    if learned.failed:
+        words += ", taken back: not a number"
+    return f"{words}, {left} left" + (f", {report.picture}" if report.picture else "")
+
+
+def _model(base: str, names: Sequence[str], paintings: Any) -> tuple[Model, bool]:
+    """The model to train, and whether it begins from nothing."""
+    import torch
+
+    from impasto.fast import FastModel
+    from impasto.fast.models import ANY
+    from impasto.fast.training import Model
+
+    if base == "nothing":
+        torch.manual_seed(0)
+        return Model(styles=len(names)), True
+    begun = FastModel.load(base)
+    model = Model(begun.network.architecture, styles=len(names))
+    model.network.load_state_dict(begun.network.state_dict())
+    with torch.no_grad():
+        model.photo.copy_(begun.photo)
+        if model.table is not None:
+            # A new style begins as what the model for any painting makes of it.
+            guide = begun if begun.predictor is not None else FastModel.load(ANY)
+            model.table.copy_(torch.stack([guide.condition(painting) for painting in paintings]))
+        elif model.predictor is not None:
+            if begun.predictor is None:
+                raise SettingsError("from", f"{base} is a model of certain styles; --any begins from any, or nothing")
+            model.predictor.load_state_dict(begun.predictor.state_dict())
+    return model.requires_grad_(True), False
+
+
+def _rate(text: str | None) -> float:
+    try:
+        rate = 8e-4 if text is None else float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1:
+        raise SettingsError("learning_rate", f"got {text}; it must be a number above 0 and at most 1, such as 0.0008")
+    return rate
+
+
+def _check_place(path: Path, report: ReportOptions) -> None:
+    if path.suffix != ".safetensors":
+        raise SettingsError("out", f"got {path}; a model's file ends in .safetensors")
+    if not path.parent.is_dir():
+        raise ImageWriteError(f"{path.parent}: there is no such folder; make it first")
+    if path.exists() and not report.force:
+        raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or choose another name")
+
+
+def _joined(device: Any) -> Any:
+    """Join the other processes of torchrun, if there are any; the device of this one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return device
+    import torch
+    import torch.distributed as dist
+
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def _board(folder: str | None) -> Any:
+    if folder is None:
+        return None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise SettingsError("tensorboard", "it is not installed; pip install 'impasto[tensorboard]'") from None
+    return SummaryWriter(folder)

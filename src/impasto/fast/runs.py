@@ -1,0 +1,265 @@
+"""Owns a training run on disk: its checkpoint, its losses, its pictures to look at, and the model in the end.
+
+Beside the model that is asked for, `my.safetensors`, lie while it is trained `my.training` (all that is needed to go
+on), `my-losses.csv` and `my-losses.png` (the curves), and `my-000200.png` (held-out photographs in the styles so far).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from impasto._version import __version__
+from impasto.errors import ModelError
+from impasto.fast.dataset import Pictures
+from impasto.fast.models import FastModel
+from impasto.fast.predictor import style_statistics
+from impasto.fast.training import Learned, Model, Trainer
+from impasto.images import Image, fit, resize
+from impasto.objective import evaluate
+
+# Long side of the pictures to look at, and how many photographs and styles they show.
+_LOOK_SIDE, _LOOK_PHOTOS, _LOOK_STYLES = 256, 2, 4
+# Held-out crops that each check judges.
+_CHECKED = 4
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run says after a step.
+
+    Attributes:
+        learned: the step.
+        checked: mean loss of held-out crops, where this step was one to check.
+        picture: where the pictures to look at were written, where they were.
+    """
+
+    learned: Learned
+    checked: float | None = None
+    picture: Path | None = None
+
+
+@dataclass(kw_only=True)
+class Run:
+    """A training run: iterate over `steps()`; what it has learned is on disk whenever it is stopped.
+
+    Attributes:
+        trainer: does the work.
+        path: of the model.
+        names: of the styles, in their order; none for a model of any.
+        held_out: photographs that nothing is learned from.
+        every: steps between two checkpoints, checks and pictures.
+        patience: checks without a better one before the run ends early; 0 for never.
+        board: a TensorBoard writer, or None.
+    """
+
+    trainer: Trainer
+    path: Path
+    names: Sequence[str]
+    held_out: Pictures
+    every: int = 200
+    patience: int = 0
+    board: Any = None
+    best: float = field(default=float("inf"), init=False)
+    waited: int = field(default=0, init=False)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file by which the run goes on."""
+        return self.path.with_suffix(".training")
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes: of several, the first."""
+        return self.trainer.rank == 0
+
+    def resume(self) -> bool:
+        """Go on from the checkpoint, if there is one.
+
+        Raises:
+            ModelError: it is damaged, or of a run with other settings.
+        """
+        if not self.checkpoint.exists():
+            return False
+        advice = "delete it to begin anew, or choose another name for the model"
+        try:
+            with safe_open(self.checkpoint, framework="pt") as file:
+                about = json.loads((file.metadata() or {})["impasto-training"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (no mapping)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise ModelError(f"{self.checkpoint} is no checkpoint of a training that can be read; {advice}") from error
+        wanted = json.loads(json.dumps(self._about()))
+        different = [
+            name for name in wanted if name not in ("step", "best", "waited") and about.get(name) != wanted[name]
+        ]
+        if different:
+            raise ModelError(
+                f"{self.checkpoint} was begun with other settings or pictures ({', '.join(different)}); {advice}"
+            )
+        try:
+            self.trainer.restore(tensors, about)
+        except (KeyError, RuntimeError) as error:
+            raise ModelError(f"{self.checkpoint} is of another kind of model; {advice}") from error
+        self.best, self.waited = float(about["best"]), int(about["waited"])
+        return True
+
+    def _about(self) -> dict[str, Any]:
+        trainer = self.trainer
+        return {
+            "step": trainer.step,
+            "training": trainer.training.to_mapping(),
+            "styles": list(self.names) or len(trainer.styles),
+            "contents": len(trainer.contents),
+            "best": self.best,
+            "waited": self.waited,
+        }
+
+    def steps(self) -> Iterator[Report]:
+        """Train to the end, or to where more steps no longer help.
+
+        Raises:
+            OptimizationError: the losses are no longer numbers.
+        """
+        for learned in self.trainer.run():
+            regular = learned.step % self.every == 0 or learned.step == learned.steps
+            checked = self._check() if regular else None
+            picture = None
+            if checked is not None:
+                self.waited = 0 if checked < self.best else self.waited + 1
+                self.best = min(self.best, checked)
+            if self.leads:
+                self._note(learned, checked)
+                if regular:
+                    self.save()
+                    picture = self._look(learned.step)
+            yield Report(learned, checked, picture)
+            if self.patience and self.waited >= self.patience:
+                return
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        tensors, _ = self.trainer.state()
+        part = self.checkpoint.with_suffix(".training.part")
+        save_file(
+            {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
+            part,
+            {"impasto-training": json.dumps(self._about())},
+        )
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(self.checkpoint)
+
+    def finish(self, card: Mapping[str, Any]) -> FastModel:
+        """Write the model, of averaged weights, and remove the checkpoint.
+
+        Args:
+            card: what else is to be said of how it was trained.
+        """
+        model = self.model(
+            {
+                **card,
+                "impasto": __version__,
+                "torch": torch.__version__,
+                "steps": self.trainer.step,
+                "held-out loss": None if self.best == float("inf") else round(self.best, 4),
+                "training": self.trainer.training.to_mapping(),
+            }
+        )
+        model.save(self.path)
+        self.checkpoint.unlink(missing_ok=True)
+        return model
+
+    def model(self, card: Mapping[str, Any] | None = None) -> FastModel:
+        """What was learned so far, as a model of averaged weights."""
+        trainer = self.trainer
+        learned = Model(trainer.model.network.architecture, styles=len(self.names))
+        learned.load_state_dict(trainer.average)
+        learned.requires_grad_(False).eval()
+        table = {} if learned.table is None else dict(zip(self.names, learned.table.detach(), strict=True))
+        return FastModel(
+            name=self.path.stem,
+            network=learned.network,
+            photo=learned.photo.detach(),
+            predictor=learned.predictor,
+            table=table,
+            card=card or {},
+        )
+
+    def _check(self) -> float:
+        """Mean loss of held-out crops in as many styles, the same ones each time."""
+        trainer, model = self.trainer, self.model()
+        total = 0.0
+        for place in range(_CHECKED):
+            chance = torch.Generator().manual_seed(place)
+            index = place * len(trainer.styles) // _CHECKED
+            photograph = self.held_out.crop(trainer.training.side, chance).to(trainer.device)
+            with torch.no_grad():
+                condition = self._condition(model, index)[None].to(trainer.device)
+                pastiche = model.network.to(trainer.device)(photograph, condition)
+            total += evaluate(trainer.styles.objective(index, photograph), pastiche).value
+        return total / _CHECKED
+
+    def _condition(self, model: FastModel, index: int) -> Tensor:
+        if model.predictor is None:
+            return model.table[self.names[index]]
+        statistics = style_statistics(self.trainer.backbone, self.trainer.styles.paintings[index])
+        return torch.as_tensor(model.predictor(statistics[None])[0])
+
+    def _look(self, step: int) -> Path:
+        """Held-out photographs, and their pastiches in some of the styles."""
+        model = self.model()
+        shown = min(_LOOK_STYLES, len(self.trainer.styles))
+        rows = []
+        for place in range(min(_LOOK_PHOTOS, len(self.held_out))):
+            photograph = self.held_out[place]
+            pixels = resize(photograph.pixels, fit(photograph.size, _LOOK_SIDE))
+            conditions = [self._condition(model, i * len(self.trainer.styles) // shown) for i in range(shown)]
+            with torch.no_grad():
+                painted = [model.network(pixels, condition[None]).clamp(0, 1) for condition in conditions]
+            row = torch.cat([pixels, *painted], dim=3)
+            rows.append(torch.nn.functional.pad(row, (0, _LOOK_SIDE * (shown + 1) - row.shape[3]), value=1.0))
+        path = self.path.with_name(f"{self.path.stem}-{step:06}.png")
+        return Image(pixels=torch.cat(rows, dim=2)).save(path)
+
+    def _note(self, learned: Learned, checked: float | None) -> None:
+        """Add a line to the losses, and draw them when they were checked."""
+        path = self.path.with_name(f"{self.path.stem}-losses.csv")
+        new = learned.step == 1 or not path.exists()
+        with path.open("w" if new else "a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(("step", "loss", "rate", "held-out loss"))
+            writer.writerow((learned.step, f"{learned.value:.6g}", f"{learned.rate:.3g}", checked or ""))
+        if self.board is not None:
+            for name, value in {"loss": learned.value, **learned.terms}.items():
+                self.board.add_scalar(name, value, learned.step)
+            if checked is not None:
+                self.board.add_scalar("held-out loss", checked, learned.step)
+        if checked is not None:
+            _draw(path)
+
+
+def _draw(path: Path) -> None:
+    """Draws the losses in a table as curves, beside it."""
+    from matplotlib.figure import Figure
+
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([int(r["step"]) for r in rows], [float(r["loss"]) for r in rows], color="#b9c4d0", lw=0.8, label="batch")
+    checked = [(int(r["step"]), float(r["held-out loss"])) for r in rows if r["held-out loss"]]
+    axes.plot(*zip(*checked, strict=True), color="#b4532a", marker="o", ms=3, label="held-out photographs")
+    axes.set(xlabel="step", ylabel="loss", yscale="log")
+    axes.legend(frameon=False)
+    figure.savefig(path.with_suffix(".png"), dpi=110)

@@ -1,0 +1,129 @@
+"""`impasto fast` and `impasto train`, as they are typed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import impasto
+from cli_running import finish, make_pictures, run, start
+from impasto.fast import FastModel
+
+TRAIN = ("--steps", "2", "--every", "1", "--side", "64", "--batch", "2", "--precision", "float32", "-q")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_pictures(tmp_path)
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    for name in ("one.png", "more/two.png"):
+        impasto.load("photo.png").save(tmp_path / "photos" / name)
+    return tmp_path
+
+
+def test_a_bundled_style_by_name(place):
+    done = run("fast", "photo.png", "starry_night", "-o", "out.png")
+    assert done.code == 0
+    assert done.out == "out.png\n"
+    picture = impasto.load("out.png")
+    assert picture.size == (48, 64)
+    assert json.loads(picture.text["impasto-fast"])["model"] == "brushes"
+
+
+def test_any_painting_by_path_and_the_rest_of_the_options(place):
+    done = run("fast", "photo.png", "painting.png", "other.png", "--blend", "0.7,0.3", "--strength", "0.6")
+    assert done.code == 0
+    assert done.out == "photo-painting+other.png\n"
+    done = run(
+        "fast", "photo.png", "painting.png", "--keep-color", "luminance", "--size", "32", "--json", "-o", "s.jpg"
+    )
+    record = json.loads(done.out)
+    assert (record["width"], record["height"], record["model"]) == (32, 24, "any")
+
+
+def test_pipes(place):
+    done = finish(start("fast", "-", "starry_night", "-o", "-", "-q"), (place / "photo.png").read_bytes())
+    assert done.code == 0, done.err
+    assert impasto.load(done.bytes).size == (48, 64)
+
+
+def test_a_folder_keeps_its_tree_and_goes_on_where_it_was_stopped(place):
+    (place / "photos" / "bad.png").write_bytes(b"no picture")
+    done = run("fast", "photos", "starry_night", "-o", "painted")
+    assert done.code == 1
+    assert done.out.splitlines() == [str(Path("painted/more/two.png")), str(Path("painted/one.png"))]
+    assert "bad.png" in done.err
+    again = run("fast", "photos", "starry_night", "-o", "painted")
+    assert again.out == ""
+    assert "2 there already" in again.err
+    pattern = run("fast", "photos/*/t*.png", "starry_night", "-o", "matched", "--format", "jpeg")
+    assert pattern.code == 0
+    assert (place / "matched" / "more" / "two.jpeg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("fast", "photo.png", "starry_nigth"), 1, "starry_nigth"),
+        (("fast", "photo.png", "starry_night", "--model", "nothing.safetensors"), 1, "there is no model"),
+        (("fast", "photo.png", "painting.png", "--model", "brushes"), 2, "has not learned"),
+        (("fast", "photo.png", "starry_night", "--strength", "2"), 2, "0 to 1"),
+        (("fast", "photo.png", "starry_night", "--style-size", "3"), 2, "64 to 2048"),
+        (("fast", "photos", "starry_night"), 2, "give --out a folder"),
+        (("fast", "empty*.png", "starry_night", "-o", "x"), 2, "no picture"),
+        (("train", "--content", "photos"), 2, "name a painting"),
+        (("train", "--style", "painting.png", "--any", "--content", "photos"), 2, "one of the two"),
+        (("train", "--any", "--content", "photos"), 2, "--styles"),
+        (("train", "--style", "painting.png"), 2, "--content"),
+        (("train", "--style", "painting.png", "--content", "nowhere"), 1, "nowhere"),
+        (("train", "--style", "painting.png", "--content", "photos", "-o", "m.pth"), 2, ".safetensors"),
+        (("train", "--style", "painting.png", "--content", "photos", "--learning-rate", "x"), 2, "0.0008"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(place, arguments, code, words):
+    done = run(*arguments)
+    assert done.code == code, done.err
+    assert words in done.error()
+
+
+def test_a_style_is_trained_and_used(place):
+    done = run("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN)
+    assert done.code == 0, done.err
+    assert done.out == "mine.safetensors\n"
+    model = FastModel.load("mine.safetensors")
+    assert model.styles == ("painting",)
+    assert model.card["steps"] == 2
+    assert run("fast", "photo.png", "painting", "--model", "mine.safetensors", "-o", "out.png").code == 0
+    refused = run("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN)
+    assert "--force" in refused.error()
+
+
+def test_any_is_trained(place):
+    done = run("train", "--any", "--styles", ".", "--content", "photos", "-o", "all.safetensors", *TRAIN)
+    assert done.code == 0, done.err
+    assert FastModel.load("all.safetensors").predictor is not None
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(place):
+    losses = []
+    for name, launcher in (("one", ()), ("two", ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"))):
+        command = [sys.executable, *launcher, "-m", "impasto"]
+        arguments = ["train", "--style", "painting.png", "--content", "photos", "-o", f"{name}.safetensors", *TRAIN]
+        subprocess.run(
+            [*command, *arguments],
+            check=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            timeout=300,
+        )
+        with Path(f"{name}-losses.csv").open(newline="") as file:
+            losses.append([float(row["held-out loss"]) for row in csv.DictReader(file)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)

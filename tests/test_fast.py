@@ -1,0 +1,333 @@
+"""The fast engine: the network against NumPy, strips against the whole, files that are not models, training that resumes."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import impasto
+from impasto.errors import ImageReadError, ImpastoWarning, ModelError, OptimizationError, SettingsError
+from impasto.fast import FastModel, strips
+from impasto.fast.dataset import Pictures
+from impasto.fast.network import (
+    COLORS,
+    Architecture,
+    Network,
+    bordered,
+    color_of,
+    mirrored,
+    normalized,
+    recolored,
+)
+from impasto.fast.predictor import STATISTICS, Predictor
+from impasto.fast.runs import Run
+from impasto.fast.training import Model, Trainer, Training
+
+SMALL = Architecture(fine=4, middle=8, coarse=8, blocks=1)
+
+
+def condition(size: int, seed: int = 0) -> torch.Tensor:
+    chance = torch.Generator().manual_seed(seed)
+    found = 0.3 * torch.randn(1, size, generator=chance)
+    found[:, -COLORS:] = torch.tensor([0.8, 0.9, 0.1, 0.0, 0.3, 0.1, 0.05])
+    return found
+
+
+@pytest.fixture
+def network() -> Network:
+    torch.manual_seed(1)
+    return Network(SMALL).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def model(network: Network) -> FastModel:
+    size = network.architecture.condition_size
+    table = {"night": condition(size)[0], "noon": condition(size, 1)[0]}
+    return FastModel(name="small", network=network, photo=torch.zeros(size), table=table, card={"steps": 3})
+
+
+def photo(height: int = 37, width: int = 50, seed: int = 3) -> torch.Tensor:
+    coarse = torch.rand(1, 3, 6, 7, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+
+
+def test_instance_normalisation_is_what_numpy_says():
+    x = torch.randn(2, 3, 5, 6, dtype=torch.float64)
+    scale, shift = torch.randn(2, 3, dtype=torch.float64), torch.randn(2, 3, dtype=torch.float64)
+    a = x.numpy()
+    mean, variance = a.mean((2, 3), keepdims=True), a.var((2, 3), keepdims=True)
+    expected = (a - mean) / np.sqrt(variance + 1e-5) * scale.numpy()[..., None, None] + shift.numpy()[..., None, None]
+    np.testing.assert_allclose(normalized(x, scale, shift).numpy(), expected, atol=1e-12)
+
+
+def test_recolouring_gives_the_paintings_mean_and_deviation_on_opponent_axes():
+    photograph, painting = photo().double(), photo(seed=9).double() ** 2
+    color = color_of(painting)[None]
+    axes = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
+    before, after, wanted = (
+        axes @ picture[0].flatten(1).numpy() for picture in (photograph, recolored(photograph, color), painting)
+    )
+    np.testing.assert_allclose(after.mean(1), wanted.mean(1), atol=1e-9)
+    # What is added to the photograph's deviation makes the result's less than the painting's, by a known share.
+    own = np.sqrt(before.var(1) + 1e-8)
+    np.testing.assert_allclose(after.std(1), wanted.std(1, ddof=1) * before.std(1) / (own + 0.03), atol=1e-9)
+
+
+def test_no_colour_in_the_condition_leaves_colours_alone():
+    torch.testing.assert_close(recolored(photo(), torch.zeros(1, COLORS)), photo(), atol=1e-6, rtol=0)
+
+
+def test_a_mirror_does_not_repeat_the_border():
+    assert mirrored(torch.arange(-3, 7), 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert mirrored(torch.arange(-2, 3), 1).tolist() == [0] * 5
+    assert all(side % 4 == 0 for side in bordered(photo(17, 22)).shape[-2:])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 23), (64, 48)])
+def test_any_size_is_painted_at_its_own(network, size):
+    out = network(photo(*size), condition(SMALL.condition_size))
+    assert out.shape == (1, 3, *size)
+    assert torch.isfinite(out).all()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (43, 70), (121, 33)])
+@pytest.mark.parametrize("positions", [300, 1 << 20])
+def test_strips_give_what_the_whole_gives(network, size, positions, monkeypatch):
+    monkeypatch.setattr(strips, "_POSITIONS", positions)
+    whole = network(photo(*size), condition(SMALL.condition_size)).clamp(0, 1)
+    torch.testing.assert_close(
+        strips.paint(network, photo(*size), condition(SMALL.condition_size)), whole, atol=2e-5, rtol=0
+    )
+
+
+def test_a_batch_is_painted_as_its_pictures_are(network):
+    pictures = torch.cat([photo(), photo(seed=8)])
+    conditions = torch.cat([condition(SMALL.condition_size), condition(SMALL.condition_size, 1)])
+    together = network(pictures, conditions)
+    for index in range(2):
+        alone = network(pictures[index : index + 1], conditions[index : index + 1])
+        torch.testing.assert_close(together[index : index + 1], alone, atol=1e-5, rtol=0)
+
+
+def test_a_model_survives_its_file(model, tmp_path):
+    again = FastModel.load(model.save(tmp_path / "small.safetensors"))
+    assert again.styles == ("night", "noon")
+    assert again.card == {"steps": 3}
+    assert again.name == "small"
+    one, other = (m.stylize(photo(), "noon", precision="float32").pixels for m in (model, again))
+    # Half precision is kept: 11 significant bits.
+    torch.testing.assert_close(one, other, atol=5e-3, rtol=0)
+
+
+def test_strength_goes_from_the_photograph_to_the_style(model):
+    assert torch.equal(model.mixed(["night"], strength=0.0), model.photo)
+    assert torch.equal(model.mixed(["night"]), model.table["night"])
+    torch.testing.assert_close(
+        model.mixed(["night", "noon"], blend=(3, 1)), 0.75 * model.table["night"] + 0.25 * model.table["noon"]
+    )
+
+
+def test_large_pictures_take_strips_and_small_ones_do_not(model, monkeypatch):
+    taken = []
+    original = strips.paint
+    monkeypatch.setattr(strips, "paint", lambda *given: taken.append(1) or original(*given))
+    monkeypatch.setattr("impasto.fast.models._STRIPS_FROM", 60 * 60)
+    model.stylize(photo(60, 60), "night")
+    assert not taken
+    model.stylize(photo(60, 61), "night")
+    assert taken
+
+
+@pytest.mark.parametrize(
+    ("styles", "options", "words"),
+    [
+        (["nigth"], {}, "did you mean night"),
+        ([], {}, "at least one"),
+        (["night"], {"strength": 1.5}, "0 to 1"),
+        (["night"], {"blend": (1, 2)}, "2 shares for 1"),
+        (["night"], {"blend": (-1,)}, "at least 0"),
+    ],
+)
+def test_wrong_styles_and_shares_say_what_to_do(model, styles, options, words):
+    with pytest.raises(SettingsError, match=words):
+        model.mixed(styles, **options)
+
+
+def test_what_is_no_model_is_refused_in_words(model, tmp_path):
+    good = model.save(tmp_path / "good.safetensors")
+    header = {"format": "impasto-fast", "version": "1", "architecture": "{}", "styles": "[]", "card": "{}"}
+    files = {
+        "pickle.safetensors": pickle.dumps({"network": 1}),
+        "short.safetensors": good.read_bytes()[:-1000],
+        "empty.safetensors": b"",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ModelError, match=f"{name} cannot be read as a model"):
+            FastModel.load(tmp_path / name)
+    tensors = {"a": torch.zeros(2)}
+    for about, words in (
+        ({}, "not those of a fast model"),
+        ({**header, "version": "9"}, "of version 9"),
+        (header, "is damaged"),
+        ({**header, "architecture": json.dumps({"wings": 2})}, "is damaged"),
+    ):
+        save_file(tensors, tmp_path / "other.safetensors", about)
+        with pytest.raises(ModelError, match=words):
+            FastModel.load(tmp_path / "other.safetensors")
+    with pytest.raises(ModelError, match="did you mean any"):
+        FastModel.load("anny")
+
+
+def test_weights_that_are_not_numbers_are_refused(model, tmp_path):
+    model.photo[3] = float("nan")
+    with pytest.raises(ModelError, match="not numbers"):
+        FastModel.load(model.save(tmp_path / "nan.safetensors"))
+
+
+def test_a_predictor_begins_with_the_paintings_colours():
+    predictor = Predictor(SMALL.condition_size)
+    statistics = torch.rand(4, STATISTICS)
+    predictor.fit_range(statistics)
+    conditions = predictor(statistics)
+    assert torch.equal(conditions[:, -COLORS:], statistics[:, -COLORS:])
+    assert not conditions[:, :-COLORS].any()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    photos = tmp_path / "photos"
+    (photos / "deeper").mkdir(parents=True)
+    for seed, place in enumerate(("a.png", "b.png", "deeper/c.png")):
+        impasto.Image(pixels=photo(80, 96, seed)).save(photos / place)
+    (photos / "bad.jpg").write_bytes(b"not a picture")
+    (photos / "notes.txt").write_text("not even a name for one")
+    return photos
+
+
+def test_pictures_that_cannot_be_read_are_named_and_left_out(folder):
+    pictures = Pictures([folder])
+    assert [path.name for path in pictures.paths] == ["a.png", "b.png", "bad.jpg", "c.png"]
+    with pytest.warns(ImpastoWarning, match="bad.jpg is left out"):
+        assert pictures[2].name == "c.png"
+    assert pictures[2].name == "c.png"
+
+
+def test_a_folder_without_pictures(tmp_path):
+    with pytest.raises(ImageReadError, match="there is no picture in it"):
+        Pictures([tmp_path])
+    (tmp_path / "x.png").write_bytes(b"")
+    with pytest.warns(ImpastoWarning), pytest.raises(ImageReadError, match="none of the 1"):
+        Pictures([tmp_path])[0]
+
+
+def test_crops_are_drawn_by_the_generator_alone(folder):
+    (folder / "bad.jpg").unlink()
+    one, other = (Pictures([folder]).crop(32, torch.Generator().manual_seed(5)) for _ in range(2))
+    assert one.shape == (1, 3, 32, 32)
+    assert torch.equal(one, other)
+    assert not torch.equal(one, Pictures([folder]).crop(32, torch.Generator().manual_seed(6)))
+
+
+def trainer(folder: Path, steps: int = 4, seed: int = 1, **training: object) -> Trainer:
+    torch.manual_seed(seed)
+    painting = impasto.Image(pixels=photo(64, 64, 7), name="p")
+    contents = Pictures([folder / "a.png", folder / "b.png"])
+    return Trainer(
+        Model(SMALL, styles=1),
+        [painting],
+        contents,
+        Training(steps=steps, side=64, **{"batch": 2, "identity": 0.3, **training}),
+        precision="float32",
+    )
+
+
+def run_of(folder: Path, path: Path, **training: object) -> Run:
+    return Run(
+        trainer=trainer(folder, **training), path=path, names=["p"], held_out=Pictures([folder / "a.png"]), every=2
+    )
+
+
+def test_training_lowers_the_loss(folder):
+    losses = [learned.value for learned in trainer(folder, 30, identity=0.0, learning_rate=0.01).run()]
+    assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
+
+
+def test_training_that_was_stopped_gives_what_it_would_have_given(folder, tmp_path):
+    straight = run_of(folder, tmp_path / "straight.safetensors")
+    for _ in straight.steps():
+        pass
+    expected = straight.finish({})
+    stopped = run_of(folder, tmp_path / "stopped.safetensors")
+    for report in stopped.steps():
+        if report.learned.step == 3:
+            # Killed one step after the checkpoint.
+            break
+    # The weights that it began with do not matter any more.
+    resumed = run_of(folder, tmp_path / "stopped.safetensors", seed=99)
+    assert resumed.resume()
+    assert resumed.trainer.step == 2
+    for _ in resumed.steps():
+        pass
+    actual = resumed.finish({})
+    for name, value in expected.network.state_dict().items():
+        assert torch.equal(value, actual.network.state_dict()[name]), name
+    assert torch.equal(expected.table["p"], actual.table["p"])
+    assert not resumed.checkpoint.exists()
+    for name in ("straight.safetensors", "straight-000004.png", "straight-losses.csv", "straight-losses.png"):
+        assert (tmp_path / name).exists()
+
+
+def test_parts_of_a_batch_give_what_the_whole_gives(folder):
+    whole, parts = trainer(folder, accumulate=1), trainer(folder, accumulate=2)
+    for one, other in zip(whole.run(), parts.run(), strict=True):
+        assert one.value == pytest.approx(other.value, rel=1e-4)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(folder, tmp_path):
+    run = run_of(folder, tmp_path / "m.safetensors")
+    next(run.steps())
+    run.save()
+    with pytest.raises(ModelError, match=r"other settings or pictures \(training\)"):
+        run_of(folder, tmp_path / "m.safetensors", batch=4).resume()
+    run.checkpoint.write_bytes(b"x")
+    with pytest.raises(ModelError, match="can be read"):
+        run_of(folder, tmp_path / "m.safetensors").resume()
+
+
+def test_a_step_that_is_not_a_number_is_taken_back(folder):
+    training = trainer(folder, 20, identity=0.0)
+    before = {name: value.clone() for name, value in training.model.state_dict().items()}
+    with torch.no_grad():
+        training.model.network.last.bias.fill_(float("nan"))
+    steps = training.run()
+    first = next(steps)
+    assert first.failed
+    with torch.no_grad():
+        training.model.network.last.bias.copy_(before["network.last.bias"])
+    assert all(torch.equal(value, before[name]) for name, value in training.model.state_dict().items())
+    assert not next(steps).failed
+    with torch.no_grad():
+        training.model.network.last.bias.fill_(float("nan"))
+    with pytest.raises(OptimizationError, match="not a number"):
+        list(steps)
+
+
+def test_a_batch_that_cannot_be_shared(folder):
+    with pytest.raises(SettingsError, match="choose a multiple"):
+        trainer(folder, batch=3, accumulate=2)
+
+
+def test_the_rate_rises_and_falls():
+    training = Training(steps=100, learning_rate=1.0)
+    rates = [training.rate(step) for step in range(100)]
+    assert rates[0] == 0.5
+    assert max(rates) == 1.0
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[-1] < 0.02
