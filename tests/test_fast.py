@@ -1,4 +1,4 @@
-"""The fast engine: the network against NumPy, strips against the whole, files that are not models, training that resumes."""
+"""The fast engine: the network, strips against the whole, files that are no models, training that resumes."""
 
 from __future__ import annotations
 

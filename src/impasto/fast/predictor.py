@@ -28,7 +28,7 @@ STYLE_SIDE = 256
 
 def style_statistics(backbone: VGG19, painting: Image, side: int = STYLE_SIDE) -> Float[Tensor, " s"]:
     """What a condition is predicted from: `painting` is looked at with an area of `side` × `side` pixels."""
-    pixels = resize(painting.pixels, of_area(painting.size, side**2, least=VGG19.min_side))
+    pixels = resize(painting.pixels, of_area(painting.size, side**2, least=VGG19.architecture.min_side))
     with torch.no_grad():
         features = backbone(pixels.to(next(backbone.parameters()).device), LAYERS)
         moments = [Moments.of(features[layer]) for layer in LAYERS]

@@ -20,7 +20,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from impasto import devices
 from impasto.backbones import VGG19
-from impasto.backbones.vgg import LAYERS as VGG_LAYERS
 from impasto.errors import OptimizationError, SettingsError
 from impasto.fast.dataset import Pictures
 from impasto.fast.network import Architecture, Network
@@ -103,7 +102,7 @@ class Styles:
         self.settings = settings
         self._objectives: dict[int, Objective] = {}
         self._statistics: dict[int, Tensor] = {}
-        self._content_layers, _ = layer_weights(settings)
+        self._content_layers, _ = layer_weights(settings, VGG19.architecture)
 
     def __len__(self) -> int:
         return len(self.paintings)
@@ -218,8 +217,8 @@ class Trainer:
                 "parts each; choose a multiple",
             )
         self.dtype = devices.precision(precision, self.device)
-        content, style = layer_weights(training.loss)
-        deepest = max({**content, **style, LAYERS[-1]: 1.0}, key=list(VGG_LAYERS).index)
+        content, style = layer_weights(training.loss, VGG19.architecture)
+        deepest = max({**content, **style, LAYERS[-1]: 1.0}, key=list(VGG19.architecture.layers).index)
         self.backbone = VGG19(deepest, dtype=self.dtype).to(self.device)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.styles = Styles(styles, self.backbone, training.loss)
