@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ablation, command, memory, quality, race, startup, throughput
+from benchmarks import ablation, command, fast, memory, quality, race, startup, throughput
 from benchmarks.store import Store
 
 # What a row is about, by benchmark.
@@ -14,6 +14,7 @@ _KEYS = {
     "command": ("program", "side"),
     "memory": ("side", "precision"),
     "race": ("pair", "side"),
+    "fast": ("program", "turn"),
     "ablation": ("change", "pair"),
     "quality": ("program", "pair", "side"),
 }
@@ -52,6 +53,8 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
         ablation.measure(store, again=chosen.again)
     elif name == "memory":
         memory.measure(store, again=chosen.again)
+    elif name == "fast":
+        fast.measure(store, again=chosen.again)
     elif name == "race":
         race.measure(store, side=chosen.side, pairs=chosen.pairs, again=chosen.again)
     else:
@@ -65,6 +68,7 @@ _WRITE = {
     "command": command.write,
     "memory": memory.write,
     "race": race.write,
+    "fast": fast.write,
     "ablation": ablation.write,
     "quality": quality.write,
 }

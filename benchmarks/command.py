@@ -34,9 +34,9 @@ def measure(store: Store, *, peers: bool = True, again: bool = False) -> list[Ro
     return rows
 
 
-def ours(pair: Pair, out: Path, size: int, *options: str) -> Finished:
-    """`impasto stylize` as a user calls it."""
-    command: list[str | Path] = [sys.executable, "-m", "impasto", "stylize", pair.content, pair.style]
+def ours(pair: Pair, out: Path, size: int, *options: str, verb: str = "stylize") -> Finished:
+    """`impasto stylize`, or another verb, as a user calls it."""
+    command: list[str | Path] = [sys.executable, "-m", "impasto", verb, pair.content, pair.style]
     return run([*command, "-o", out, "--size", str(size), "--quiet", "--force", *options])
 
 

@@ -34,6 +34,11 @@ _OURS: dict[str, tuple[str, ...]] = {
         *("--preconditioning", "0", "--detail", "0", "--grain", "0", "--precision", "float32"),
     ),
 }
+# The fast engine's entries: options of `impasto fast`.
+_FAST: dict[str, tuple[str, ...]] = {
+    "impasto, fast": (),
+    "impasto, fast, strength 0.7": ("--strength", "0.7"),
+}
 _DEFAULT = "impasto, strength 0.5"
 #: Programs that take minutes a picture, and so may be measured on fewer pairs.
 SLOW = ("impasto, fine", "impasto, gatys", "Wasserstein and Adam", "pastiche", "neural-style")
@@ -54,7 +59,7 @@ def measure(
         pairs: how many of the pairs the slow programs paint; all twelve, if None.
     """
     rows = []
-    for program in programs or [*_OURS, *PEERS]:
+    for program in programs or [*_OURS, *_FAST, *PEERS]:
         chosen = classic()[: pairs if program in SLOW else None]
         for pair in chosen:
             about = {"program": program, "pair": pair.name, "side": side}
@@ -64,7 +69,7 @@ def measure(
 
 def ours() -> tuple[str, ...]:
     """Impasto's own entries."""
-    return tuple(_OURS)
+    return (*_OURS, *_FAST)
 
 
 def picture(program: str, pair: Pair, side: int) -> Path:
@@ -90,6 +95,8 @@ def _judge(program: str, pair: Pair, side: int) -> dict[str, object]:
 def _paint(program: str, pair: Pair, out: Path, side: int) -> Finished:
     if program in PEERS:
         return PEERS[program](pair, out, side)
+    if program in _FAST:
+        return command.ours(pair, out, side, *_FAST[program], verb="fast")
     return command.ours(pair, out, side, *_OURS[program])
 
 

@@ -1,0 +1,78 @@
+"""Makes `src/impasto/assets/models/*.safetensors`, the bundled models of the fast engine, and their manifest entries.
+
+    python tools/make_models.py any --data DIR         trains the model for any painting; hours on a CPU
+    python tools/make_models.py brushes --data DIR     trains the bundled paintings, beginning from it
+    python tools/make_models.py record                 writes the entries of the files that are there
+
+DIR holds `paintings/pd` (paintings of artists who died by 1955), `ship` (public domain, CC0 and CC BY pictures) and
+`classic/kodak` (the Kodak suite). Training may be stopped, and the same command goes on. Numbers depend on the machine
+in their last digits, and so a model that is trained again is as good as this one, but not the same to the byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import asset_manifest
+from impasto import assets
+from impasto.fast import FastModel
+
+FOLDER = asset_manifest.ASSETS / "models"
+TITLES = {"any": "Fast model for any painting", "brushes": "Fast model for the bundled paintings"}
+SEED = "0"
+
+
+def command(name: str, data: Path, out: Path) -> list[str]:
+    """The training of a model."""
+    contents = [data / "ship" / "photos_pd_cc0", data / "ship" / "photos_cc_by", data / "classic" / "kodak"]
+    shared = [*(part for folder in contents for part in ("--content", str(folder))), "--seed", SEED, "--batch", "4"]
+    shared += ["--out", str(out), "--learning-rate", "0.0008"]
+    if name == "any":
+        styles = [data / "paintings" / "pd", data / "ship" / "paintings_pd"]
+        named = [part for folder in styles for part in ("--styles", str(folder))]
+        return ["train", "--any", *named, "--limit", "320", "--steps", "1700", "--side", "128", *shared]
+    paintings = [sample.name for sample in assets.samples() if sample.kind == "painting"]
+    named = [part for painting in paintings for part in ("--style", f"sample:{painting}")]
+    return ["train", *named, "--from", "any", "--steps", "800", "--side", "160", *shared]
+
+
+def record() -> None:
+    """Write the manifest entries of the models that are there."""
+    entries = []
+    for path in sorted(FOLDER.glob("*.safetensors")):
+        card = FastModel.load(path).card
+        entries.append(
+            {
+                "path": f"models/{path.name}",
+                **asset_manifest.digest(path),
+                "licence": "MIT",
+                "author": "The Impasto authors",
+                "title": TITLES[path.stem],
+                "origin": f"trained for Impasto: {json.dumps(card, ensure_ascii=False, sort_keys=True)}",
+                "made_by": f"python tools/make_models.py {path.stem} --data DIR",
+            }
+        )
+    asset_manifest.record(asset_manifest.MANIFEST, entries, "models/")
+
+
+def main() -> None:
+    """Train, or record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=[*TITLES, "record"])
+    parser.add_argument("--data", type=Path, help="the folder of pictures")
+    chosen = parser.parse_args()
+    if chosen.what != "record":
+        if chosen.data is None:
+            parser.error("--data: name the folder of pictures")
+        out = FOLDER / f"{chosen.what}.safetensors"
+        out.parent.mkdir(exist_ok=True)
+        subprocess.run([sys.executable, "-m", "impasto", *command(chosen.what, chosen.data, out)], check=True)
+    record()
+
+
+if __name__ == "__main__":
+    main()
