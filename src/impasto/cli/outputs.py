@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from impasto.cli import reporting
 from impasto.cli.options import DEFAULT_QUALITY, STANDARD, OutputOptions, ReportOptions
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from impasto.images import Image
 
 
+@runtime_checkable
 class Painted(Protocol):
     """What is needed of a Pastiche."""
 

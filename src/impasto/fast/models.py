@@ -17,7 +17,7 @@ from typing import Any, Self
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from impasto import assets, devices
@@ -132,7 +132,8 @@ class FastModel:
         }
         path = Path(path)
         part = path.with_name(f".{path.name}.part")
-        save_file({name: value.half().contiguous() for name, value in tensors.items()}, part, about)
+        # As bytes, for a file that the library writes is closed to other users.
+        part.write_bytes(save({name: value.half().contiguous() for name, value in tensors.items()}, about))
         part.replace(path)
         return path
 
