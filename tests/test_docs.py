@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import impasto
+import zoo_weights
 from impasto.backbones.vgg import LAYERS
 
 ROOT = Path(__file__).parent.parent
@@ -46,6 +47,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     impasto.load("sample:coffee").resized((40, 60)).save("photo.jpg")
     impasto.load("sample:the_scream").resized((60, 48)).save("painting.jpg")
+    zoo_weights.random_weights(tmp_path, "squeezenet1_1")
     for name, rows in (("sky", slice(0, 30)), ("ground", slice(30, 60))):
         mask = torch.zeros(3, 60, 90)
         mask[:, rows] = 1.0

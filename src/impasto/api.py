@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from impasto import devices, method
+from impasto.backbones import VGG19, WeightsFile, architecture
 from impasto.checkpoints import Checkpoint
-from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
+from impasto.errors import AssetError, ImageReadError, ImpastoWarning, SettingsError
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.method import Stylization
@@ -21,10 +22,18 @@ from impasto.pictures import BLANK_PREFIX, LARGEST_SIDE, SAMPLE_PREFIX, load
 from impasto.presets import DEFAULT, preset
 from impasto.progress import Progress
 from impasto.settings import OPTIONS, Settings
+from impasto.targets import layer_weights
 
 
 def texture(
-    style: Any, *, width: int, height: int, tile: bool = False, preset: str = DEFAULT, **options: Any
+    style: Any,
+    *,
+    width: int,
+    height: int,
+    tile: bool = False,
+    preset: str = DEFAULT,
+    weights: str | Path | None = None,
+    **options: Any,
 ) -> Pastiche:
     """Paint the texture of a painting, without any content.
 
@@ -36,13 +45,14 @@ def texture(
         tile: whether the texture is to continue over its borders, so that copies laid side by side show no seam; its
             sides are then rounded to multiples of 16.
         preset: name of a bundled preset, or the path of a TOML file.
+        weights: as for `stylize`.
         **options: fields of `Settings`, which override the preset; not `size` and `content_weight`.
 
     Raises:
         ImpastoError: as for `stylize`.
     """
     content, settings = texture_settings(settings_for(preset, **options), width=width, height=height, tile=tile)
-    return stylize(content, style, **settings.to_mapping())
+    return stylize(content, style, weights=weights, **settings.to_mapping())
 
 
 def texture_settings(settings: Settings, *, width: int, height: int, tile: bool = False) -> tuple[str, Settings]:
@@ -73,6 +83,7 @@ def stylize(
     masks: Sequence[Any] = (),
     style_masks: Sequence[Any] = (),
     content_map: Any = None,
+    weights: str | Path | None = None,
     **options: Any,
 ) -> Pastiche:
     """Paint `content` in the manner of `style`.
@@ -85,6 +96,8 @@ def stylize(
         masks: of the photograph, one for each region: white is inside. See `guidance.Guidance`.
         style_masks: of the painting, as many as `masks`.
         content_map: white where the photograph's shapes are to stay.
+        weights: file of the backbone's weights, safetensors or a `.pth` of tensors alone; without one, those that
+            torchvision's hub has.
         **options: fields of `Settings`, which override the preset: `size=1024, strength=0.7`.
 
     Raises:
@@ -93,7 +106,14 @@ def stylize(
     settings = settings_for(preset, **options)
     progress: Progress | None = None
     steps = stylization(
-        content, style, settings, init=init, masks=masks, style_masks=style_masks, content_map=content_map
+        content,
+        style,
+        settings,
+        init=init,
+        masks=masks,
+        style_masks=style_masks,
+        content_map=content_map,
+        weights=weights,
     )
     for progress in steps:  # noqa: B007
         pass
@@ -115,6 +135,7 @@ def stylization(
     masks: Sequence[Any] = (),
     style_masks: Sequence[Any] = (),
     content_map: Any = None,
+    weights: str | Path | None = None,
     changes: Sequence[Change] = (),
     resume: Checkpoint | str | Path | None = None,
 ) -> Stylization:
@@ -123,7 +144,7 @@ def stylization(
     Pictures are read and settings checked before the first step, when this is called.
 
     Args:
-        content, style, init, masks, style_masks, content_map: as for `stylize`.
+        content, style, init, masks, style_masks, content_map, weights: as for `stylize`.
         settings: the default preset's, if None.
         changes: of settings, to be made again as a recipe tells of them.
         resume: a checkpoint, or the path of one, of a painting that these pictures and settings began; the first
@@ -133,7 +154,9 @@ def stylization(
         ImpastoError: as for `stylize`; CheckpointError if the checkpoint cannot be read, or is of another painting.
     """
     settings = settings_for() if settings is None else settings
-    for name, reason in settings.without_effect().items():
+    network = architecture(settings.backbone)
+    without_effect = settings.without_effect() | network.without_effect(settings.pooling, settings.padding)
+    for name, reason in without_effect.items():
         warnings.warn(f"{name} has no effect: {reason}", ImpastoWarning, stacklevel=2)
     if settings.background == "keep" and not masks:
         warnings.warn("background has no effect: there is no mask", ImpastoWarning, stacklevel=2)
@@ -164,6 +187,7 @@ def stylization(
         settings,
         init=start,
         guidance=guidance,
+        weights=None if weights is None else Path(weights),
         device=device,
         changes=changes,
         resume=resume,
@@ -171,13 +195,17 @@ def stylization(
 
 
 def resolved(settings: Settings) -> Settings:
-    """The settings with the device and the precision that `auto` means on this machine.
+    """The settings with the device and the precision that `auto` means on this machine, and the layers of the backbone.
 
     Raises:
         DeviceError: the device is not here.
+        SettingsError: a backbone or layer does not exist.
     """
     device = devices.resolve(settings.device)
     precision = str(devices.precision(settings.precision, device)).removeprefix("torch.")
+    if settings.backbone != VGG19.architecture.name:
+        content, style = layer_weights(settings, architecture(settings.backbone))
+        settings = settings.replace(content_layers=content, style_layers=style)
     return settings.replace(device=str(device), precision=precision)
 
 
@@ -226,6 +254,29 @@ def input_of(wanted: Input, folders: Sequence[Path]) -> Image:
             f"{wanted.name} is not the picture it was when the recipe was written; name the right file"
         )
     raise ImageReadError(f"{wanted.name} is not in {where}; say where it is")
+
+
+def weights_of(wanted: Input, backbone: str, folders: Sequence[Path]) -> Path | None:
+    """The file of weights that a recipe notes; None for the backbone's own.
+
+    As with pictures, no path in a recipe is followed, and what has the name is taken only if it has the contents.
+
+    Raises:
+        AssetError: the file is not found, or is another.
+        SettingsError: there is no such backbone.
+    """
+    bare = Path(wanted.name.replace("\\", "/")).name
+    found = [path for folder in folders if bare and _is_file(path := folder / bare)]
+    for path in found:
+        if WeightsFile.of(path).sha256 == wanted.sha256:
+            return path
+    if architecture(backbone).own_weights() == bare:
+        # They have their hash in their name, and are held to it.
+        return None
+    if found:
+        raise AssetError(f"{bare} is not the file of weights that the picture was painted with; name the right one")
+    where = " or ".join(str(folder) for folder in folders)
+    raise AssetError(f"{backbone} had its weights from {bare}, which is not in {where}; say where it is")
 
 
 def _is_file(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -70,15 +71,18 @@ class Commission:
         settings: those in force.
         device: where to compute.
         first: the settings at the beginning, which decide the sizes to paint at.
+        weights: file of the backbone's weights; its own by default.
 
     Raises:
-        SettingsError: as `Pictures.check`.
+        SettingsError: as `Pictures.check`, or the weights are another network's.
+        AssetError: the backbone's own weights are not here, and cannot be fetched.
     """
 
     pictures: Pictures
     settings: Settings
     device: torch.device
     first: Settings
+    weights: Path | None = None
 
     def __post_init__(self) -> None:
         self.pictures.check(self.settings)
@@ -98,8 +102,16 @@ class Commission:
         content_weights, style_weights = layer_weights(settings, network)
         dtype = devices.precision(settings.precision, self.device)
         layers = {**content_weights, **style_weights}
-        built = network.build(layers, pooling=settings.pooling, padding=settings.padding, dtype=dtype)
+        built = network.build(
+            layers, pooling=settings.pooling, padding=settings.padding, dtype=dtype, weights=self.weights
+        )
         return built.to(self.device)
+
+    @property
+    def weights_used(self) -> Input | None:
+        """The note on the backbone's weights, unless they are those inside the package."""
+        used = self.backbone.weights_file
+        return Input(used.name, used.sha256) if used else None
 
     @cached_property
     def scales(self) -> Sequence[Scale]:

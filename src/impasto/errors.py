@@ -7,7 +7,7 @@ ImpastoError                the base: catch this one to catch them all
 │   ├── ImageReadError      ... because it is missing, damaged, too large or of an unknown kind
 │   └── ImageWriteError     ... because it cannot be written where it was asked to go
 ├── CheckpointError         a checkpoint cannot be read or written, or is of another painting
-├── AssetError              a bundled file is missing or is not the file it should be
+├── AssetError              a bundled file, or a network's weights, are missing or are not what they should be
 ├── ModelError              a file is not a model that can be used
 ├── DeviceError             the device asked for is not on this machine, or ran out of memory
 └── OptimizationError       the optimisation cannot go on; whatever was best so far was kept
@@ -59,7 +59,7 @@ class CheckpointError(ImpastoError):
 
 
 class AssetError(ImpastoError):
-    """A bundled file is missing or is not the file that the manifest describes."""
+    """A bundled file, or a network's weights, are missing or are not what they should be."""
 
 
 class ModelError(ImpastoError):

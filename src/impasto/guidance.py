@@ -123,7 +123,8 @@ def inside(plane: Plane, layer: Layer) -> Plane:
     region is shrunk by that much, or by less where not enough of it would be left.
     """
     whole = at_layer(plane, layer)
-    reach = layer.receptive_field // (2 * layer.stride)
+    # Beyond the picture there is nothing to see.
+    reach = min(layer.receptive_field // (2 * layer.stride), max(whole.shape))
     while reach > 0:
         side = 2 * reach + 1
         # What lies beyond the picture's border does not count as outside.

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from impasto.checkpoints import Checkpoint
 from impasto.commission import Commission, Pictures
-from impasto.errors import DeviceError
+from impasto.errors import CheckpointError, DeviceError
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.objective import Evaluator, evaluate
@@ -42,6 +43,7 @@ def stylization(
     *,
     init: Image | None = None,
     guidance: Guidance | None = None,
+    weights: Path | None = None,
     device: torch.device | None = None,
     evaluator: Evaluator = evaluate,
     changes: Sequence[Change] = (),
@@ -55,6 +57,7 @@ def stylization(
         settings: everything else, as it is at the beginning.
         init: the picture to start from, where `settings.init` is none of `content`, `noise` and `style`.
         guidance: regions with styles of their own, and where content counts more.
+        weights: file of the backbone's weights; its own by default.
         device: where to compute; the CPU by default.
         evaluator: computes value and gradient of an objective at an image.
         changes: of settings, to be made again as a recipe tells of them.
@@ -65,8 +68,9 @@ def stylization(
         the first is the one that the checkpoint was taken of.
 
     Raises:
-        SettingsError: a layer does not exist, or there are not as many shares as paintings, or strengths as regions;
-            raised at once, before the first iteration.
+        SettingsError: a backbone or layer does not exist, or there are not as many shares as paintings, or strengths as
+            regions; raised at once, before the first iteration.
+        AssetError: the backbone's weights are not here, and cannot be fetched; raised at once.
         CheckpointError: `resume` is of another painting; raised at once.
         OptimizationError: the loss is not finite and cannot be made so; the last Progress holds the best picture.
         DeviceError: the device's memory is used up.
@@ -76,7 +80,13 @@ def stylization(
     if resume is not None:
         resume.check_fits(recipe)
         recipe = resume.recipe
-    commission = Commission(pictures, recipe.last_settings, device or torch.device("cpu"), first=settings)
+    commission = Commission(
+        pictures, recipe.last_settings, device or torch.device("cpu"), first=settings, weights=weights
+    )
+    if resume is None:
+        recipe = replace(recipe, weights=commission.weights_used)
+    elif recipe.weights != commission.weights_used:
+        raise CheckpointError("it was begun with other weights of the backbone")
     return Stylization(commission, recipe, evaluator, changes, resume)
 
 

@@ -45,7 +45,7 @@ class TracePoint:
 
 @dataclass(frozen=True)
 class Input:
-    """Which picture went in.
+    """Which picture, or other file, went in.
 
     Attributes:
         name: of the file, without its folder, which is nobody's business; or `sample:` and the name of a bundled
@@ -85,6 +85,7 @@ class Recipe:
         content, styles, init: the pictures that went in; `init` only where it was a picture.
         masks, style_masks, content_map: the masks that guided it, see `guidance.Guidance`.
         changes: of settings, while it was painted.
+        weights: of the backbone, unless they are those inside the package.
         threads: of the CPU, which decide the order of its sums and so the last digits.
         versions: of impasto, torch and Python.
     """
@@ -97,6 +98,7 @@ class Recipe:
     style_masks: tuple[Input, ...] = ()
     content_map: Input | None = None
     changes: tuple[Change, ...] = ()
+    weights: Input | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     versions: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -126,6 +128,7 @@ class Recipe:
             "style_masks": [asdict(mask) for mask in self.style_masks],
             "content_map": asdict(self.content_map) if self.content_map else None,
             "changes": [{"after": change.after, "settings": dict(change.settings)} for change in self.changes],
+            "weights": asdict(self.weights) if self.weights else None,
             "threads": self.threads,
             "versions": dict(self.versions),
         }
@@ -155,11 +158,12 @@ class Recipe:
                 content=_input(record["content"]),
                 styles=styles,
                 init=_input(record["init"]) if record["init"] else None,
-                # Pictures painted before there were masks do not speak of them.
+                # Pictures painted before there were masks or other networks do not speak of them.
                 masks=tuple(_input(mask) for mask in record.get("masks", ())),
                 style_masks=tuple(_input(mask) for mask in record.get("style_masks", ())),
                 content_map=_input(record["content_map"]) if record.get("content_map") else None,
                 changes=tuple(_change(change) for change in record.get("changes", ())),
+                weights=_input(record["weights"]) if record.get("weights") else None,
                 threads=threads,
                 versions={str(name): str(version) for name, version in _mapping(record["versions"]).items()},
             )

@@ -7,11 +7,12 @@ read from unless someone says otherwise, and how to build it. A `Backbone` is th
 from __future__ import annotations
 
 import difflib
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from jaxtyping import Float
@@ -38,6 +39,50 @@ class Layer:
     channels: int
     stride: int
     receptive_field: int
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights that came from outside the package.
+
+    Attributes:
+        name: without its folder.
+        sha256: of its bytes.
+    """
+
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """The note on the file at `path`.
+
+        Raises:
+            SettingsError: it cannot be read.
+        """
+        try:
+            with path.open("rb") as file:
+                return cls(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise SettingsError("weights", f"{path} cannot be read: {reason}") from error
+
+
+#: Features of an image by layer.
+Features = Callable[[Tensor], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A network of shapes without numbers, of which everything but a result can be had at no cost.
+
+    Attributes:
+        features: of an image on the meta device.
+        weights: all that it has learned, and whatever else does not depend on the image.
+    """
+
+    features: Features
+    weights: tuple[Tensor, ...]
 
 
 class Architecture(ABC):
@@ -84,6 +129,18 @@ class Architecture(ABC):
         """What there is to choose from, shortly."""
 
     @abstractmethod
+    def outline(self, layers: Iterable[str]) -> Outline:
+        """The network on the meta device, as deep as `layers` (canonical names, at least one) need it."""
+
+    def own_weights(self) -> str | None:
+        """Name of the file that its weights are in, where that is not inside the package."""
+        return None
+
+    def without_effect(self, pooling: Pooling, padding: Padding) -> dict[str, str]:
+        """The settings, of these two, that change nothing in this network, with the reason."""
+        return {}
+
+    @abstractmethod
     def build(
         self,
         layers: Iterable[str],
@@ -115,10 +172,12 @@ class Backbone(nn.Module, ABC):
     Attributes:
         architecture: what it was built from.
         dtype: what features come in.
+        weights_file: where its weights are from, unless they are inside the package.
     """
 
     architecture: Architecture
     dtype: torch.dtype
+    weights_file: WeightsFile | None = None
 
     @property
     def layers(self) -> Mapping[str, Layer]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from impasto import assets
-from impasto.backbones.backbone import Architecture, Backbone, Layer, Padding, Pooling
+from impasto.backbones.backbone import Architecture, Backbone, Layer, Outline, Padding, Pooling
 from impasto.errors import AssetError, SettingsError
 
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
@@ -52,6 +53,14 @@ def _layers() -> dict[str, Layer]:
 LAYERS: Mapping[str, Layer] = _layers()
 
 
+def literature_name(name: str) -> str:
+    """`relu4_2` for `relu4_2`, `RELU4_2` or Keras' `block4_conv2`; other names in small letters."""
+    plain = name.lower()
+    if keras := re.fullmatch(r"block([1-5])_(conv([1-4])|pool)", plain):
+        return f"relu{keras[1]}_{keras[3]}" if keras[3] else f"pool{keras[1]}"
+    return plain
+
+
 class VGG19Architecture(Architecture):
     """The table of layers, and the classic choice of them: content from relu4_2, style from the first of each block."""
 
@@ -64,14 +73,15 @@ class VGG19Architecture(Architecture):
     default_style_layers: Mapping[str, float] = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 
     def spelled(self, name: str) -> str:
-        """`relu4_2` for `relu4_2`, `RELU4_2` or Keras' `block4_conv2`."""
-        plain = name.lower()
-        if keras := re.fullmatch(r"block([1-5])_(conv([1-4])|pool)", plain):
-            return f"relu{keras[1]}_{keras[3]}" if keras[3] else f"pool{keras[1]}"
-        return plain
+        return literature_name(name)
 
     def layers_in_words(self) -> str:
         return "conv1_1 to conv5_4, relu1_1 to relu5_4 and pool1 to pool5"
+
+    def outline(self, layers: Iterable[str]) -> Outline:
+        wanted = tuple(layers)
+        network = self.build(wanted).to("meta")
+        return Outline(partial(network, layers=wanted), tuple(network.parameters()))
 
     def build(
         self,
@@ -82,7 +92,12 @@ class VGG19Architecture(Architecture):
         dtype: torch.dtype = torch.float32,
         weights: Path | None = None,
     ) -> VGG19:
-        return VGG19(self.deepest(layers), pooling=pooling, padding=padding, dtype=dtype, weights=weights)
+        if weights is not None:
+            raise SettingsError(
+                "weights",
+                "vgg19 has its own inside the package; for others choose another backbone, such as torchvision:vgg19",
+            )
+        return VGG19(self.deepest(layers), pooling=pooling, padding=padding, dtype=dtype)
 
 
 ARCHITECTURE = VGG19Architecture()

@@ -25,7 +25,20 @@ from impasto.cli import reporting
 from impasto.cli.options import in_transit
 from impasto.cli.signals import Interruption
 
-COMMANDS = ("stylize", "rerun", "sweep", "texture", "fast", "train", "judge", "demo", "samples", "presets", "doctor")
+COMMANDS = (
+    "stylize",
+    "rerun",
+    "sweep",
+    "texture",
+    "fast",
+    "train",
+    "judge",
+    "demo",
+    "samples",
+    "presets",
+    "backbones",
+    "doctor",
+)
 
 # The number of SIGPIPE, which not every system has.
 _SIGPIPE = 13

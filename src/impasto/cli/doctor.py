@@ -18,7 +18,7 @@ from impasto.errors import AssetError, ImpastoError
 
 # What the package needs, and what it can use.
 _LIBRARIES = ("torch", "numpy", "pillow", "safetensors", "tifffile", "matplotlib", "cyclopts", "rich")
-_OPTIONAL = ("imagecodecs",)
+_OPTIONAL = ("imagecodecs", "torchvision")
 # Long sides, in pixels, of the 3:2 pictures that are foretold.
 _SIDES = (512, 1024, 2048)
 _WEIGHTS = "weights/vgg19.safetensors"

@@ -52,6 +52,11 @@ def starting_picture(init: str | None) -> list[str]:
     return [] if init is None or init in OPTIONS["init"][1].words else [init]
 
 
+def optional(name: str | None) -> list[str]:
+    """The name, if there is one."""
+    return [] if name is None else [name]
+
+
 def stem(content: str, styles: Iterable[str]) -> str:
     """What a picture made from these is called: `photo-starry_night`."""
     whole = f"{_stem(content)}-{'+'.join(map(_stem, styles))}"

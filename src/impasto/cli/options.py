@@ -272,6 +272,15 @@ class MaskOptions:
         return [*self.mask, *self.style_mask, *([self.content_map] if self.content_map else [])]
 
 
+def _weights(shown_default: str) -> Parameter:
+    meaning = "The backbone's weights: a .safetensors file, or a .pth of nothing but tensors."
+    return words(meaning, shown_default, group="Method", metavar="FILE")
+
+
+Weights = Annotated[str | None, _weights("the network's own")]
+RecipeWeights = Annotated[str | None, _weights("as recorded")]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:

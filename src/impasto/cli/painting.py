@@ -47,6 +47,7 @@ def paint(
     masks: Sequence[Image] = (),
     style_masks: Sequence[Image] = (),
     content_map: Image | None = None,
+    weights: str | Path | None = None,
     changes: Sequence[Change] = (),
     keeper: Keeper | None = None,
     as_json: bool = False,
@@ -55,7 +56,7 @@ def paint(
     """Paint, save, and report.
 
     Args:
-        content, styles, settings, init, masks, style_masks, content_map, changes: as for `api.stylization`.
+        content, styles, settings, init, masks, style_masks, content_map, weights, changes: as for `api.stylization`.
         output: where to; checked by the caller.
         signals: being caught.
         keeper: of the checkpoint.
@@ -83,6 +84,7 @@ def paint(
         style_masks=style_masks,
         content_map=content_map,
         changes=changes,
+        weights=weights,
     )
     steps = _begun(start, keeper, quiet=quiet)
     latest, stages, failure = _run(steps, output, signals, keeper, quiet=quiet)

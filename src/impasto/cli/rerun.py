@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from impasto.cli import inputs, reporting
-from impasto.cli.options import INPUT, OutputOptions, RecipeThreads, ReportOptions, setting_options, words
+from impasto.cli.options import (
+    INPUT,
+    OutputOptions,
+    RecipeThreads,
+    RecipeWeights,
+    ReportOptions,
+    setting_options,
+    words,
+)
 from impasto.cli.outputs import Output
 from impasto.cli.signals import Signals
-from impasto.errors import ImageReadError, SettingsError
+from impasto.errors import AssetError, ImageReadError, SettingsError
 
 if TYPE_CHECKING:
     from impasto.images import Image
@@ -49,6 +57,7 @@ def rerun(
     output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     options: RecipeSettings = RecipeSettings(),  # noqa: B008  (frozen)
+    weights: RecipeWeights = None,
     threads: RecipeThreads = None,
 ) -> int:
     """Paint a picture again from the recipe inside it.
@@ -69,7 +78,8 @@ def rerun(
             raise ImageReadError(f"{picture}: its recipe has a setting that cannot be used ({error})") from error
         painting.use_threads(threads or _threads(recipe))
         settings = _settings(recipe, changes)
-        sources = [name for name in (content, *(style or ()), *inputs.starting_picture(changes.get("init"))) if name]
+        start = inputs.starting_picture(changes.get("init"))
+        sources = [name for name in (content, *(style or ()), weights, *start) if name]
         folders = [Path(picture).absolute().parent, Path.cwd()]
         suffix = Path(picture).suffix
         place = Output.of(
@@ -89,7 +99,7 @@ def rerun(
             paintings = [_input(note, name, folders, "--style") for note, name in zip(notes, style, strict=True)]
         else:
             paintings = [_input(note, None, folders, "--style") for note in recipe.styles]
-        start = _input(recipe.init, None, folders, "--init") if recipe.init and "init" not in changes else None
+        init = _input(recipe.init, None, folders, "--init") if recipe.init and "init" not in changes else None
         masks, style_masks = (
             [_input(note, None, folders, "") for note in notes] for notes in (recipe.masks, recipe.style_masks)
         )
@@ -100,11 +110,12 @@ def rerun(
             settings,
             place,
             signals,
-            init=start,
+            init=init,
             masks=masks,
             style_masks=style_masks,
             content_map=content_map,
             changes=_again(recipe, changes),
+            weights=_weights(recipe, settings, weights, folders),
             as_json=report.json,
             quiet=report.quiet,
         )
@@ -146,6 +157,10 @@ def _settings(recipe: Recipe, changes: dict[str, object]) -> Settings:
             reporting.warning(
                 f"it was painted with {name} {version}, and here is {here[name]}: the last digits may differ"
             )
+    if changes.get("backbone", recipe.settings.backbone) != recipe.settings.backbone:
+        # Its layers are not the other's, which takes its own where none are named.
+        default = type(recipe.settings)()
+        changes = {"content_layers": default.content_layers, "style_layers": default.style_layers} | changes
     settings = recipe.settings.replace(**changes)
     if "device" not in changes and settings.device not in devices.available():
         settings = settings.replace(device="auto")
@@ -154,6 +169,22 @@ def _settings(recipe: Recipe, changes: dict[str, object]) -> Settings:
             f"{devices.resolve('auto')} is taken, and the last digits may differ"
         )
     return settings
+
+
+def _weights(recipe: Recipe, settings: Settings, name: str | None, folders: list[Path]) -> Path | None:
+    """The file of the backbone's weights: the one that was named, or the recipe's; None for the backbone's own."""
+    from impasto import api
+    from impasto.backbones import WeightsFile
+
+    note = recipe.weights if settings.backbone == recipe.settings.backbone else None
+    if name is not None:
+        if note is not None and WeightsFile.of(Path(name)).sha256 != note.sha256:
+            reporting.warning(f"{name} is not the file of weights that it was painted with; the result will differ")
+        return Path(name)
+    try:
+        return api.weights_of(note, settings.backbone, folders) if note else None
+    except AssetError as error:
+        raise AssetError(f"{error}, with --weights") from error
 
 
 def _input(note: Input | None, name: str | None, folders: list[Path], option: str) -> Image:

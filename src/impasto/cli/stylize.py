@@ -14,6 +14,7 @@ from impasto.cli.options import (
     ReportOptions,
     Style,
     Threads,
+    Weights,
     default_text,
     setting_options,
     settings_of,
@@ -38,6 +39,7 @@ def stylize(
     regions: MaskOptions = MaskOptions(),  # noqa: B008  (frozen)
     checkpoint: CheckpointOptions = CheckpointOptions(),  # noqa: B008  (frozen)
     options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
+    weights: Weights = None,
     threads: Threads = None,
 ) -> int:
     """Paint a photograph in the manner of one or more paintings.
@@ -55,7 +57,8 @@ def stylize(
         from impasto.cli import painting
 
         painting.use_threads(threads)
-        protect = inputs.files([*names, *regions.files(), *inputs.starting_picture(settings.init)])
+        others = [*regions.files(), *inputs.starting_picture(settings.init), *inputs.optional(weights)]
+        protect = inputs.files([*names, *others])
         place = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
         place.check()
         keeper = Keeper.of(checkpoint, place)
@@ -69,6 +72,7 @@ def stylize(
             style_masks=[inputs.picture(name) for name in regions.style_mask],
             content_map=inputs.picture(regions.content_map) if regions.content_map else None,
             keeper=keeper,
+            weights=weights,
             as_json=report.json,
             quiet=report.quiet,
         )

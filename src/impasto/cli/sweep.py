@@ -16,6 +16,7 @@ from impasto.cli.options import (
     ReportOptions,
     Style,
     Threads,
+    Weights,
     default_text,
     setting_options,
     settings_of,
@@ -54,6 +55,7 @@ def sweep(
     ] = None,
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
+    weights: Weights = None,
     threads: Threads = None,
 ) -> int:
     """Paint a pair with several values of one or two settings.
@@ -76,7 +78,7 @@ def sweep(
         sheet = Path(out) if out else free(Path(f"{inputs.stem(content, style)}-sweep.png"))
         _check(sheet, names, force=report.force)
         photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in style]
-        return _Sweep(sheet, axes, cells, photograph, paintings, report).run()
+        return _Sweep(sheet, axes, cells, photograph, paintings, weights, report).run()
 
 
 class _Sweep:
@@ -89,10 +91,11 @@ class _Sweep:
         cells: Sequence[Cell],
         content: Image,
         styles: Sequence[Image],
+        weights: str | None,
         report: ReportOptions,
     ) -> None:
         self.sheet, self.axes, self.cells = sheet, axes, cells
-        self.content, self.styles, self.report = content, styles, report
+        self.content, self.styles, self.weights, self.report = content, styles, weights, report
         self.folder = sheet.with_name(f"{sheet.stem}-pictures")
         self.table = sheet.with_suffix(".csv")
         self.rows: dict[str, dict[str, Any]] = {}
@@ -137,7 +140,7 @@ class _Sweep:
 
         begin = time.monotonic()
         with bar(shown=not self.report.quiet, clock=time.monotonic) as show:
-            for progress in api.stylization(self.content, self.styles, cell.settings):
+            for progress in api.stylization(self.content, self.styles, cell.settings, weights=self.weights):
                 show(progress)
         pastiche = progress.pastiche()
         seconds = time.monotonic() - begin

@@ -11,6 +11,7 @@ from impasto.cli.options import (
     ReportOptions,
     Style,
     Threads,
+    Weights,
     default_text,
     flag,
     setting_options,
@@ -39,6 +40,7 @@ def texture(
     output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
+    weights: Weights = None,
     threads: Threads = None,
 ) -> int:
     """Paint the texture of one or more paintings, without a scene.
@@ -57,7 +59,7 @@ def texture(
         painting.use_threads(threads)
         across = width or settings.size
         content, settings = api.texture_settings(settings, width=across, height=height or across, tile=tile)
-        protect = inputs.files([*style, *inputs.starting_picture(settings.init)])
+        protect = inputs.files([*style, *inputs.starting_picture(settings.init), *inputs.optional(weights)])
         place = Output.of(output, report, stem=inputs.stem("texture", style), protect=protect)
         place.check()
         return painting.paint(
@@ -66,6 +68,7 @@ def texture(
             settings,
             place,
             signals,
+            weights=weights,
             as_json=report.json,
             quiet=report.quiet,
         )

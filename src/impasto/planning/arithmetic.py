@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from impasto.backbones import VGG19, Layer
+from impasto.backbones import VGG19, Layer, architecture
 from impasto.errors import SettingsError
+from impasto.planning.counting import count
 from impasto.settings import Settings
 from impasto.targets import layer_weights
 
@@ -60,10 +61,14 @@ def network(layers: Iterable[str]) -> list[Layer]:
 
 def layers_of(settings: Settings) -> tuple[set[str], set[str]]:
     """Names of the content and of the style layers that count."""
-    content, style = layer_weights(settings, _VGG19)
+    content, style = layer_weights(settings, architecture(settings.backbone))
     return (set(content) if settings.content_weight else set()), set(style)
 
 
 def settings_multiply_adds(settings: Settings, *, gradient: bool) -> float:
     content, style = layers_of(settings)
+    if settings.backbone != _VGG19.name:
+        its = count(settings.backbone, frozenset(content | style))
+        products = [its.found[name] ** 2 * its.strides[name] ** 2 for name in style]
+        return (its.gradient_multiply_adds if gradient else its.multiply_adds) + sum(products) * (2 if gradient else 1)
     return multiply_adds(content | style, gradient=gradient) + gram_multiply_adds(style, gradient=gradient)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impasto.backbones import VGG19
+from impasto.backbones import architecture
 from impasto.planning.arithmetic import settings_multiply_adds
 from impasto.planning.memory import peak_bytes
 from impasto.planning.speed import MachineSpeed
@@ -30,6 +30,9 @@ class Estimate:
 def estimate(content_size: tuple[int, int], settings: Settings, speed: MachineSpeed, *, styles: int = 1) -> Estimate:
     """What painting a photograph with these settings will cost.
 
+    The speed is measured with the embedded VGG-19. Of another backbone only the arithmetic is known; it may take
+    several times as long, for it makes less use of the machine where its products are small.
+
     Args:
         content_size: (height, width) of the photograph as read, in pixels.
         settings: everything else; for the seconds, `device` and `precision` are ignored, for `speed` belongs to them.
@@ -42,7 +45,7 @@ def estimate(content_size: tuple[int, int], settings: Settings, speed: MachineSp
     default = Settings()
     with_gradient = settings_multiply_adds(settings, gradient=True) / settings_multiply_adds(default, gradient=True)
     without = settings_multiply_adds(settings, gradient=False) / settings_multiply_adds(default, gradient=False)
-    scales = tuple(pyramid(content_size, settings, min_side=VGG19.architecture.min_side))
+    scales = tuple(pyramid(content_size, settings, min_side=architecture(settings.backbone).min_side))
     seconds = speed.setup
     for scale in scales:
         pixels = scale.size[0] * scale.size[1]

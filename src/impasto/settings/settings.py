@@ -149,7 +149,8 @@ class Settings:
     backbone: str = option(
         "vgg19",
         _METHOD,
-        "Network that sees the pictures: the VGG-19 inside the package.",
+        "Network that sees the pictures: the VGG-19 inside the package, or any convolutional network of torchvision's, "
+        "as torchvision:resnet50. Layers that are as by default are then the network's own.",
         words=("vgg19",),
         open_ended=True,
     )

@@ -1,0 +1,91 @@
+"""Owns the graphs of torchvision's networks: nodes by name, the part that computes some of them, other poolings."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from impasto.backbones.backbone import Pooling
+
+
+class _Pool(nn.Module):
+    """A max pooling's windows, with another mean of them, or around the borders."""
+
+    def __init__(self, pool: nn.MaxPool2d, pooling: Pooling, *, wrap: bool) -> None:
+        super().__init__()
+        self.pool, self.pooling, self.wrap = pool, pooling, wrap
+
+    def forward(self, x: Tensor) -> Tensor:
+        down, across = padded(self.pool)
+        if self.wrap and (down or across):
+            x, down, across = F.pad(x, (across, across, down, down), mode="circular"), 0, 0
+        pool = self.pool
+        if self.pooling == "max":
+            return F.max_pool2d(x, pool.kernel_size, pool.stride, (down, across), pool.dilation, pool.ceil_mode)
+
+        def mean(values: Tensor) -> Tensor:
+            return F.avg_pool2d(
+                values, pool.kernel_size, pool.stride, (down, across), pool.ceil_mode, count_include_pad=False
+            )
+
+        # The small constant keeps the gradient of the root finite where all features are zero.
+        return mean(x) if self.pooling == "average" else (mean(x.square()) + 1e-8).sqrt()
+
+
+def repool(network: nn.Module, pooling: Pooling, *, wrap: bool) -> None:
+    """Exchange the network's max poolings, where they are to be others."""
+    for name, module in list(network.named_modules()):
+        if isinstance(module, nn.MaxPool2d) and (pooling != "max" or (wrap and any(padded(module)))):
+            parent, _, its = name.rpartition(".")
+            setattr(network.get_submodule(parent), its, _Pool(module, pooling, wrap=wrap))
+
+
+def padded(module: nn.Conv2d | nn.MaxPool2d) -> tuple[int, int]:
+    """Pixels of padding, (down, across)."""
+    padding: Any = module.padding
+    return (padding, padding) if isinstance(padding, int) else (int(padding[0]), int(padding[1]))
+
+
+def extractor(network: nn.Module) -> fx.GraphModule:
+    """What computes all nodes of the network's graph, by their names."""
+    from torchvision.models import feature_extraction as torchvision_features
+
+    leaves = {"leaf_modules": [_Pool]}
+    _, names = torchvision_features.get_graph_node_names(network, tracer_kwargs=leaves, suppress_diff_warning=True)
+    extractor = torchvision_features.create_feature_extractor(
+        network, {name: name for name in names[1:]}, tracer_kwargs=leaves, suppress_diff_warning=True
+    )
+    return fx.GraphModule(extractor, extractor.graph)
+
+
+def only(network: fx.GraphModule, wanted: Mapping[str, str]) -> fx.GraphModule:
+    """The part of the network that computes the outputs `wanted`, under new names."""
+    graph = fx.Graph()
+    graph.output(graph.graph_copy(network.graph, {}))
+    output = next(iter(reversed(graph.nodes)))
+    output.args = ({new: output.args[0][name] for name, new in wanted.items()},)
+    part = fx.GraphModule(network, graph)
+    part.graph.eliminate_dead_code()
+    part.delete_all_unused_submodules()
+    part.recompile()
+    return part
+
+
+def without_writing_in_place(network: fx.GraphModule) -> None:
+    """What one layer gives must not be written over by the next."""
+    for node in network.graph.nodes:
+        if node.op == "call_function" and node.target is operator.iadd:
+            node.target = operator.add
+        if node.op == "call_function" and "inplace" in node.kwargs:
+            node.kwargs = {**node.kwargs, "inplace": False}
+    network.recompile()
+
+
+def first_convolution(network: fx.GraphModule) -> nn.Conv2d:
+    """The one that sees the image."""
+    nodes = (network.get_submodule(str(node.target)) for node in network.graph.nodes if node.op == "call_module")
+    return next(module for node in nodes for module in node.modules() if isinstance(module, nn.Conv2d))
