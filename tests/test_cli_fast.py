@@ -49,7 +49,8 @@ def test_any_painting_by_path_and_the_rest_of_the_options(place):
 
 
 def test_pipes(place):
-    done = finish(start("fast", "-", "starry_night", "-o", "-", "-q"), (place / "photo.png").read_bytes())
+    process = start("fast", "-", "starry_night", "-o", "-", "-q", stdin=subprocess.PIPE)
+    done = finish(process, (place / "photo.png").read_bytes())
     assert done.code == 0, done.err
     assert impasto.load(done.bytes).size == (48, 64)
 
