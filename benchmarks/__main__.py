@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ablation, command, fast, memory, quality, race, startup, throughput
+from benchmarks import ablation, command, fast, memory, quality, race, startup, strength, throughput
 from benchmarks.store import Store
 
 # What a row is about, by benchmark.
@@ -16,6 +16,7 @@ _KEYS = {
     "race": ("pair", "side"),
     "fast": ("program", "turn"),
     "ablation": ("change", "pair"),
+    "strength": ("pair", "strength"),
     "quality": ("program", "pair", "side"),
 }
 
@@ -51,6 +52,8 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
         command.measure(store, peers=not chosen.no_peers, again=chosen.again)
     elif name == "ablation":
         ablation.measure(store, again=chosen.again)
+    elif name == "strength":
+        strength.measure(store, again=chosen.again)
     elif name == "memory":
         memory.measure(store, again=chosen.again)
     elif name == "fast":
@@ -70,6 +73,7 @@ _WRITE = {
     "race": race.write,
     "fast": fast.write,
     "ablation": ablation.write,
+    "strength": strength.write,
     "quality": quality.write,
 }
 

@@ -1,13 +1,15 @@
 """The benchmarks measure what they say: the yardstick is the same objective, rows are kept, tables are written."""
 
 import json
+import math
+import statistics
 import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import machine, pairs, peers, processes, race, store, tables, yardstick
+from benchmarks import machine, pairs, peers, processes, race, store, strength, tables, yardstick
 from impasto import api, targets
 from impasto.backbones import VGG19
 from impasto.images import resize
@@ -94,6 +96,29 @@ def test_a_table_goes_to_the_results_and_into_the_docs(tmp_path, monkeypatch):
     assert "old" not in text
     assert text.startswith("before\n<!-- begin speed -->")
     assert text.endswith("<!-- end speed -->\nafter\n")
+
+
+def test_a_strength_stands_between_the_ends():
+    end = {"style": 0.2, "content": 0.9}
+    assert strength.position({"style": 1.0, "content": 0.0}, end) == 0.0
+    assert strength.position(end, end) == 1.0
+    assert strength.position({"style": 0.6, "content": 0.225}, end) == pytest.approx((0.5 + 0.25) / 2)
+
+
+def test_a_correction_by_how_far_there_is_to_go_is_found_and_not_where_there_is_none():
+    far = {name: 2.0**index for index, name in enumerate("abcdefgh")}
+    balances = [targets.balance(value)[0] for value in (0.25, 0.5, 0.75)]
+
+    def positions(power: float) -> dict[str, list[float]]:
+        # Falls evenly with the logarithm of the balance, shifted by a power of how far there is to go.
+        return {
+            name: [0.5 - 0.1 * (math.log(b) - power * math.log(value / 2**3.5)) for b in balances]
+            for name, value in far.items()
+        }
+
+    found = strength.corrected(positions(0.3), far)
+    assert statistics.pstdev(found) < 0.25 * statistics.pstdev(column[1] for column in positions(0.3).values())
+    assert strength.corrected(positions(0.0), far) == pytest.approx([0.5] * 8)
 
 
 def test_a_program_is_timed_and_weighed():

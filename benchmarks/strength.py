@@ -1,0 +1,114 @@
+"""Where each strength stands between the photograph and as far as it goes, and how far pairs differ in that."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from benchmarks import tables
+from benchmarks.pairs import Pair, classic
+from benchmarks.store import Row, Store
+from impasto import api, targets
+from impasto.backbones import VGG19
+from impasto.images import fit, resize
+from impasto.metrics import Judge
+from impasto.objective import evaluate
+from impasto.settings import Settings
+
+_SIDE = 192
+_PAIRS = 8
+_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_BETWEEN = _STRENGTHS[1:-1]
+# Powers of the style loss of the photograph by which the balance might be scaled.
+_POWERS = np.linspace(-2.0, 2.0, 81)
+
+
+def measure(store: Store, *, again: bool = False) -> list[Row]:
+    """A row for each pair and strength."""
+    return [
+        store.measure({"pair": pair.name, "strength": value}, partial(_judge, pair, value), again=again)
+        for pair in classic()[:_PAIRS]
+        for value in _STRENGTHS
+    ]
+
+
+def _judge(pair: Pair, strength: float) -> dict[str, object]:
+    content, style = api.load(pair.content), api.load(pair.style)
+    begin = time.perf_counter()
+    pastiche = api.stylize(content, style, size=_SIDE, strength=strength)
+    seconds = time.perf_counter() - begin
+    judgement = Judge(content, [style]).judge(pastiche.image)
+    photograph = resize(content.pixels, fit(content.size, _SIDE))
+    objective = targets.objective_at(VGG19("relu5_1"), photograph, [style], Settings(size=_SIDE))
+    return {
+        "seconds": round(seconds, 2),
+        "style": round(judgement.style, 4),
+        "content": round(judgement.content, 4),
+        "edges": round(judgement.edges, 4),
+        # The style loss of the photograph itself: how far there is to go.
+        "far": round(evaluate(objective, photograph).value, 4),
+    }
+
+
+def shares(row: Row, end: Row) -> tuple[float, float]:
+    """How much of the style is gained, and of the content lost, that is at strength 1."""
+    return (1 - row["style"]) / (1 - end["style"]), row["content"] / end["content"]
+
+
+def position(row: Row, end: Row) -> float:
+    """Where a picture stands between the photograph, 0, and the pair's picture at strength 1, 1: the mean of both."""
+    return statistics.mean(shares(row, end))
+
+
+def corrected(positions: Mapping[str, Sequence[float]], far: Mapping[str, float]) -> list[float]:
+    """Where strength ½ would stand if the balance were scaled by a power of the photograph's style loss.
+
+    Of each pair with the power that makes the others' spread least, so that it is foretold and not fitted. Between the
+    strengths that were painted, positions are read off along the logarithm of the balance.
+
+    Args:
+        positions: of each pair, at the strengths between the ends.
+        far: the photograph's style loss, of each pair.
+    """
+    balances = np.log([targets.balance(value)[0] for value in _BETWEEN])[::-1]
+
+    def at(pair: str, power: float, usual: float) -> float:
+        return float(np.interp(power * (math.log(far[pair]) - usual), balances, positions[pair][::-1]))
+
+    found = []
+    for left_out in positions:
+        others = [pair for pair in positions if pair != left_out]
+        usual = statistics.mean(math.log(far[pair]) for pair in others)
+        power = min(_POWERS, key=lambda p: statistics.pstdev(at(pair, p, usual) for pair in others))
+        found.append(at(left_out, float(power), usual))
+    return found
+
+
+def write(rows: list[Row]) -> None:
+    """The table: where each strength stands, pair by pair, and the spread."""
+    found = {(row["pair"], row["strength"]): row for row in rows}
+    pairs = [pair for pair in dict.fromkeys(row["pair"] for row in rows) if all((pair, s) in found for s in _STRENGTHS)]
+    if len(pairs) < 3:
+        return
+    positions = {pair: [position(found[pair, s], found[pair, 1.0]) for s in _BETWEEN] for pair in pairs}
+    parts = [[shares(found[pair, s], found[pair, 1.0]) for pair in pairs] for s in _BETWEEN]
+    columns = list(zip(*positions.values(), strict=True))
+    body = [[pair, *(f"{value:.2f}" for value in values)] for pair, values in positions.items()]
+    body.append(["mean", *(f"{statistics.mean(column):.2f}" for column in columns)])
+    body.append(["standard deviation", *(f"{statistics.pstdev(column):.3f}" for column in columns)])
+    for index, name in enumerate(("style alone, mean", "content alone, mean")):
+        body.append([name, *(f"{statistics.mean(part[index] for part in column):.2f}" for column in parts)])
+    half = _BETWEEN.index(0.5)
+    foretold = corrected(positions, {pair: found[pair, 0.0]["far"] for pair in pairs})
+    text = (
+        f"{tables.table(['pair', *(f'strength {value:g}' for value in _BETWEEN)], body)}\n\n"
+        f"Scaling the balance by a power of the photograph's style loss, foretold for each pair from the others, would "
+        f"bring the standard deviation at strength 0.5 from {statistics.pstdev(columns[half]):.3f} to "
+        f"{statistics.pstdev(foretold):.3f}. At {_SIDE} px. {tables.measured_on(rows)}"
+    )
+    tables.write("strength", text)
