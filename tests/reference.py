@@ -89,6 +89,17 @@ def covariance(features: Array) -> Array:
     return np.mean([np.outer(f - center, f - center) for f in vectors(features)], axis=0)
 
 
+def correlation(features: Array) -> Array:
+    """Cosine between every two feature maps, over all positions; 0 for a map that is 0 everywhere."""
+    maps = features.reshape(len(features), -1)
+    out = np.zeros((len(maps), len(maps)))
+    for i, one in enumerate(maps):
+        for j, other in enumerate(maps):
+            size = np.linalg.norm(one) * np.linalg.norm(other)
+            out[i, j] = one @ other / size if size else 0.0
+    return out
+
+
 # --- Losses
 
 
@@ -268,6 +279,11 @@ def total_variation(image: Array) -> float:
 def out_of_range(image: Array) -> float:
     """Mean squared distance from [0, 1]."""
     return float(np.mean([max(0.0, -value, value - 1.0) ** 2 for value in image.flat]))
+
+
+def peak_signal_to_noise(image: Array, other: Array) -> float:
+    """Decibels: 20 log₁₀ of the greatest value (1) by the root mean square difference."""
+    return float(20 * np.log10(1 / np.sqrt(np.mean((image - other) ** 2))))
 
 
 # --- Optimisers

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from impasto.cli.progress import Forecast, Position, bar, duration
+from impasto.cli.progress import Forecast, Position, SteadyForecast, bar, duration
 from impasto.pyramid import pyramid
 from impasto.settings import Settings
 
@@ -65,6 +65,14 @@ def test_the_time_left_is_right_once_two_scales_have_been_seen(fixed, setup):
             assert said is None
         elif place.scale >= 2 and place.iteration > 1:
             assert said == pytest.approx(true, rel=0.1, abs=0.05), place
+
+
+def test_work_at_one_speed_is_foretold_from_its_beginning():
+    forecast = SteadyForecast(10.0)
+    for iteration in range(1, 9):
+        place = Place(iteration // 5, 2, (32, 32), iteration % 5, 4, work=100 * iteration, total_work=800)
+        said = forecast.see(place, 10.0 + 3.0 * iteration)
+        assert said == (None if iteration < 3 else pytest.approx(3.0 * (8 - iteration)))
 
 
 def test_the_time_left_is_near_from_the_first_scale_on():

@@ -34,6 +34,9 @@ def commands(page: Path) -> list[str]:
 def small(command: str) -> str:
     """The command with its size cut down; what it asks for beside that is left alone."""
     command = command.replace(".venv/bin/", "")
+    if explaining := re.search(r"\bimpasto explain (\w+)", command):
+        painted = explaining[1] in ("content", "style")
+        return re.sub(r" --(size|iterations) \d+", "", command) + " --size 48" + (" --iterations 1" if painted else "")
     painting = re.search(r"\bimpasto (stylize|rerun|demo|sweep|texture)\b", command)
     if not painting:
         return command
@@ -79,6 +82,7 @@ def test_commands_run_in_the_order_of_the_page(page: Path, workplace: Path) -> N
     ],
 )
 def test_python_runs(page: Path, code: str, workplace: Path) -> None:
+    code = code.replace("iterations=60", "iterations=1")
     code = re.sub(r"size=\d+", "size=48, coarse_iterations=1", code)
     code = re.sub(r"(width|height)=\d+", r"\1=64", code).replace("tile=True", "tile=True, coarse_iterations=1")
     code = code.replace("settings(seed=1)", "settings(seed=1, size=48, coarse_iterations=1)")

@@ -11,57 +11,36 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 import impasto
 from impasto import assets
-from impasto.backbones import VGG19
-from impasto.images import fit, resize
 from impasto.plots import grid_figure, save_figure, write_figure
-from impasto.representations import Moments
 
 DEMO_CONTENT = f"sample:{assets.DEMO_PHOTO}"
 DEMO_STYLE = f"sample:{assets.DEMO_PAINTING}"
 FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 GALLERY = (("neuschwanstein", "starry_night"), ("red_panda", "cafe_terrace"), ("great_wall", "the_scream"))
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+# Of the figures that explain: small enough a file for a page.
+_DPI = 130
 
 
-def picture(pixels: Tensor) -> impasto.Image:
-    """An Image of pixels (3, h, w) or one map (h, w), stretched to fill [0, 1]."""
-    low, high = pixels.min(), pixels.max()
-    spread = (pixels - low) / (high - low + 1e-12)
-    return impasto.Image(pixels=spread.expand(3, *spread.shape[-2:])[None].contiguous().float())
+def content_reconstructions() -> None:
+    """What each layer knows of the demo's photograph."""
+    impasto.explain("content", DEMO_CONTENT).save(FIGURES / "content-reconstructions.png", dpi=_DPI)
 
 
-def features(name: str, side: int) -> dict[str, Tensor]:
-    """Features of a bundled picture, (channels, h, w) by layer."""
-    image = impasto.load(name)
-    with torch.no_grad():
-        found = VGG19(LAYERS[-1])(resize(image.pixels, fit(image.size, side)), LAYERS)
-    return {layer: maps[0] for layer, maps in found.items()}
+def style_reconstructions() -> None:
+    """What the Gram matrices of the first layers know of the demo's painting."""
+    impasto.explain("style", DEMO_STYLE, seed=3).save(FIGURES / "style-reconstructions.png", dpi=_DPI)
 
 
-def content_representation() -> None:
-    """Four feature maps at each of five depths, the strongest ones that differ."""
-    cells = []
-    for layer, maps in features(DEMO_CONTENT, 512).items():
-        strongest = maps.flatten(1).std(1).argsort(descending=True)[:4]
-        cells += [(layer, picture(maps[index].sqrt())) for index in strongest]
-    write_figure(grid_figure(cells, columns=4), FIGURES / "content-representation.png", dpi=110)
+def gram_matrices() -> None:
+    """What an entry of a Gram matrix means, and the painting's matrices."""
+    impasto.explain("gram", DEMO_STYLE).save(FIGURES / "gram-matrices.png", dpi=_DPI)
 
 
-def style_representation() -> None:
-    """Correlations of the features of a painting and of a photograph, at three depths."""
-    cells = []
-    for name, label in ((DEMO_STYLE, "painting"), (DEMO_CONTENT, "photograph")):
-        for layer, maps in features(name, 512).items():
-            gram = Moments.of(maps[None]).gram
-            # Features differ in size by orders of magnitude; divided by it, what occurs together shows.
-            scale = gram.diagonal().clamp_min(1e-6).sqrt()
-            cells.append((f"{label}, {layer}", picture((gram / torch.outer(scale, scale))[:64, :64])))
-    write_figure(grid_figure(cells, columns=5), FIGURES / "style-representation.png", dpi=110)
+def receptive_fields() -> None:
+    """How far each layer sees, and what pooling keeps."""
+    impasto.explain("network", DEMO_STYLE).save(FIGURES / "receptive-fields.png", dpi=_DPI)
 
 
 def strength() -> None:
@@ -97,7 +76,17 @@ def gallery() -> None:
 
 
 MAKERS: dict[str, Callable[[], None]] = {
-    maker.__name__: maker for maker in (content_representation, style_representation, strength, scales, figure, gallery)
+    maker.__name__: maker
+    for maker in (
+        receptive_fields,
+        content_reconstructions,
+        gram_matrices,
+        style_reconstructions,
+        strength,
+        scales,
+        figure,
+        gallery,
+    )
 }
 
 

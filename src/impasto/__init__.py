@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from impasto._version import __version__
 
 if TYPE_CHECKING:
-    from impasto.api import judge, stylization, stylize, texture
+    from impasto.api import explain, judge, stylization, stylize, texture
     from impasto.checkpoints import Checkpoint
     from impasto.errors import (
         AssetError,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         OptimizationError,
         SettingsError,
     )
+    from impasto.explanations.explanation import Explanation
     from impasto.fast import FastModel
     from impasto.images import Image
     from impasto.method import Stylization
@@ -49,6 +50,7 @@ _HOMES = {
     "Checkpoint": "checkpoints",
     "CheckpointError": "errors",
     "DeviceError": "errors",
+    "Explanation": "explanations.explanation",
     "FastModel": "fast",
     "Image": "images",
     "ImageError": "errors",
@@ -66,6 +68,7 @@ _HOMES = {
     "Settings": "settings",
     "SettingsError": "errors",
     "Stylization": "method",
+    "explain": "api",
     "judge": "api",
     "load": "pictures",
     "preset": "presets",
@@ -80,6 +83,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "DeviceError",
+    "Explanation",
     "FastModel",
     "Image",
     "ImageError",
@@ -98,6 +102,7 @@ __all__ = [
     "SettingsError",
     "Stylization",
     "__version__",
+    "explain",
     "judge",
     "load",
     "preset",

@@ -13,6 +13,8 @@ from impasto import devices, method
 from impasto.backbones import VGG19, WeightsFile, architecture
 from impasto.checkpoints import Checkpoint
 from impasto.errors import AssetError, ImageReadError, ImpastoWarning, SettingsError
+from impasto.explanations.explanation import Explanation, explaining
+from impasto.explanations.subjects import settings_for as settings_to_explain
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.method import Stylization
@@ -227,6 +229,24 @@ def judge(content: Any, style: Any, pastiche: Any) -> Judgement:
     paintings = [load(one) for one in (style if _is_several(style) else [style])]
     picture = pastiche.image if isinstance(pastiche, Pastiche) else load(pastiche)
     return Judge(load(content), paintings).judge(picture)
+
+
+def explain(what: str, picture: Any, *, layers: str | Sequence[str] = "", **options: Any) -> Explanation:
+    """Draw a figure that explains what a network's layers know of `picture`.
+
+    Args:
+        what: `content` or `style`: what of the picture some layers know, painted from noise; `gram`: feature maps and
+            Gram matrices; `network`: how far each layer sees, and what pooling keeps.
+        picture: the photograph or the painting; anything that `load` takes.
+        layers: to explain; those of the paper by default.
+        **options: `size`, `iterations`, `seed`, `backbone`, `pooling`, `device`, `precision`, as in `Settings`.
+
+    Raises:
+        ImpastoError: the picture, a setting, a layer or the device cannot be used.
+    """
+    settings = settings_to_explain(what, **options)
+    *_, last = explaining(what, load(picture), settings, layers)
+    return last.explanation()
 
 
 def input_of(wanted: Input, folders: Sequence[Path]) -> Image:

@@ -43,8 +43,6 @@ def objective_at(
         SettingsError: a layer does not exist, or there are not as many shares as paintings, or strengths as regions.
     """
     content_weights, style_weights = layer_weights(settings, backbone.architecture)
-    if settings.content_weight == 0:
-        content_weights = {}
     # What is drawn at random is drawn once a scale: L-BFGS needs the same loss in every iteration.
     loss = STYLE_LOSSES[settings.style_loss]((settings.seed, *_size(photograph)))
     terms = loss.weights(style_weights)
@@ -192,7 +190,7 @@ def strengths_of(settings: Settings, regions: int) -> tuple[float, ...]:
 
 
 def layer_weights(settings: Settings, architecture: Architecture) -> tuple[dict[str, float], dict[str, float]]:
-    """Weights of the content and of the style layers that count, by canonical name.
+    """Weights of the content and of the style layers that count, by canonical name; none of a loss without weight.
 
     Layers that are as by default stand for the network's own default, which has other names elsewhere than in VGG-19.
 
@@ -205,7 +203,9 @@ def layer_weights(settings: Settings, architecture: Architecture) -> tuple[dict[
         content = architecture.default_content_layers
     if style == default.style_layers:
         style = architecture.default_style_layers
-    return _canonical(content, "content_layers", architecture), _canonical(style, "style_layers", architecture)
+    content = _canonical(content, "content_layers", architecture)
+    style = _canonical(style, "style_layers", architecture)
+    return (content if settings.content_weight else {}), (style if settings.style_weight else {})
 
 
 def _canonical(weights: Mapping[str, float], setting: str, architecture: Architecture) -> dict[str, float]:

@@ -33,6 +33,7 @@ COMMANDS = (
     "fast",
     "train",
     "judge",
+    "explain",
     "demo",
     "samples",
     "presets",

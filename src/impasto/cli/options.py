@@ -164,7 +164,7 @@ def flag(meaning: str, **more: Any) -> Parameter:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SettingOptions:
-    """One option for each field of `Settings`, None where it was not given."""
+    """One option for each of some fields of `Settings`, None where it was not given."""
 
     def given(self) -> dict[str, Any]:
         """The settings that were given, by name."""

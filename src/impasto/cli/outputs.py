@@ -124,7 +124,7 @@ class Output:
         from impasto import images
 
         if self.path is not None:
-            self._check_free(self.path)
+            _check_free(self.path, self.protect, self.overwrite)
             images.check_output(self.path, protect=self.protect)
         if self.figure is not None:
             self._check_figure(self.figure)
@@ -135,17 +135,8 @@ class Output:
         # Whether this format takes these options is for the encoder to say, of a picture that costs nothing.
         images.encode(torch.zeros(1, 3, 2, 2), self.format, quality=self.quality, bit_depth=self.bit_depth)
 
-    def _check_free(self, path: Path) -> None:
-        if path.is_file() and not self.overwrite and not any(same_file(path, source) for source in self.protect):
-            raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or choose another name")
-
     def _check_figure(self, figure: Path) -> None:
-        from impasto import plots
-
-        self._check_free(figure)
-        _, target = plots.check_figure_path(figure)
-        if any(same_file(figure, source) for source in self.protect):
-            raise ImageWriteError(f"{figure}: it is an input, and would be lost; choose another name")
+        target = check_figure(figure, protect=self.protect, overwrite=self.overwrite)
         if self.path is not None and target == Path(os.path.realpath(self.path)):
             raise ImageWriteError(f"{figure}: the picture itself goes there; choose another name for the figure")
 
@@ -215,6 +206,30 @@ class Output:
         path = self.path.with_name(f"{self.path.stem}-{number:04}{self.path.suffix}")
         images.write(picture, path, quality=self.quality, bit_depth=self.bit_depth, protect=self.protect)
         return path
+
+
+def check_figure(figure: Path, *, protect: Iterable[str | Path], overwrite: bool) -> Path:
+    """Refuse now a figure that could not be written after minutes of work.
+
+    Returns:
+        The file, symbolic links followed.
+
+    Raises:
+        ImageWriteError: a figure cannot be written there, or would replace something.
+    """
+    from impasto import plots
+
+    protected = list(protect)
+    _check_free(figure, protected, overwrite)
+    _, target = plots.check_figure_path(figure)
+    if any(same_file(figure, source) for source in protected):
+        raise ImageWriteError(f"{figure}: it is an input, and would be lost; choose another name")
+    return target
+
+
+def _check_free(path: Path, protect: Sequence[str | Path], overwrite: bool) -> None:
+    if path.is_file() and not overwrite and not any(same_file(path, source) for source in protect):
+        raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or choose another name")
 
 
 def _suffixes() -> dict[str, str]:

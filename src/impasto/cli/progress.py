@@ -124,13 +124,38 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+class SteadyForecast:
+    """Estimates the time left where work goes on at one speed.
+
+    Args:
+        now: seconds on any clock, at the start.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._begin = now
+
+    def see(self, position: Position, now: float) -> float | None:
+        """Seconds left after an iteration that ended at `now`, or None while it is too early to say."""
+        if position.scale == 0 and position.iteration < _FIRST_WORD:
+            return None
+        return (now - self._begin) * (position.total_work - position.work) / max(1, position.work)
+
+
 @contextmanager
-def bar(*, shown: bool, clock: Callable[[], float]) -> Iterator[Callable[[Position], None]]:
+def bar(
+    *,
+    shown: bool,
+    clock: Callable[[], float],
+    noun: str = "scale",
+    forecasting: type[Forecast] | type[SteadyForecast] = Forecast,
+) -> Iterator[Callable[[Position], None]]:
     """A progress bar on stderr, and the function that moves it. Where stderr is no terminal, nothing is drawn.
 
     Args:
         shown: whether it may be drawn at all.
         clock: gives seconds.
+        noun: what the work is made up of.
+        forecasting: what estimates the time left.
     """
     if not (shown and sys.stderr.isatty()):
         yield lambda position: None
@@ -150,7 +175,7 @@ def bar(*, shown: bool, clock: Callable[[], float]) -> Iterator[Callable[[Positi
         disable=console.is_dumb_terminal,
     )
     task = drawn.add_task("", total=None, where="preparing", how="")
-    forecast = Forecast(clock())
+    forecast = forecasting(clock())
 
     def move(position: Position) -> None:
         left = forecast.see(position, clock())
@@ -159,7 +184,7 @@ def bar(*, shown: bool, clock: Callable[[], float]) -> Iterator[Callable[[Positi
             task,
             completed=position.work,
             total=position.total_work,
-            where=f"scale {position.scale + 1}/{position.scales} {width}×{height}",
+            where=f"{noun} {position.scale + 1}/{position.scales} {width}×{height}",
             how=f"{position.iteration}/{position.iterations} loss {position.value:.4g}"
             + (f", {duration(left)} left" if left is not None else ""),
         )

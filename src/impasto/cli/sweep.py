@@ -22,7 +22,7 @@ from impasto.cli.options import (
     settings_of,
     words,
 )
-from impasto.cli.outputs import free
+from impasto.cli.outputs import check_figure, free
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import ImageWriteError, SettingsError
 from impasto.presets import DEFAULT
@@ -76,7 +76,7 @@ def sweep(
         inputs.check_standard(names)
         painting.use_threads(threads)
         sheet = Path(out) if out else free(Path(f"{inputs.stem(content, style)}-sweep.png"))
-        _check(sheet, names, force=report.force)
+        check_figure(sheet, protect=inputs.files(names), overwrite=report.force)
         photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in style]
         return _Sweep(sheet, axes, cells, photograph, paintings, weights, report).run()
 
@@ -195,18 +195,3 @@ def _judged(judge: Judge, image: Image) -> dict[str, str]:
         "edges": f"{judgement.edges:.4f}",
         "faults": " ".join(artifact.kind.replace(" ", "-") for artifact in judgement.artifacts),
     }
-
-
-def _check(sheet: Path, names: Sequence[str], *, force: bool) -> None:
-    """Refuse now what could not be written after minutes of painting.
-
-    Raises:
-        ImageWriteError: the sheet cannot be written there, or would replace something.
-    """
-    from impasto import plots
-
-    if sheet.is_file() and not force:
-        raise ImageWriteError(f"{sheet}: the file exists; add --force to replace it, or choose another name")
-    _, target = plots.check_figure_path(sheet)
-    if any(target == Path(name).resolve() for name in inputs.files(names)):
-        raise ImageWriteError(f"{sheet}: it is an input, and would be lost; choose another name")

@@ -62,7 +62,7 @@ def network(layers: Iterable[str]) -> list[Layer]:
 def layers_of(settings: Settings) -> tuple[set[str], set[str]]:
     """Names of the content and of the style layers that count."""
     content, style = layer_weights(settings, architecture(settings.backbone))
-    return (set(content) if settings.content_weight else set()), set(style)
+    return set(content), set(style)
 
 
 def settings_multiply_adds(settings: Settings, *, gradient: bool) -> float:

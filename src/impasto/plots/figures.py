@@ -31,7 +31,7 @@ from impasto.plots.page import (
     SMALL,
     TITLE,
     WIDTH,
-    add_axes,
+    add_picture,
     new_figure,
     put_text,
     settings_notes,
@@ -201,14 +201,8 @@ def _draw_blocks(fig: Figure, blocks: Sequence[_Block], height: float, *, top: f
 def _draw_panel(fig: Figure, panel: _Panel, left: float, top: float, width: float) -> None:
     """A picture with its title above it; `top` is the title's."""
     height = width / panel.aspect
-    axes = add_axes(fig, left, top - TITLE - height, width, height)
+    axes = add_picture(fig, _shown(panel.image, width), left, top - TITLE - height, width, height)
     axes.set_label(f"{panel.role} {panel.name}".strip())
-    axes.imshow(_shown(panel.image, width), interpolation="bicubic", aspect="auto")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        # Where a picture is white it must still have an edge.
-        spine.set(linewidth=0.4, color=GRAY)
     baseline = top - TITLE + 0.06
     role = put_text(fig, left, baseline, panel.role, size=LARGE, color=INK, weight="bold", width=width)
     if panel.name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impasto.images.messages import printable
 from impasto.pastiche import Pastiche
@@ -134,6 +134,18 @@ def new_figure(width: float, height: float) -> Figure:
 def add_axes(fig: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     across, down = fig.get_figwidth(), fig.get_figheight()
     return fig.add_axes((left / across, bottom / down, width / across, height / down), facecolor="white")
+
+
+def add_picture(fig: Figure, pixels: Any, left: float, bottom: float, width: float, height: float, **how: Any) -> Axes:
+    """Axes that a picture fills, or one map in colours; `how` is as for Matplotlib's `imshow`."""
+    axes = add_axes(fig, left, bottom, width, height)
+    axes.imshow(pixels, aspect="auto", **{"interpolation": "bicubic", **how})
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        # Where a picture is white it must still have an edge.
+        spine.set(linewidth=0.4, color=GRAY)
+    return axes
 
 
 def number_in_words(value: float) -> str:

@@ -1,0 +1,121 @@
+"""Owns the way from a picture to the figure that explains something with it, step by step."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from impasto.explanations.correlations import Correlations
+from impasto.explanations.reconstructions import Painting, reconstruct
+from impasto.explanations.seeing import features_of, layers_for, picture_at
+from impasto.images import Image
+from impasto.plots import DPI, check_figure_path, write_figure
+from impasto.settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A figure, and the numbers that it shows.
+
+    Attributes:
+        subject: what is explained.
+        figure: Matplotlib's.
+        facts: of each layer, in the order of the network: `layer`, `receptive_field`, `stride`, and what was found.
+    """
+
+    subject: str
+    figure: Figure
+    facts: tuple[Mapping[str, Any], ...]
+
+    def save(self, path: str | os.PathLike[str], *, dpi: int = DPI) -> Path:
+        """Write the figure to a PNG, PDF or SVG file, whole or not at all; a file that is there is replaced.
+
+        Raises:
+            ImageWriteError: it cannot be written there.
+        """
+        check_figure_path(path)
+        return write_figure(self.figure, path, dpi=dpi)
+
+    def _repr_png_(self) -> bytes:
+        """The figure, for a notebook."""
+        out = io.BytesIO()
+        self.figure.savefig(out, format="png", dpi=150)
+        return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step towards an explanation.
+
+    Attributes:
+        painting: where the reconstructions are; None for what takes a moment.
+    """
+
+    painting: Painting | None
+    _draw: Callable[[], Explanation] = field(repr=False)
+
+    def explanation(self) -> Explanation:
+        """The figure, of what is complete by now."""
+        return self._draw()
+
+
+def explaining(subject: str, image: Image, settings: Settings, layers: str | Iterable[str] = "") -> Iterator[Step]:
+    """Explain something with a picture: iterate to go on, stop iterating to cancel; the last step's is the figure.
+
+    Args:
+        subject: one of `subjects.SUBJECTS`.
+        image: the photograph or the painting.
+        settings: from `subjects.settings_for`.
+        layers: names, as text between commas or one by one; those of the paper if there is none.
+
+    Raises:
+        SettingsError: there is no such subject or layer; raised at once.
+    """
+    chosen = layers_for(subject, settings, layers)
+    whole = picture_at(image, settings)
+
+    def facts(found: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+        common = (
+            {"layer": one.name, "receptive_field": one.receptive_field, "stride": one.stride, "channels": one.channels}
+            for one in chosen
+        )
+        return tuple({**one, **more} for one, more in zip(common, found, strict=False))
+
+    def painted(painting: Painting) -> Explanation:
+        from impasto.explanations.sheets import reconstruction_figure
+
+        done = painting.done
+        return Explanation(
+            subject,
+            reconstruction_figure(subject, image, whole, done),
+            facts({"psnr": round(one.likeness, 2)} if subject == "content" else {} for one in done),
+        )
+
+    def gram() -> Explanation:
+        from impasto.explanations.matrices import gram_figure
+
+        maps = features_of(whole, [layer.name for layer in chosen], settings)
+        found = [Correlations.of(layer, maps[layer.name]) for layer in chosen]
+        pairs = [one.extremes()[0] for one in found]
+        together = [
+            {"together": list(pair), "correlation": round(float(one.matrix[pair]), 4)}
+            for one, pair in zip(found, pairs, strict=True)
+        ]
+        return Explanation(subject, gram_figure(whole, found), facts(together))
+
+    def network() -> Explanation:
+        from impasto.explanations.networks import network_figure
+
+        return Explanation(subject, network_figure(whole, chosen, settings), facts({} for _ in chosen))
+
+    if subject in ("gram", "network"):
+        return iter([Step(None, gram if subject == "gram" else network)])
+    return (Step(painting, partial(painted, painting)) for painting in reconstruct(subject, image, chosen, settings))

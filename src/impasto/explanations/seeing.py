@@ -1,0 +1,68 @@
+"""Owns how a picture is looked at to be explained: at which layers, at what size, and what its features are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from impasto import devices
+from impasto.backbones import Layer, architecture
+from impasto.errors import SettingsError
+from impasto.images import Image, fit, resize
+from impasto.settings import Settings
+
+# What content is reconstructed from in figure 1 of Gatys et al. (2016); all else is from the layers of style.
+_CONTENT_LAYERS = tuple(f"relu{block}_2" for block in range(1, 6))
+# More pictures than this would be too small to see anything in.
+_MOST_LAYERS = 8
+
+
+def layers_for(subject: str, settings: Settings, names: str | Iterable[str] = "") -> list[Layer]:
+    """The layers to explain, in the order of the network; those of the paper if none is named.
+
+    Args:
+        subject: one of `SUBJECTS`.
+        settings: whose backbone has the layers.
+        names: of layers; as one text, they stand between commas.
+
+    Raises:
+        SettingsError: a layer does not exist or stands twice, or there are too many.
+    """
+    network = architecture(settings.backbone)
+    given = [name for name in names.split(",") if name.strip()] if isinstance(names, str) else list(names)
+    if not given:
+        papers = subject == "content" and all(name in network.layers for name in _CONTENT_LAYERS)
+        given = list(_CONTENT_LAYERS if papers else network.default_style_layers)
+    found = [network.canonical_name(name, setting="layers") for name in given]
+    if len(set(found)) < len(found):
+        twice = next(name for name in found if found.count(name) > 1)
+        raise SettingsError("layers", f"{twice} stands twice; name each layer once")
+    if len(found) > _MOST_LAYERS:
+        raise SettingsError("layers", f"got {len(found)}; a figure has room for {_MOST_LAYERS}")
+    return [layer for name, layer in network.layers.items() if name in found]
+
+
+def picture_at(image: Image, settings: Settings) -> Tensor:
+    """The picture's pixels at the size it is explained at, (1, 3, height, width)."""
+    least = architecture(settings.backbone).min_side
+    height, width = fit(image.size, settings.size)
+    return resize(image.pixels, (max(height, least), max(width, least)))
+
+
+def features_of(picture: Tensor, layers: Iterable[str], settings: Settings) -> dict[str, Tensor]:
+    """Features of a picture, each (channels, height, width), float32 on the CPU, by layer."""
+    names = list(layers)
+    device = devices.resolve(settings.device)
+    dtype = devices.precision(settings.precision, device)
+    backbone = architecture(settings.backbone).build(names, pooling=settings.pooling, dtype=dtype).to(device)
+    with torch.no_grad():
+        found = backbone(picture.to(device), names)
+    return {layer: maps[0].float().cpu() for layer, maps in found.items()}
+
+
+def answers_to(layer: Layer) -> str:
+    """What a layer answers to, in plain words, by how much of the picture one of its features sees."""
+    words = ("edges, single colours", "strokes, corners", "patterns of strokes", "parts of things", "things")
+    return words[sum(layer.receptive_field > field for field in (8, 20, 50, 120))]
