@@ -69,7 +69,7 @@ def test_style_is_painted_from_more_and_more_layers_and_has_no_likeness():
     before, after = (
         reference.gram_loss_relative(grams(one.image.pixels, settings)["relu2_1"], target["relu2_1"]) for one in found
     )
-    assert after < 0.2 * before
+    assert after < 0.5 * before
 
 
 def grams(pixels: Tensor, settings: impasto.Settings) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from impasto import devices, method
 from impasto.backbones import Layer
 from impasto.explanations.seeing import picture_at
+from impasto.explanations.subjects import DEFAULTS
 from impasto.images import Image
 from impasto.planning.arithmetic import settings_multiply_adds
 from impasto.settings import Settings
@@ -98,9 +99,7 @@ def reconstruct(subject: str, image: Image, layers: Sequence[Layer], settings: S
         chosen = [tuple(layers[: count + 1]) for count in range(len(layers))]
         plans = [style_settings(settings, some) for some in chosen]
     device = devices.resolve(settings.device)
-    costs = [
-        round(plan.iterations * whole[0, 0].numel() * settings_multiply_adds(plan, gradient=True)) for plan in plans
-    ]
+    costs = [round(plan.iterations * whole[0, 0].numel() * _cost(plan)) for plan in plans]
     done: list[Reconstruction] = []
     for index, (some, plan) in enumerate(zip(chosen, plans, strict=True)):
         styles = [] if subject == "content" else [original]
@@ -119,6 +118,12 @@ def reconstruct(subject: str, image: Image, layers: Sequence[Layer], settings: S
                 total_work=sum(costs),
                 done=tuple(done),
             )
+
+
+def _cost(settings: Settings) -> float:
+    """What an iteration costs for each pixel; networks whose arithmetic is not known cost the same at every layer."""
+    known = settings.backbone == DEFAULTS["backbone"]
+    return settings_multiply_adds(settings, gradient=True) if known else 1.0
 
 
 def likeness(image: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
