@@ -21,7 +21,7 @@ from cli_running import QUICK, run
 from conftest import painting_pixels, photo_pixels
 from impasto import api, planning
 from impasto.backbones import VGG19, architecture, geometry, torchvision_hub, zoo
-from impasto.errors import AssetError, ImpastoWarning, SettingsError
+from impasto.errors import AssetError, CheckpointError, ImpastoWarning, SettingsError
 from impasto.pastiche import Recipe
 from impasto.planning.counting import count
 from impasto.settings import Settings
@@ -346,6 +346,28 @@ def test_rerun_asks_for_the_weights_again(pictures, squeezenet):
     embedded = run("rerun", "out.png", "-o", "embedded.png", "--backbone", "vgg19")
     assert embedded.code == 0, embedded.err
     assert Recipe.of_file("embedded.png").settings.content_layers == Settings().content_layers
+
+
+def test_a_painting_does_not_go_on_with_other_weights(pictures, squeezenet):
+    settings = Settings(backbone="torchvision:squeezenet1_1", size=32, iterations=3, coarse_iterations=3, tolerance=0)
+    begun = next(api.stylization("photo.png", "painting.png", settings, weights=squeezenet))
+    begun.checkpoint().save("half.safetensors")
+    save_file(random_state("squeezenet1_1"), pictures / "others.safetensors")
+    with pytest.raises(CheckpointError, match="other weights"):
+        api.stylization("photo.png", "painting.png", settings, weights="others.safetensors", resume="half.safetensors")
+    on = api.stylization("photo.png", "painting.png", settings, weights=squeezenet, resume="half.safetensors")
+    assert len(list(on)) == 3
+
+
+def test_a_sweep_does_not_take_pictures_of_other_weights(pictures, squeezenet):
+    out = pictures / "sheet.png"
+    swept = ("sweep", "photo.png", "painting.png", "-o", str(out), "--strength", "0.4,0.6", *QUICK, "--force")
+    save_file(random_state("squeezenet1_1"), pictures / "others.safetensors")
+    for weights in (squeezenet, pictures / "others.safetensors"):
+        done = run(*swept, "--backbone", "torchvision:squeezenet1_1", "--weights", str(weights))
+        assert done.code == 0, done.err
+        (picture, _) = sorted((pictures / "sheet-pictures").iterdir())
+        assert Recipe.of_file(picture).weights.name == weights.name
 
 
 # --- Settings that do not fit

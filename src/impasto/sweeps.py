@@ -109,10 +109,15 @@ def sheet(pictures: Sequence[tuple[Cell, Image]], axes: Sequence[Axis]) -> Figur
 
 
 def painted(path: Path, recipe: Recipe) -> bool:
-    """Whether the picture at `path` was painted by this recipe: with these settings, from these pictures."""
+    """Whether the picture at `path` was painted by this recipe: with these settings, from these pictures.
+
+    Where the recipe notes no weights, the backbone's own are meant, and they are not compared.
+    """
     try:
         known = Recipe.of_file(path)
     except (ImageReadError, SettingsError):
+        return False
+    if recipe.weights is not None and known.weights != recipe.weights:
         return False
     same = (known.settings, known.content, known.styles) == (recipe.settings, recipe.content, recipe.styles)
     return same and known.changes == recipe.changes and known.versions.get("impasto") == recipe.versions.get("impasto")

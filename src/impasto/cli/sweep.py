@@ -150,10 +150,14 @@ class _Sweep:
 
     def _done(self, cell: Cell, path: Path) -> bool:
         from impasto import api, sweeps
+        from impasto.backbones import WeightsFile
         from impasto.pastiche import Input, Recipe
 
         recipe = Recipe(
-            api.resolved(cell.settings), Input.of(self.content), tuple(Input.of(style) for style in self.styles)
+            api.resolved(cell.settings),
+            Input.of(self.content),
+            tuple(Input.of(style) for style in self.styles),
+            weights=Input(**vars(WeightsFile.of(Path(self.weights)))) if self.weights else None,
         )
         return sweeps.painted(path, recipe)
 
