@@ -13,6 +13,7 @@ from pathlib import Path
 
 import impasto
 from impasto import assets
+from impasto.images import fit
 from impasto.plots import grid_figure, save_figure, write_figure
 
 DEMO_CONTENT = f"sample:{assets.DEMO_PHOTO}"
@@ -75,6 +76,19 @@ def gallery() -> None:
         pastiche.save(FIGURES / f"{content}-{style}.jpg", quality=88)
 
 
+def brushes() -> None:
+    """Every style of the fast model for the bundled paintings, over every bundled photograph."""
+    model = impasto.FastModel.load("brushes")
+    photographs = [sample.name for sample in assets.samples() if sample.kind == "photo"]
+    cells = []
+    for name in photographs:
+        photograph = impasto.load(f"sample:{name}")
+        photograph = photograph.resized(fit(photograph.size, 256))
+        cells.append((name.replace("_", " "), photograph))
+        cells += [(style.replace("_", " "), model.stylize(photograph, style)) for style in model.styles]
+    write_figure(grid_figure(cells, columns=len(model.styles) + 1), FIGURES / "brushes.png", dpi=170)
+
+
 MAKERS: dict[str, Callable[[], None]] = {
     maker.__name__: maker
     for maker in (
@@ -86,6 +100,7 @@ MAKERS: dict[str, Callable[[], None]] = {
         scales,
         figure,
         gallery,
+        brushes,
     )
 }
 
