@@ -8,13 +8,20 @@ Without names it makes all of them, which takes about a quarter of an hour on tw
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import impasto
 from impasto import assets
 from impasto.images import fit
+from impasto.losses.content import ContentLossName
+from impasto.losses.style import StyleLossName
 from impasto.plots import grid_figure, save_figure, write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DEMO_CONTENT = f"sample:{assets.DEMO_PHOTO}"
 DEMO_STYLE = f"sample:{assets.DEMO_PAINTING}"
@@ -51,6 +58,28 @@ def strength() -> None:
         pastiche = impasto.stylize(DEMO_CONTENT, DEMO_STYLE, size=384, strength=value)
         cells.append((f"strength {value:g}", pastiche.image))
     write_figure(grid_figure(cells, columns=5), FIGURES / "strength.png", dpi=160)
+
+
+def style_losses() -> None:
+    """One pair with every style loss."""
+    losses = typing.get_args(StyleLossName)
+    write_figure(loss_sheet({name: {"style_loss": name} for name in losses}, 2), FIGURES / "style-losses.png", dpi=130)
+
+
+def content_losses() -> None:
+    """One pair with every content loss."""
+    options = {name: {"content_loss": name} for name in typing.get_args(ContentLossName)}
+    # One layer alone holds too little of the scene; the paper reads all of them.
+    options["self_similarity"]["content_layers"] = "relu2_2,relu3_2,relu4_2"
+    write_figure(loss_sheet(options, 3), FIGURES / "content-losses.png", dpi=160)
+
+
+def loss_sheet(options: Mapping[str, Mapping[str, str]], columns: int) -> Figure:
+    """The demo's pair with some options each, at 256 px; all else is the default."""
+    cells = [
+        (name, impasto.stylize(DEMO_CONTENT, DEMO_STYLE, size=256, **values).image) for name, values in options.items()
+    ]
+    return grid_figure(cells, columns=columns)
 
 
 def scales() -> None:
@@ -97,6 +126,8 @@ MAKERS: dict[str, Callable[[], None]] = {
         gram_matrices,
         style_reconstructions,
         strength,
+        style_losses,
+        content_losses,
         scales,
         figure,
         gallery,

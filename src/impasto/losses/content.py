@@ -151,7 +151,7 @@ SQUARED_ERROR = ContentLoss(lambda features: features, content_loss)
 #: The losses by the name of the setting; factors and weights were found by eye, with pictures of strength ½.
 CONTENT_LOSSES: Mapping[ContentLossName, ContentLoss] = {
     "squared_error": SQUARED_ERROR,
-    "self_similarity": ContentLoss(self_similarity, self_similarity_loss, factor=2.0),
+    "self_similarity": ContentLoss(self_similarity, self_similarity_loss, factor=3.0),
     "laplacian": ContentLoss(lambda features: features, content_loss, outlines=0.25),
 }
 
