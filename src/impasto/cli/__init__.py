@@ -34,6 +34,7 @@ COMMANDS = (
     "train",
     "judge",
     "explain",
+    "serve",
     "demo",
     "samples",
     "presets",

@@ -1,0 +1,85 @@
+"""Owns `impasto serve`: the studio, a page to paint on and an HTTP API."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from impasto.cli import reporting
+from impasto.cli.options import flag, whole, words
+from impasto.errors import ImpastoError
+from impasto.settings import Option
+
+#: Where a token may be that should not be seen in the list of processes.
+TOKEN_VARIABLE = "IMPASTO_TOKEN"
+_INPUT = "Input"
+
+
+def _number(name: str, default: str, meaning: str, unit: str = "", low: int = 1, high: int = 1_000_000_000) -> object:
+    return whole(name, default, meaning, Option(meaning=meaning, group="Output", unit=unit, low=low, high=high))
+
+
+def serve(
+    *,
+    host: Annotated[
+        str, words("Address to listen on; any but this machine's own needs a token.", "127.0.0.1", metavar="HOST")
+    ] = "127.0.0.1",
+    port: Annotated[int | None, _number("port", "8765", "Port to listen on; 0 takes a free one.", low=0, high=65535)] = None,
+    data: Annotated[
+        str | None, words("Folder of the queue, the pictures and the history.", "the system's own place", metavar="DIR")
+    ] = None,
+    token: Annotated[
+        str | None,
+        words(f"What whoever connects must know; better given as {TOKEN_VARIABLE}.", "none", metavar="TOKEN"),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        words("A further name by which it may be called.", "none", repeatable=True, metavar="NAME"),
+    ] = None,
+    max_pixels: Annotated[
+        int | None, _number("max_pixels", "50000000", "Largest picture, width × height.", "pixels", low=1024)
+    ] = None,
+    max_queue: Annotated[int | None, _number("max_queue", "100", "Jobs that may wait or run at once.", high=100_000)] = None,
+    workers: Annotated[int | None, _number("workers", "1", "Pictures painted at once.", high=64)] = None,
+    open: Annotated[bool, flag("Open the page in a browser.")] = False,
+) -> int:
+    """Open the studio: a page on which pictures paint themselves, and an HTTP API.
+
+    Everything stays on this machine. What was asked for survives a
+    restart: jobs go on from where they were. Ctrl-C ends it.
+    """
+    given = {
+        "host": host,
+        "port": port,
+        "data": Path(data).expanduser() if data else None,
+        "token": token or os.environ.get(TOKEN_VARIABLE) or None,
+        "hosts": tuple(allow_host) if allow_host else None,
+        "max_pixels": max_pixels,
+        "max_queue": max_queue,
+        "workers": workers,
+    }
+    try:
+        from impasto.web.serving import serve as listen
+    except ModuleNotFoundError as error:
+        raise ImpastoError(f"the studio needs {error.name}; install it with: pip install 'impasto[web]'") from error
+    from impasto.web.config import Config
+    from impasto.web.problems import Problem
+
+    config = Config(**{name: value for name, value in given.items() if value is not None})
+    try:
+        listen(config, lambda address: _ready(address, browse=open))
+    except Problem as problem:
+        raise ImpastoError(problem.detail) from problem
+    return 0
+
+
+def _ready(address: str, *, browse: bool) -> None:
+    reporting.result(address)
+    import sys
+
+    sys.stdout.flush()
+    if browse:
+        import webbrowser
+
+        webbrowser.open(address)

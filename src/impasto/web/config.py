@@ -1,0 +1,92 @@
+"""Owns how a studio is set up: where it listens, where it keeps things, and how much it takes."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from impasto.errors import SettingsError
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
+LEAST_TOKEN = 8
+
+_MIB = 1 << 20
+
+
+def default_folder() -> Path:
+    """Where data go if nothing is said: where the system wants an application's data to be."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "impasto"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How a studio is set up.
+
+    Attributes:
+        data: the folder of everything it keeps.
+        host, port: where it listens.
+        token: what a client must know; None lets everyone on this machine in.
+        hosts: further names by which it may be called.
+        max_pixels: the largest picture that is taken in or painted, width × height.
+        max_bytes: the largest request.
+        max_queue: jobs that may wait or run at once.
+        workers: pictures painted at once.
+        threads: of the CPU for each worker; its share of the machine, if None.
+        attempts: times that a painting process may die over a job without getting further.
+        min_free: bytes of disk that uploads leave free.
+        keep_deleted: seconds for which a deletion can be undone.
+
+    Raises:
+        SettingsError: a value is not allowed, or others could reach a studio that has no token.
+    """
+
+    data: Path = field(default_factory=default_folder)
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    token: str | None = None
+    hosts: tuple[str, ...] = ()
+    max_pixels: int = 50_000_000
+    max_bytes: int = 64 * _MIB
+    max_queue: int = 100
+    workers: int = 1
+    threads: int | None = None
+    attempts: int = 3
+    min_free: int = 256 * _MIB
+    keep_deleted: float = 24 * 3600.0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("port", 0, 65535),
+            ("max_pixels", 1024, 32768**2),
+            ("max_queue", 1, 100_000),
+            ("workers", 1, 64),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise SettingsError(name, f"got {getattr(self, name)}; it must be {low} to {high}")
+        if self.token is not None and (len(self.token) < LEAST_TOKEN or not self.token.isascii()):
+            raise SettingsError("token", f"it must have at least {LEAST_TOKEN} characters, all of them ASCII")
+        if self.token is None and not is_loopback(self.host):
+            raise SettingsError(
+                "host",
+                f"{self.host} lets other machines in, so people there must know a token; add --token, or listen "
+                f"on {DEFAULT_HOST}",
+            )

@@ -1,0 +1,117 @@
+"""Owns the database file: how it is opened, what its tables are, and that a transaction is whole and on the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from impasto.errors import ImpastoError
+
+FILE = "studio.sqlite3"
+_FORM = 1
+_BUSY_SECONDS = 10.0
+
+_TABLES = """
+create table pictures (
+    id text primary key, name text not null, format text not null, width integer not null, height integer not null,
+    bytes integer not null, notes text not null, recipe text, created real not null
+) strict;
+create table jobs (
+    number integer primary key autoincrement, id text unique not null, state text not null,
+    paused integer not null default 0, stopping integer not null default 0, place real,
+    spec text not null, settings text not null, wanted text not null,
+    warnings text not null default '[]',
+    created real not null, started real, finished real, seconds real not null default 0,
+    attempts integer not null default 0, reached integer not null default 0, lease text,
+    progress text, result text, error text,
+    starred integer not null default 0, deleted real, parent text, sweep text
+) strict;
+create index jobs_by_state on jobs (state, place);
+create index jobs_by_sweep on jobs (sweep) where sweep is not null;
+create table keys (key text primary key, fingerprint text not null, job text not null, created real not null) strict;
+create table sweeps (id text primary key, axes text not null, created real not null) strict;
+create table facts (name text primary key, value text not null) strict;
+"""
+
+
+#: Runs one statement.
+Execute = Callable[..., sqlite3.Cursor]
+
+
+class DatabaseError(ImpastoError):
+    """The database cannot be used."""
+
+
+class Database:
+    """A connection, shared by threads one at a time. Every change is on the disk when its transaction ends.
+
+    Args:
+        path: the file; made if it is not there.
+
+    Raises:
+        DatabaseError: it is damaged, or of a later version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+                raise DatabaseError("the disk is full; make room, then start again") from error
+            raise DatabaseError(
+                f"the studio's database is damaged ({error}); the pictures beside it are whole. Put back a copy of "
+                f"{path.name}, or move it away to begin with an empty history"
+            ) from error
+
+    def _prepare(self) -> None:
+        run = self._connection.execute
+        run("pragma journal_mode = wal")
+        run("pragma synchronous = full")
+        run("pragma foreign_keys = on")
+        if (found := run("pragma quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(str(found))
+        with self.transaction() as change:
+            form = change("pragma user_version").fetchone()[0]
+            if form == 0:
+                for statement in _TABLES.strip().split(";\n"):
+                    change(statement.rstrip(";"))
+                change(f"pragma user_version = {_FORM}")
+            elif form != _FORM:
+                raise DatabaseError(f"the database has form {form}, and this version knows {_FORM}; update impasto")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Execute]:
+        """A transaction that sees and changes everything at one moment; it is undone if an exception leaves it.
+
+        One inside another is part of it.
+        """
+        with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection.execute
+                return
+            self._connection.execute("begin immediate")
+            try:
+                yield self._connection.execute
+                self._connection.execute("commit")
+            except BaseException:
+                # A full disk has undone it already.
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
+                raise
+
+    def rows(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """What a query finds."""
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        with self._lock:
+            self._connection.close()

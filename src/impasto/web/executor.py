@@ -1,0 +1,177 @@
+"""Owns who paints: the Executor, which is an interface, and the one that paints in processes on this machine.
+
+The studio gives an Executor orders and hears reports; it does not know where they are carried out. An order names files in
+the studio's data folder, which an executor on other machines would have to share or send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from impasto.web import telemetry
+
+#: What comes back of a job: its id, its lease, and what is said, as `worker` has it.
+Report = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
+_LONGEST_LINE = 64 << 20
+_AGAIN_AFTER = 1.0
+
+
+class Executor(Protocol):
+    """Carries out orders to paint."""
+
+    async def start(self, report: Report) -> None:
+        """Get ready; from now on `report` is told what becomes of orders."""
+
+    @property
+    def free(self) -> int:
+        """How many orders would be begun at once."""
+
+    async def paint(self, order: Mapping[str, Any]) -> None:
+        """Begin an order: a mapping with `job` and `lease`, and the rest as `worker` has it."""
+
+    async def tell(self, job: str, command: Mapping[str, Any]) -> None:
+        """Tell whoever paints a job to do something; nobody, if nobody does any more."""
+
+    async def stop(self, seconds: float) -> None:
+        """Have everything laid aside at a checkpoint, and end what has not within that time."""
+
+
+class _Process:
+    """A painting process, and the order it carries out."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.job: str | None = None
+        self.lease = ""
+        self.ended = False
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """Tells it; one that has died is noticed elsewhere."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            await self.process.stdin.drain()
+
+
+class LocalExecutor:
+    """Paints in processes on this machine, which wait for the next order when they have done one.
+
+    Args:
+        workers: how many.
+        threads: of the CPU for each.
+        command: what runs one.
+    """
+
+    def __init__(self, workers: int, threads: int, command: tuple[str, ...] | None = None) -> None:
+        self._workers, self._threads = workers, threads
+        self._command = command or (sys.executable, "-m", "impasto.web.worker")
+        self._processes: list[_Process] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._report: Report | None = None
+        self._stopping = False
+
+    async def start(self, report: Report) -> None:
+        """Start the processes; each loads torch before the first order comes."""
+        self._report = report
+        for _ in range(self._workers):
+            await self._launch()
+
+    @property
+    def free(self) -> int:
+        """Processes without an order."""
+        return 0 if self._stopping else sum(one.job is None for one in self._processes)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes' numbers."""
+        return [one.process.pid for one in self._processes]
+
+    async def paint(self, order: Mapping[str, Any]) -> None:
+        """Give the order to a process that has none."""
+        one = next(one for one in self._processes if one.job is None)
+        one.job, one.lease = order["job"], order["lease"]
+        await one.send({"do": "paint", **order})
+
+    async def tell(self, job: str, command: Mapping[str, Any]) -> None:
+        """Tell the process that has this job."""
+        for one in self._processes:
+            if one.job == job:
+                await one.send({**command, "job": job})
+
+    async def stop(self, seconds: float) -> None:
+        """Have each lay its job aside and end."""
+        self._stopping = True
+        for one in list(self._processes):
+            await one.send({"do": "leave"})
+        _, late = await asyncio.wait(self._tasks, timeout=seconds) if self._tasks else (set(), set())
+        for one in list(self._processes):
+            with contextlib.suppress(ProcessLookupError):
+                one.process.kill()
+        if late:
+            await asyncio.wait(late, timeout=5)
+
+    async def _launch(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LONGEST_LINE,
+            env=self._environment(),
+            # Ctrl-C on the terminal is for the studio, which then lays the jobs aside.
+            start_new_session=True,
+        )
+        one = _Process(process)
+        self._processes.append(one)
+        task = asyncio.create_task(self._listen(one))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _environment(self) -> dict[str, str]:
+        # The same package as here, however this process found it; and no secret of the studio's.
+        home = str(Path(__file__).parents[2])
+        path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+        kept = {name: value for name, value in os.environ.items() if name != "IMPASTO_TOKEN"}
+        return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": str(self._threads), "PYTHONUNBUFFERED": "1"}
+
+    async def _listen(self, one: _Process) -> None:
+        """Hears a process until it ends, and puts another in its place."""
+        assert one.process.stdout is not None and self._report is not None
+        try:
+            async for line in one.process.stdout:
+                message = json.loads(line)
+                job, lease = one.job, one.lease
+                if message.pop("ends", False):
+                    one.job = None
+                if job is not None:
+                    await self._report(job, lease, message)
+        except ValueError:
+            # No JSON: something has got hold of its standard output. It cannot be understood any more.
+            one.process.kill()
+        code = await one.process.wait()
+        self._processes.remove(one)
+        if one.job is not None:
+            telemetry.event("worker died", job=one.job, code=code)
+            await self._report(one.job, one.lease, {"say": "lost", "reason": _reason(code)})
+        if not self._stopping:
+            if one.job is None:
+                # One that dies without an order would die again at once.
+                await asyncio.sleep(_AGAIN_AFTER)
+            await self._launch()
+
+
+def _reason(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = str(-code)
+    return f"{name}, as when its memory is used up" if name == "SIGKILL" else name

@@ -1,0 +1,517 @@
+"""Owns the queue: every job, its state, and which change of state is allowed. The database is the truth.
+
+```
+            claim            finish
+  queued ─────────▶ running ────────▶ succeeded
+    ▲  │               │ │ fail
+    │  │     release,  │ └──────────▶ failed ──┐
+    │  │ ◀─────────────┘ lost                  │
+    │  │ cancel        │ cancel                │ retry
+    │  └──────────▶ canceled ◀─                │
+    └──────────────────┴───────────────────────┘
+```
+
+Each method is one transaction. Whoever paints holds the lease that `claim` gave it, and what it reports counts only as long
+as the job still has that lease: so a process that was given up for dead cannot finish a job a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from sqlite3 import Row
+from typing import Any
+
+from impasto.web.database import Database, Execute
+
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = STATES = ("queued", "running", "succeeded", "failed", "canceled")
+FINAL = (SUCCEEDED, FAILED, CANCELED)
+
+
+class NoSuchJob(Exception):
+    """No job has that id."""
+
+
+class Conflict(Exception):
+    """The job's state does not allow it; the message says why."""
+
+
+class QueueFull(Exception):
+    """There are as many jobs waiting as there may be."""
+
+
+class KeyReused(Exception):
+    """The idempotency key belongs to another request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job as the database has it.
+
+    Attributes:
+        number: counts up from job to job.
+        id: what it is called.
+        state: one of `STATES`.
+        paused: whether it is passed over.
+        stopping: whether what is painted so far is to be its result.
+        place: where it stands in the queue, smaller is sooner; None if it does not wait.
+        spec: name, preset, and the pictures that go in, each as `{"id", "name"}`.
+        settings: those it began with, or will.
+        wanted: those asked for by now.
+        warnings: what people should know.
+        created, started, finished: seconds since 1970.
+        seconds: painted for, over all attempts.
+        attempts: claims since it last got further.
+        reached: iterations that its checkpoint holds.
+        lease: held by whoever paints it.
+        progress: where it was when this was last noted.
+        result: picture and more, once it succeeded.
+        error: a problem, once it failed.
+        starred: whether someone likes it.
+        deleted: when it was thrown away; None if it was not.
+        parent: the job that it goes on from.
+        sweep: `{"id", "row", "column", "label"}` of the sheet it belongs to.
+    """
+
+    number: int
+    id: str
+    state: str
+    paused: bool
+    stopping: bool
+    place: float | None
+    spec: dict[str, Any]
+    settings: dict[str, Any]
+    wanted: dict[str, Any]
+    warnings: list[str]
+    created: float
+    started: float | None
+    finished: float | None
+    seconds: float
+    attempts: int
+    reached: int
+    lease: str | None
+    progress: dict[str, Any] | None
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    starred: bool
+    deleted: float | None
+    parent: str | None
+    sweep: dict[str, Any] | None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens to it by itself."""
+        return self.state in FINAL
+
+    @property
+    def actions(self) -> list[str]:
+        """What may be done to it now."""
+        if self.deleted is not None:
+            return ["undelete"]
+        begun = self.progress is not None
+        of_state = {
+            QUEUED: ["cancel", "move", "resume" if self.paused else "pause"]
+            + (["stop"] if begun and not self.stopping else [])
+            + (["settings"] if not begun else []),
+            RUNNING: ["cancel", "stop", "settings", "extend", "pause"] if not self.stopping else ["cancel"],
+            SUCCEEDED: ["extend"],
+            FAILED: ["retry"],
+            CANCELED: ["retry"],
+        }[self.state]
+        return [*of_state, "star", "delete"]
+
+
+_JSON = ("spec", "settings", "wanted", "warnings", "progress", "result", "error", "sweep")
+_FLAGS = ("paused", "stopping", "starred")
+
+
+def _job(row: Row) -> Job:
+    values = dict(row)
+    for name in _JSON:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    return Job(**values | {name: bool(values[name]) for name in _FLAGS})
+
+
+def _stored(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False) if isinstance(value, dict | list) else value
+
+
+class Jobs:
+    """All jobs.
+
+    Args:
+        database: where they are.
+        max_queue: how many may wait or run at once.
+        attempts: how often a job may be begun without getting further.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self, database: Database, *, max_queue: int, attempts: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._max_queue = max_queue
+        self._attempts = attempts
+        self._clock = clock
+
+    # What there is.
+
+    def get(self, job_id: str) -> Job:
+        """The job of that id.
+
+        Raises:
+            NoSuchJob: there is none.
+        """
+        rows = self._database.rows("select * from jobs where id = ?", (job_id,))
+        if not rows:
+            raise NoSuchJob(job_id)
+        return _job(rows[0])
+
+    def list(
+        self,
+        *,
+        states: Sequence[str] = (),
+        starred: bool | None = None,
+        deleted: bool = False,
+        sweep: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """Jobs, the newest first."""
+        conditions = ["deleted is not null" if deleted else "deleted is null"]
+        values: list[object] = []
+        if states:
+            conditions.append(f"state in ({','.join('?' * len(states))})")
+            values += states
+        if starred is not None:
+            conditions.append("starred = ?")
+            values.append(int(starred))
+        if sweep is not None:
+            conditions.append("sweep ->> 'id' = ?")
+            values.append(sweep)
+        if before is not None:
+            conditions.append("number < ?")
+            values.append(before)
+        query = f"select * from jobs where {' and '.join(conditions)} order by number desc limit ?"
+        return [_job(row) for row in self._database.rows(query, (*values, limit))]
+
+    def order(self) -> list[str]:
+        """Ids of the jobs that wait, the next one first."""
+        rows = self._database.rows("select id from jobs where state = 'queued' and deleted is null order by place")
+        return [row["id"] for row in rows]
+
+    def running(self) -> list[str]:
+        """Ids of the jobs that are being painted."""
+        return [row["id"] for row in self._database.rows("select id from jobs where state = 'running' order by number")]
+
+    def counts(self) -> dict[str, float]:
+        """How many jobs there are in each state."""
+        rows = self._database.rows("select state, count(*) as number from jobs where deleted is null group by state")
+        return dict.fromkeys(STATES, 0.0) | {row["state"]: float(row["number"]) for row in rows}
+
+    def check_room(self, jobs: int = 1) -> None:
+        """Refuses jobs for which there is no room.
+
+        Raises:
+            QueueFull: there is none.
+        """
+        (waiting,) = self._database.rows("select count(*) from jobs where state in ('queued', 'running')")[0]
+        if waiting + jobs > self._max_queue:
+            raise QueueFull
+
+    def check_room_unless(self, key: str | None) -> None:
+        """Refuses a request before its body is read, unless it may be one that was answered before.
+
+        Raises:
+            QueueFull: there is no room.
+        """
+        if key is None or not self._database.rows("select 1 from keys where key = ?", (key,)):
+            self.check_room()
+
+    def known(self, key: str, fingerprint: str) -> Job | None:
+        """The job that an idempotency key made.
+
+        Raises:
+            KeyReused: it belongs to another request.
+        """
+        rows = self._database.rows("select fingerprint, job from keys where key = ?", (key,))
+        if not rows:
+            return None
+        if rows[0]["fingerprint"] != fingerprint:
+            raise KeyReused
+        return self.get(rows[0]["job"])
+
+    # The queue's own switch.
+
+    @property
+    def all_paused(self) -> bool:
+        """Whether no new job is begun."""
+        return bool(self._database.rows("select 1 from facts where name = 'paused' and value = '1'"))
+
+    def pause_all(self, paused: bool) -> None:
+        """Begin no new job, or begin them again."""
+        with self._database.transaction() as change:
+            change("insert or replace into facts values ('paused', ?)", (str(int(paused)),))
+
+    def reorder(self, order: Sequence[str]) -> None:
+        """Puts the jobs that wait into this order; those not named come after, as they were."""
+        with self._database.transaction() as change:
+            waiting = [row["id"] for row in change("select id from jobs where state = 'queued' order by place")]
+            named = [job for job in dict.fromkeys(order) if job in waiting]
+            for place, job in enumerate([*named, *(job for job in waiting if job not in named)]):
+                change("update jobs set place = ? where id = ?", (float(place), job))
+
+    # What people do.
+
+    def add(
+        self,
+        spec: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        *,
+        warnings: Sequence[str] = (),
+        parent: str | None = None,
+        sweep: Mapping[str, Any] | None = None,
+        key: tuple[str, str] | None = None,
+    ) -> tuple[Job, bool]:
+        """Put a job at the end of the queue.
+
+        Args:
+            spec, settings, warnings, parent, sweep: as in `Job`.
+            key: idempotency key and the fingerprint of the request that it is for.
+
+        Returns:
+            The job, and whether it is new.
+
+        Raises:
+            QueueFull: there is no room.
+            KeyReused: the key belongs to another request.
+        """
+        with self._database.transaction() as change:
+            if key is not None and (known := self.known(*key)) is not None:
+                return known, False
+            self.check_room()
+            job_id = secrets.token_hex(8)
+            now = self._clock()
+            change(
+                "insert into jobs (id, state, place, spec, settings, wanted, warnings, created, parent, sweep) "
+                "values (?, 'queued', (select coalesce(max(place), 0) + 1 from jobs where state = 'queued'), "
+                "?, ?, ?, ?, ?, ?, ?)",
+                (
+                    job_id,
+                    *(_stored(dict(part)) for part in (spec, settings, settings)),
+                    _stored(list(warnings)),
+                    now,
+                    parent,
+                    _stored(dict(sweep)) if sweep else None,
+                ),
+            )
+            if key is not None:
+                change("insert into keys values (?, ?, ?, ?)", (*key, job_id, now))
+            return self.get(job_id), True
+
+    def cancel(self, job_id: str) -> Job:
+        """Throw away what is painted."""
+        return self._act(job_id, "cancel", state=CANCELED, finished=self._clock(), lease=None, stopping=0, paused=0)
+
+    def stop(self, job_id: str) -> Job:
+        """Keep what is painted so far. One that waits is let through at once: only its picture is to be finished."""
+        return self._act(job_id, "stop", stopping=1, paused=0)
+
+    def pause(self, job_id: str) -> Job:
+        """Lay it aside. What a running one is doing, is for whoever paints it to end; see `release`."""
+        return self._act(job_id, "pause", paused=1)
+
+    def resume(self, job_id: str) -> Job:
+        """Let it have its turn again."""
+        return self._act(job_id, "resume", paused=0)
+
+    def retry(self, job_id: str) -> Job:
+        """Put one that failed or was canceled back into the queue."""
+        with self._database.transaction() as change:
+            self._allowed(job_id, "retry")
+            self.check_room()
+            place = self._last_place(change)
+            self._set(change, job_id, state=QUEUED, place=place, finished=None, error=None, attempts=0, lease=None)
+        return self.get(job_id)
+
+    def move(self, job_id: str, to: int) -> Job:
+        """Give it another place in the queue; 0 is the first."""
+        with self._database.transaction():
+            self._allowed(job_id, "move")
+            others = [job for job in self.order() if job != job_id]
+            self.reorder([*others[:to], job_id, *others[to:]])
+        return self.get(job_id)
+
+    def star(self, job_id: str, starred: bool) -> Job:
+        """Mark it, or not."""
+        return self._act(job_id, "star", starred=int(starred))
+
+    def delete(self, job_id: str) -> Job:
+        """Throw it away; one that is not done is canceled first."""
+        with self._database.transaction() as change:
+            job = self._allowed(job_id, "delete")
+            if not job.final:
+                self.cancel(job_id)
+            self._set(change, job_id, deleted=self._clock())
+        return self.get(job_id)
+
+    def undelete(self, job_id: str) -> Job:
+        """Take it back out of the bin."""
+        return self._act(job_id, "undelete", deleted=None)
+
+    def change(self, job_id: str, spec: Mapping[str, Any], settings: Mapping[str, Any], warnings: Sequence[str]) -> Job:
+        """Want other settings or masks. A job that has not begun begins with them."""
+        with self._database.transaction() as change:
+            job = self._allowed(job_id, "settings")
+            begins = {"settings": dict(settings)} if job.state == QUEUED else {}
+            self._set(change, job_id, spec=dict(spec), wanted=dict(settings), warnings=list(warnings), **begins)
+        return self.get(job_id)
+
+    def extend(self, job_id: str, iterations: int) -> Job:
+        """Want more iterations of one that is being painted."""
+        with self._database.transaction() as change:
+            job = self._allowed(job_id, "extend")
+            if job.state != RUNNING:
+                raise Conflict("it is not being painted")
+            wanted = job.wanted | {"iterations": job.wanted["iterations"] + iterations}
+            self._set(change, job_id, wanted=wanted)
+        return self.get(job_id)
+
+    # What those who paint do.
+
+    def claim(self) -> Job | None:
+        """Take the next job to paint it, under a lease of its own; None if there is none.
+
+        One that has been begun too often without getting further fails here instead.
+        """
+        with self._database.transaction() as change:
+            if self.all_paused:
+                return None
+            row = change(
+                "select * from jobs where state = 'queued' and not paused and deleted is null order by place limit 1"
+            ).fetchone()
+            if row is None:
+                return None
+            job = _job(row)
+            self._set(
+                change,
+                job.id,
+                state=RUNNING,
+                lease=secrets.token_hex(8),
+                attempts=job.attempts + 1,
+                started=job.started or self._clock(),
+                place=None,
+            )
+        return self.get(job.id)
+
+    def note(self, job: Job, *, progress: Mapping[str, Any], seconds: float, reached: int | None = None) -> bool:
+        """Note how far it is. A checkpoint that reaches further than the last makes the attempts count anew."""
+        with self._database.transaction() as change:
+            now = self._held(job)
+            if now is None:
+                return False
+            further = {} if reached is None else {"reached": reached}
+            if reached is not None and reached > now.reached:
+                further["attempts"] = 1
+            self._set(change, job.id, progress=dict(progress), seconds=seconds, **further)
+        return True
+
+    def rebase(self, job: Job, spec: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+        """It goes on from another picture with other settings, as if it had begun with them."""
+        with self._database.transaction() as change:
+            if self._held(job) is None:
+                return False
+            self._set(change, job.id, spec=dict(spec), settings=dict(settings), wanted=dict(settings), reached=0)
+        return True
+
+    def finish(self, job: Job, result: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> bool:
+        """It is painted. False if someone else has it by now: then this result is nobody's."""
+        return self._end(job, state=SUCCEEDED, result=dict(result), warnings=[*job.warnings, *warnings])
+
+    def fail(self, job: Job, error: Mapping[str, Any]) -> bool:
+        """It cannot be painted."""
+        return self._end(job, state=FAILED, error=dict(error))
+
+    def release(self, job: Job) -> bool:
+        """Back into the queue, at its head, through no fault of its own: the studio stops, or the job is paused."""
+        return self._back(job, attempts=max(0, job.attempts - 1))
+
+    def lost(self, job: Job, error: Mapping[str, Any]) -> bool:
+        """Whoever painted it has died: back to the head of the queue, or set aside if that has happened too often."""
+        with self._database.transaction():
+            now = self._held(job)
+            if now is None:
+                return False
+            return self.fail(job, error) if now.attempts >= self._attempts else self._back(job)
+
+    def recover(self, error: Mapping[str, Any]) -> list[Job]:
+        """At the start, when nobody paints: every job that is said to be running was lost with the studio.
+
+        Returns:
+            Those jobs, as they are now.
+        """
+        # The last one first, for each goes before those that wait.
+        lost = sorted(self.list(states=[RUNNING], limit=-1), key=lambda job: -job.number)
+        for job in lost:
+            self.lost(job, error)
+        return [self.get(job.id) for job in lost]
+
+    # What is thrown away.
+
+    def purge(self, before: float) -> list[str]:
+        """Erase what was deleted before that time, and idempotency keys as old; ids of the jobs erased."""
+        with self._database.transaction() as change:
+            gone = [row["id"] for row in change("select id from jobs where deleted < ?", (before,))]
+            change("delete from jobs where deleted < ?", (before,))
+            change("delete from keys where created < ? or job not in (select id from jobs)", (before,))
+        return gone
+
+    # How it is done.
+
+    def _act(self, job_id: str, action: str, **values: Any) -> Job:
+        with self._database.transaction() as change:
+            self._allowed(job_id, action)
+            self._set(change, job_id, **values)
+        return self.get(job_id)
+
+    def _allowed(self, job_id: str, action: str) -> Job:
+        job = self.get(job_id)
+        if action not in job.actions:
+            state = "deleted" if job.deleted is not None else "paused" if job.paused else job.state
+            raise Conflict(f"the job is {state}, so it cannot be asked to {action}; it allows {', '.join(job.actions)}")
+        return job
+
+    def _held(self, job: Job) -> Job | None:
+        """The job as it is now, if the lease is still good."""
+        try:
+            now = self.get(job.id)
+        except NoSuchJob:
+            return None
+        return now if now.state == RUNNING and now.lease == job.lease else None
+
+    def _end(self, job: Job, **values: Any) -> bool:
+        with self._database.transaction() as change:
+            if self._held(job) is None:
+                return False
+            self._set(change, job.id, finished=self._clock(), lease=None, paused=0, stopping=0, **values)
+        return True
+
+    def _back(self, job: Job, **values: Any) -> bool:
+        with self._database.transaction() as change:
+            if self._held(job) is None:
+                return False
+            first = change("select coalesce(min(place), 1) - 1 from jobs where state = 'queued'").fetchone()[0]
+            self._set(change, job.id, state=QUEUED, lease=None, place=first, **values)
+        return True
+
+    @staticmethod
+    def _last_place(change: Execute) -> float:
+        return float(change("select coalesce(max(place), 0) + 1 from jobs where state = 'queued'").fetchone()[0])
+
+    @staticmethod
+    def _set(change: Execute, job_id: str, **values: Any) -> None:
+        columns = ", ".join(f"{name} = ?" for name in values)
+        change(f"update jobs set {columns} where id = ?", (*map(_stored, values.values()), job_id))

@@ -1,0 +1,316 @@
+"""Owns pictures on disk: each kept once under the SHA-256 of its bytes, whole or not at all, with what is made of it.
+
+```
+pictures/ab/abcd…/file          as it came in
+                 /320.jpg       smaller ones
+                 /tiles/0/0_0.jpg
+```
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from impasto import assets
+from impasto.web.atomic import settle
+from impasto.web.children import Children
+from impasto.web.database import Database
+from impasto.web.problems import Problem, disk_full
+
+THUMBNAIL_SIDES = (160, 320, 640, 1280, 2560)
+DEFAULT_SIDE = 320
+MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WebP": "image/webp",
+    "TIFF": "image/tiff",
+    "BMP": "image/bmp",
+    "GIF": "image/gif",
+    "AVIF": "image/avif",
+}
+SAMPLE_PREFIX = "sample:"
+#: Side of a tile, in pixels.
+TILE = 512
+_ID = re.compile(r"[0-9a-f]{64}")
+_LONGEST_NAME = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture that is kept.
+
+    Attributes:
+        id: SHA-256 of its file.
+        name: of the file as it came in, without folders; `sample:NAME` of a bundled one.
+        format: one of `MEDIA_TYPES`.
+        width, height: in pixels, upright.
+        bytes: of the file.
+        notes: what was left out or changed in reading it.
+        recipe: how it was painted, if Impasto painted it.
+    """
+
+    id: str
+    name: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    notes: tuple[str, ...] = ()
+    recipe: dict[str, Any] | None = None
+
+    @property
+    def levels(self) -> int:
+        """How many levels of tiles it has."""
+        return 1 + ((max(self.width, self.height) - 1) // TILE).bit_length()
+
+
+class Pictures:
+    """All pictures.
+
+    Args:
+        folder: where they are.
+        database: knows what each is.
+        children: look at them.
+        max_pixels: of a picture that is taken in.
+        min_free: bytes of disk that must stay free.
+    """
+
+    def __init__(self, folder: Path, database: Database, children: Children, *, max_pixels: int, min_free: int) -> None:
+        self._folder, self._database, self._children = folder, database, children
+        self._max_pixels, self._min_free = max_pixels, min_free
+        self._temporary = folder.parent / "tmp"
+        self._making: dict[Path, threading.Lock] = {}
+        self._guard = threading.Lock()
+        for path in (folder, self._temporary):
+            path.mkdir(parents=True, exist_ok=True)
+        # Bundled ones need no copy: the manifest says what they are.
+        sizes = {asset.sha256: (asset, assets.path(asset.path)) for asset in assets.manifest() if asset.kind}
+        self._samples = {
+            digest: (
+                path,
+                Picture(
+                    id=digest,
+                    name=f"{SAMPLE_PREFIX}{asset.name}",
+                    format="PNG" if path.suffix == ".png" else "JPEG",
+                    width=asset.width,
+                    height=asset.height,
+                    bytes=asset.bytes,
+                ),
+            )
+            for digest, (asset, path) in sizes.items()
+        }
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A file name that nobody else has, and no file after it is done with."""
+        path = self._temporary / secrets.token_hex(12)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def check_room(self, size: int = 0) -> None:
+        """Refuses what the disk has no room for.
+
+        Raises:
+            Problem: there is none.
+        """
+        if shutil.disk_usage(self._folder).free < self._min_free + size:
+            raise disk_full()
+
+    def add(self, path: Path, name: str) -> tuple[Picture, bool]:
+        """Take in the file at `path`, which is moved.
+
+        The same bytes are the same picture, whatever they were called when they came first.
+
+        Returns:
+            The picture, and whether it is new.
+
+        Raises:
+            Problem: it is no picture, too large or damaged, or there is no room.
+        """
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if (known := self.find(digest)) is not None:
+            return known, False
+        name = presentable(name)
+        with self.scratch() as small:
+            seen = self._children.run("examine", str(path), name, self._max_pixels, str(small), DEFAULT_SIDE)
+            home = self._home(digest)
+            home.mkdir(parents=True, exist_ok=True)
+            settle(small, home / f"{DEFAULT_SIDE}.jpg")
+        size = path.stat().st_size
+        settle(path, home / "file", durable=True)
+        picture = Picture(
+            id=digest,
+            name=name,
+            format=seen["format"],
+            width=seen["width"],
+            height=seen["height"],
+            bytes=size,
+            notes=tuple(seen["notes"]),
+            recipe=seen["recipe"],
+        )
+        with self._database.transaction() as change:
+            new = change(
+                "insert into pictures values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do nothing",
+                (
+                    picture.id,
+                    picture.name,
+                    picture.format,
+                    picture.width,
+                    picture.height,
+                    picture.bytes,
+                    json.dumps(seen["notes"]),
+                    json.dumps(picture.recipe) if picture.recipe else None,
+                    time.time(),
+                ),
+            ).rowcount
+        return picture, bool(new)
+
+    def find(self, digest: str) -> Picture | None:
+        """The picture of that id, or None."""
+        if digest in self._samples:
+            return self._samples[digest][1]
+        rows = self._database.rows("select * from pictures where id = ?", (digest,))
+        if not rows or not (self._home(digest) / "file").is_file():
+            return None
+        row = rows[0]
+        return Picture(
+            id=row["id"],
+            name=row["name"],
+            format=row["format"],
+            width=row["width"],
+            height=row["height"],
+            bytes=row["bytes"],
+            notes=tuple(json.loads(row["notes"])),
+            recipe=json.loads(row["recipe"]) if row["recipe"] else None,
+        )
+
+    def get(self, digest: str) -> Picture:
+        """The picture of that id.
+
+        Raises:
+            Problem: there is none.
+        """
+        picture = self.find(digest) if _ID.fullmatch(digest) else None
+        if picture is None:
+            raise Problem("not-found", "there is no such picture; upload it first")
+        return picture
+
+    def sample(self, name: str) -> Picture:
+        """The bundled picture of that name.
+
+        Raises:
+            Problem: there is none.
+        """
+        for _, picture in self._samples.values():
+            if picture.name == f"{SAMPLE_PREFIX}{name}":
+                return picture
+        raise Problem("not-found", f"no sample is called {name[:80]!r}; /api/samples lists them")
+
+    def file(self, picture: Picture) -> Path:
+        """Where its bytes are."""
+        return self._samples[picture.id][0] if picture.id in self._samples else self._home(picture.id) / "file"
+
+    def thumbnail(self, picture: Picture, side: int) -> Path:
+        """A JPEG of at most that many pixels a side."""
+        path = self._home(picture.id) / f"{side}.jpg"
+        with self._made_once(path) as missing:
+            if missing:
+                with self.scratch() as small:
+                    self._children.run("thumbnail", str(self.file(picture)), self._limit, side, str(small))
+                    settle(small, path)
+        return path
+
+    def tile(self, picture: Picture, level: int, x: int, y: int) -> Path:
+        """A tile; the first that is asked for makes all of them.
+
+        Raises:
+            Problem: there is no such tile.
+        """
+        folder = self._home(picture.id) / "tiles"
+        with self._made_once(folder) as missing:
+            if missing:
+                beside = self._temporary / secrets.token_hex(12)
+                try:
+                    self._children.run(
+                        "tiles", str(self.file(picture)), self._limit, str(beside), seconds=300.0
+                    )
+                    beside.rename(folder)
+                finally:
+                    shutil.rmtree(beside, ignore_errors=True)
+        path = folder / str(level) / f"{x}_{y}.jpg"
+        if not path.is_file():
+            raise Problem("not-found", "the picture has no such tile")
+        return path
+
+    def converted(self, picture: Picture, format: str) -> Path:
+        """The picture as a file of another format."""
+        path = self._home(picture.id) / f"as.{format}"
+        with self._made_once(path) as missing:
+            if missing:
+                with self.scratch() as other:
+                    self._children.run("convert", str(self.file(picture)), self._limit, format, str(other))
+                    settle(other, path)
+        return path
+
+    def purge(self, keep: Iterable[str], before: float) -> int:
+        """Erase pictures that no job names and that came before that time; how many there were."""
+        wanted = set(keep)
+        rows = self._database.rows("select id from pictures where created < ?", (before,))
+        gone = [row["id"] for row in rows if row["id"] not in wanted]
+        for digest in gone:
+            # The row first: a picture without a row is nobody's, a row without its picture would be a lie.
+            with self._database.transaction() as change:
+                change("delete from pictures where id = ?", (digest,))
+            shutil.rmtree(self._home(digest), ignore_errors=True)
+        return len(gone)
+
+    def sweep(self) -> None:
+        """Clear away what a studio that died left half done."""
+        for path in self._temporary.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+    @property
+    def _limit(self) -> int:
+        # What is kept was looked at when it came in, under whatever limit there was then.
+        return max(self._max_pixels, 32768**2)
+
+    def _home(self, digest: str) -> Path:
+        return self._folder / digest[:2] / digest
+
+    @contextlib.contextmanager
+    def _made_once(self, path: Path) -> Iterator[bool]:
+        """Whether `path` is still to be made; others who want it wait meanwhile."""
+        with self._guard:
+            lock = self._making.setdefault(path, threading.Lock())
+        with lock:
+            missing = not path.exists()
+            if missing:
+                self.check_room()
+                path.parent.mkdir(parents=True, exist_ok=True)
+            yield missing
+        with self._guard:
+            self._making.pop(path, None)
+
+
+def presentable(name: str) -> str:
+    """A file's name without its folders and without what could steer a terminal or a page."""
+    bare = name.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(letter for letter in bare if letter.isprintable()).strip()
+    return shown[-_LONGEST_NAME:] or "picture"
