@@ -1,0 +1,172 @@
+// Owns what is to be painted next: pictures, weights, masks and settings. It is kept in the browser, so that a reload
+// loses nothing, and turned into the request for a job here.
+
+import { api } from "./api.js";
+import { store } from "./store.js";
+
+/** @import { Job, Picture, Recipe } from "./types.js" */
+/** @typedef {{picture: Picture, weight: number, mask: Picture | null}} Style */
+
+const KEY = "impasto-draft";
+const FIRST = { content: "sample:red_panda", style: "sample:cafe_terrace" };
+
+class Draft {
+  /** @type {Picture | null} */ content = null;
+  /** @type {Style[]} */ styles = [];
+  /** Where the photograph's shapes stay. @type {Picture | null} */ shapes = null;
+  preset = "default";
+  /** Settings that were chosen; all others follow the preset. @type {Record<string, any>} */ settings = {};
+  /** The job that was begun with this draft, which live changes go to. @type {string | null} */ job = null;
+
+  /** Takes up what the browser kept, or begins with samples. */
+  async open() {
+    try {
+      Object.assign(this, JSON.parse(localStorage.getItem(KEY) ?? "{}"));
+    } catch {
+      localStorage.removeItem(KEY);
+    }
+    if (!store.presets.some((preset) => preset.name === this.preset)) this.preset = "default";
+    const known = new Set(store.settings.map((setting) => setting.name));
+    this.settings = Object.fromEntries(Object.entries(this.settings).filter(([name]) => known.has(name)));
+    const [content, ...styles] = await Promise.all([this.content, ...this.styles.map((style) => style.picture)].map(stillThere));
+    this.content = content ?? sample(FIRST.content);
+    this.styles = this.styles.filter((_, index) => styles[index]);
+    if (!this.styles.length) this.styles = [style(sample(FIRST.style))].filter((one) => one.picture);
+    this.#changed();
+  }
+
+  /** Changes the draft. @param {Partial<Pick<Draft, "content" | "styles" | "shapes" | "preset" | "settings" | "job">>} change */
+  change(change) {
+    Object.assign(this, change);
+    this.#changed();
+  }
+
+  /** @param {string} name @param {any} value; undefined goes back to the preset's */
+  set(name, value) {
+    const { [name]: _, ...rest } = this.settings;
+    this.change({ settings: value === undefined || same(value, this.#given(name)) ? rest : { ...rest, [name]: value } });
+  }
+
+  /** What a setting is now. @param {string} name */
+  value(name) {
+    return name in this.settings ? this.settings[name] : this.#given(name);
+  }
+
+  /** What a setting is without a choice of one's own. @param {string} name */
+  #given(name) {
+    const preset = store.presets.find((one) => one.name === this.preset);
+    return preset && name in preset.values ? preset.values[name] : store.settings.find((one) => one.name === name)?.default;
+  }
+
+  /** A new photograph has no masks yet. @param {Picture} picture */
+  setContent(picture) {
+    this.change({ content: picture, shapes: null, styles: this.styles.map((one) => ({ ...one, mask: null })), job: null });
+  }
+
+  /** @param {Picture} picture */
+  addStyle(picture) {
+    if (this.styles.some((one) => one.picture.ref === picture.ref)) return;
+    this.change({ styles: [...this.styles, style(picture)], job: null });
+  }
+
+  /** @param {number} place @param {Picture} picture */
+  replaceStyle(place, picture) {
+    if (this.styles.some((one, index) => index !== place && one.picture.ref === picture.ref)) return;
+    this.change({ styles: this.styles.map((one, index) => (index === place ? { ...one, picture } : one)), job: null });
+  }
+
+  /** Takes pictures and settings from a job. @param {Job} job @param {{attach?: boolean}} [options] */
+  take(job, { attach = false } = {}) {
+    const preset = store.presets.some((one) => one.name === job.preset) ? job.preset : "default";
+    this.preset = preset;
+    this.change({
+      content: job.content,
+      styles: job.styles.map((picture, index) => ({ picture, weight: picture.weight ?? 1, mask: job.masks[index] ?? null })),
+      shapes: job.content_map,
+      settings: this.#chosen(job.settings),
+      job: attach ? job.id : null,
+    });
+  }
+
+  /** Takes settings, and the pictures that are known here, from a picture of ours. @param {Recipe} recipe @returns {Promise<string[]>} names of pictures not known */
+  async takeRecipe(recipe) {
+    const pictures = [recipe.content, ...recipe.styles];
+    const [content, ...styles] = await Promise.all(pictures.map(({ ref }) => (ref ? byRef(ref) : null)));
+    const known = /** @type {Picture[]} */ (styles.filter(Boolean));
+    this.preset = "default";
+    const shares = recipe.settings.blend ?? [];
+    this.change({
+      ...(content ? { content, shapes: null } : {}),
+      ...(known.length === styles.length ? { styles: known.map((one, i) => ({ ...style(one), weight: shares[i] ?? 1 })) } : {}),
+      settings: this.#chosen(recipe.settings),
+      job: null,
+    });
+    return pictures.filter((_, index) => ![content, ...styles][index]).map(({ name }) => name);
+  }
+
+  /** Those settings that the preset does not give by itself. @param {Record<string, any>} settings */
+  #chosen(settings) {
+    return Object.fromEntries(
+      Object.entries(settings).filter(([name, value]) => name !== "blend" && !same(value, this.#given(name))),
+    );
+  }
+
+  /** A copy, to go back to. */
+  copy() {
+    const { content, styles, shapes, preset, settings, job } = this;
+    return { content, styles: [...styles], shapes, preset, settings: { ...settings }, job };
+  }
+
+  /** What the server is asked to paint; null while a picture is missing. */
+  wish() {
+    if (!this.content || !this.styles.length) return null;
+    const several = this.styles.length > 1;
+    const masks = this.styles.map((one) => one.mask?.ref);
+    return {
+      content: this.content.ref,
+      styles: this.styles.map(({ picture, weight }) => (several ? { ref: picture.ref, weight } : picture.ref)),
+      preset: this.preset,
+      settings: this.settings,
+      ...(masks.every(Boolean) ? { masks } : {}),
+      ...(this.shapes ? { content_map: this.shapes.ref } : {}),
+    };
+  }
+
+  #changed() {
+    try {
+      localStorage.setItem(KEY, JSON.stringify(this.copy()));
+    } catch {
+      // A browser that keeps nothing still paints.
+    }
+    store.announce("draft");
+  }
+}
+
+/** @param {Picture} picture @param {Picture | null} [mask] @returns {Style} */
+function style(picture, mask = null) {
+  return { picture, weight: 1, mask };
+}
+
+/** @param {string} ref @returns {Picture} */
+function sample(ref) {
+  return /** @type {Picture} */ (store.samples.find((one) => one.ref === ref) ?? store.samples[0]);
+}
+
+/** @param {string} ref @returns {Promise<Picture | null>} */
+async function byRef(ref) {
+  if (ref.startsWith("sample:")) return store.samples.find((one) => one.ref === ref) ?? null;
+  if (ref.startsWith("job:")) return (await store.find(ref.slice(4)))?.result ?? null;
+  return api.picture(ref).catch(() => null);
+}
+
+/** @param {Picture | null} picture */
+async function stillThere(picture) {
+  return picture ? byRef(picture.ref) : null;
+}
+
+/** @param {any} a @param {any} b */
+export function same(a, b) {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+export const draft = new Draft();

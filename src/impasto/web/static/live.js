@@ -1,0 +1,60 @@
+// Owns changes to a picture while it is being painted: what is new in the draft is sent to its job, a moment later.
+
+import { api } from "./api.js";
+import { draft, same } from "./draft.js";
+import { explain, say } from "./notices.js";
+import { store } from "./store.js";
+
+/** @import { Job } from "./types.js" */
+
+const PAUSE = 350;
+let timer = 0;
+
+/** Watches the draft from now on. */
+export function followDraft() {
+  store.on("draft", () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(send, PAUSE);
+  });
+}
+
+/** The job that the knobs act upon now, if it can still be changed. @returns {Job | null} */
+export function liveJob() {
+  const job = draft.job ? store.jobs.get(draft.job) : null;
+  return job && job.state === "running" && job.actions.includes("settings") ? job : null;
+}
+
+async function send() {
+  const job = liveJob();
+  const change = job && changeOf(job);
+  if (!job || !change) return;
+  try {
+    store.keep(await api.act(job.id, "settings", change));
+    say("The picture goes on with the change.");
+  } catch (error) {
+    explain(error);
+  }
+}
+
+/** What of the draft differs from the job and may be changed now; null if nothing does. @param {Job} job */
+function changeOf(job) {
+  /** @type {Record<string, any>} */ const change = {};
+  const live = store.settings.filter((setting) => setting.live && setting.name !== "blend");
+  const settings = live.filter(({ name }) => !same(draft.value(name), job.settings[name])).map(({ name }) => [name, draft.value(name)]);
+  if (settings.length) change.settings = Object.fromEntries(settings);
+  if (draft.styles.length === job.styles.length && draft.styles.length > 1) {
+    const weights = draft.styles.map((style) => style.weight);
+    if (!same(shares(weights), shares(job.styles.map((style) => style.weight ?? 1)))) change.weights = weights;
+  }
+  const masks = draft.styles.map((style) => style.mask?.ref ?? null);
+  const before = job.masks.map((mask) => mask.ref);
+  if (masks.every(Boolean) ? !same(masks, before) : before.length && masks.every((mask) => !mask)) change.masks = masks.filter(Boolean);
+  if ((draft.shapes?.ref ?? null) !== (job.content_map?.ref ?? null)) change.content_map = draft.shapes?.ref ?? null;
+  return Object.keys(change).length ? change : null;
+}
+
+/** @param {number[]} weights */
+function shares(weights) {
+  const sum = weights.reduce((a, b) => a + b, 0) || 1;
+  return weights.map((weight) => Number((weight / sum).toFixed(6)));
+}

@@ -1,0 +1,82 @@
+// Owns choosing a picture: from a file, or from the samples that come with Impasto.
+
+import { thumbnail } from "../api.js";
+import { fill, h } from "../dom.js";
+import { icon } from "../icons.js";
+import { ACCEPTED, takeFiles, use } from "../intake.js";
+import { Part } from "../part.js";
+import { store } from "../store.js";
+import { pictureName } from "../words.js";
+
+/** @import { Role } from "../intake.js" */
+
+/** A dialog; `open("photo")` or `open("painting")`. */
+export class PicturePicker extends Part {
+  /** @type {Role} */ #role = "photo";
+  /** @type {number | undefined} */ #place;
+  #title = h("h2", null);
+  #samples = h("ul", { class: "samples" });
+  #file = h("input", {
+    type: "file",
+    class: "unseen",
+    accept: ACCEPTED,
+    tabIndex: -1,
+    "aria-label": "Picture file",
+    onchange: () => {
+      this.#dialog.close();
+      void takeFiles([...(this.#file.files ?? [])], this.#role, { place: this.#place });
+      this.#file.value = "";
+    },
+  });
+  #dialog = h("dialog", { class: "picker", "aria-labelledby": "picker-title" });
+
+  draw() {
+    this.#title.id = "picker-title";
+    const close = h("button", { class: "icon-button", "aria-label": "Close", onclick: () => this.#dialog.close() }, icon("close"));
+    this.#dialog.append(
+      h(
+        "div",
+        { class: "sheet" },
+        h("header", null, this.#title, close),
+        h("button", { class: "file-button", onclick: () => this.#file.click() }, icon("photo"), h("span", null, h("strong", null, "Choose a file"), h("br", null), h("span", { class: "soft small-text" }, "or drop or paste a picture anywhere on the page"))),
+        h("h3", null, "Or one that comes with Impasto"),
+        this.#samples,
+      ),
+    );
+    this.append(this.#dialog, this.#file);
+  }
+
+  /** @param {Role} role @param {number} [place] of the painting that the new one replaces */
+  open(role, place) {
+    this.#role = role;
+    this.#place = place;
+    this.#title.textContent = role === "photo" ? "What is to be painted?" : "In the manner of which painting?";
+    this.#file.multiple = role === "painting" && place === undefined;
+    const other = role === "photo" ? "painting" : "photo";
+    const fitting = store.samples.filter((sample) => sample.kind !== other);
+    fill(
+      this.#samples,
+      fitting.map((sample) =>
+        h(
+          "li",
+          null,
+          h(
+            "button",
+            { onclick: () => (this.#dialog.close(), use(sample, role, place)) },
+            h("img", { src: thumbnail(sample, 320), alt: "", loading: "lazy" }),
+            h("span", null, pictureName(sample)),
+            sample.author && h("span", { class: "soft small-text" }, sample.author),
+          ),
+        ),
+      ),
+    );
+    this.#dialog.showModal();
+  }
+}
+
+customElements.define("picture-picker", PicturePicker);
+
+/** Opens the page's picker. @param {Role} role @param {number} [place] of the painting that the new one replaces */
+export function pick(role, place) {
+  /** @type {PicturePicker | null} */ (document.querySelector("picture-picker"))?.open(role, place);
+}

@@ -1,0 +1,148 @@
+// Owns what the page knows: the server's jobs and queue, what there is to choose from, and where the visitor is. Parts
+// read it and listen for topics; only what comes from the server, or from the address, is written here.
+
+import { api } from "./api.js";
+
+/** @import { Job, Picture, Preset, Queue, Setting, System } from "./types.js" */
+/** @typedef {"ready" | "jobs" | "job" | "progress" | "queue" | "route" | "connection" | "draft"} Topic */
+/** @typedef {{view: "paint" | "gallery" | "sweep", id: string | null}} Route */
+
+class Store {
+  /** @type {Picture[]} */ samples = [];
+  /** @type {Preset[]} */ presets = [];
+  /** @type {Setting[]} */ settings = [];
+  /** @type {string[]} */ groups = [];
+  /** @type {System | null} */ system = null;
+  /** @type {Map<string, Job>} */ jobs = new Map();
+  /** @type {string | null} */ next = null;
+  /** @type {Queue} */ queue = { paused: false, order: [], running: [] };
+  /** @type {Route} */ route = { view: "paint", id: null };
+  connected = true;
+  ready = false;
+
+  #target = new EventTarget();
+
+  /**
+   * Calls `listener` whenever a topic is announced, with what it is about (a job, mostly).
+   *
+   * @param {Topic} topic @param {(detail: any) => void} listener @returns {() => void} ends it
+   */
+  on(topic, listener) {
+    const heard = (/** @type {Event} */ event) => listener(/** @type {CustomEvent} */ (event).detail);
+    this.#target.addEventListener(topic, heard);
+    return () => this.#target.removeEventListener(topic, heard);
+  }
+
+  /** @param {Topic} topic @param {any} [detail] */
+  announce(topic, detail) {
+    this.#target.dispatchEvent(new CustomEvent(topic, { detail }));
+  }
+
+  /** Reads once what there is to choose from. */
+  async open() {
+    const [samples, presets, settings, system] = await Promise.all([api.samples(), api.presets(), api.settings(), api.system()]);
+    this.samples = samples.samples;
+    this.presets = presets.presets;
+    this.settings = settings.settings;
+    this.groups = settings.groups;
+    this.system = system;
+    this.ready = true;
+    this.announce("ready");
+  }
+
+  /** Reads the newest jobs again, as after every (re)connection. */
+  async refresh() {
+    const { jobs, next, queue } = await api.jobs({ limit: 60 });
+    this.jobs = new Map(jobs.map((job) => [job.id, job]));
+    this.next = next;
+    this.queue = queue;
+    this.announce("jobs");
+    this.announce("queue");
+    if (this.route.view === "paint" && this.route.id) await this.find(this.route.id);
+  }
+
+  /** Reads jobs older than those known. */
+  async older() {
+    if (!this.next) return;
+    const { jobs, next } = await api.jobs({ limit: 60, before: this.next });
+    for (const job of jobs) this.jobs.set(job.id, job);
+    this.next = next;
+    this.announce("jobs");
+  }
+
+  /** The job, read from the server if it is not known; null if there is none. @param {string} id */
+  async find(id) {
+    const known = this.jobs.get(id);
+    if (known) return known;
+    try {
+      const job = await api.job(id);
+      this.keep(job);
+      return job;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Takes a job as the server has it now. @param {Job} job */
+  keep(job) {
+    const isNew = !this.jobs.has(job.id);
+    this.jobs.set(job.id, job);
+    this.announce("job", job);
+    if (isNew) this.announce("jobs");
+  }
+
+  /** @param {{id: string, progress: Job["progress"], preview: Job["preview"]}} news */
+  advance({ id, progress, preview }) {
+    const job = this.jobs.get(id);
+    if (!job) return;
+    job.progress = progress ?? job.progress;
+    job.preview = preview ?? job.preview;
+    this.announce("progress", job);
+  }
+
+  /** @param {string} id */
+  forget(id) {
+    if (this.jobs.delete(id)) this.announce("jobs");
+  }
+
+  /** @param {Queue} queue */
+  arrange(queue) {
+    this.queue = queue;
+    this.announce("queue");
+  }
+
+  /** The job that the visitor looks at. @returns {Job | null} */
+  get current() {
+    return this.route.view === "paint" && this.route.id ? (this.jobs.get(this.route.id) ?? null) : null;
+  }
+
+  /** Finished pictures, newest first. @returns {Job[]} */
+  get works() {
+    return [...this.jobs.values()].filter((job) => job.result && !job.deleted).sort((a, b) => (a.created < b.created ? 1 : -1));
+  }
+
+  /** What is being painted, then what waits, in its order, then what went wrong. @returns {Job[]} */
+  get line() {
+    const all = [...this.jobs.values()].filter((job) => !job.deleted);
+    const place = (/** @type {Job} */ job) => (job.state === "running" ? -1 : (job.position ?? Infinity));
+    const open = all.filter((job) => job.state === "running" || job.state === "queued");
+    const failed = all.filter((job) => job.state === "failed");
+    return [...open.sort((a, b) => place(a) - place(b) || (a.created < b.created ? -1 : 1)), ...failed];
+  }
+}
+
+export const store = new Store();
+
+/** Reads the address: `#/`, `#/job/ID`, `#/gallery`, `#/sweep/ID`. @param {string} hash @returns {Route} */
+export function routeOf(hash) {
+  const [view = "", id = ""] = hash.replace(/^#\/?/, "").split("/");
+  if (view === "gallery") return { view, id: null };
+  if (view === "sweep" && id) return { view, id: decodeURIComponent(id) };
+  return { view: "paint", id: view === "job" && id ? decodeURIComponent(id) : null };
+}
+
+/** Goes to an address of the page. @param {string} hash */
+export function go(hash) {
+  if (location.hash === hash) store.announce("route");
+  else location.hash = hash;
+}
