@@ -1,0 +1,76 @@
+// Owns the start: what is loaded, in which order, and which view the address shows.
+
+import "./parts/app-bar.js";
+import "./parts/drop-veil.js";
+import "./parts/help-sheet.js";
+import "./parts/history-gallery.js";
+import "./parts/job-panel.js";
+import "./parts/job-queue.js";
+import "./parts/knob-panel.js";
+import "./parts/mask-brush.js";
+import "./parts/paint-bar.js";
+import "./parts/picture-inputs.js";
+import "./parts/picture-picker.js";
+import "./parts/picture-stage.js";
+import "./parts/sweep-grid.js";
+import "./parts/token-sheet.js";
+
+import { api } from "./api.js";
+import { draft } from "./draft.js";
+import { listen } from "./events.js";
+import { listenToKeys } from "./keys.js";
+import { followDraft } from "./live.js";
+import { explain, notify } from "./notices.js";
+import { routeOf, store } from "./store.js";
+
+const TITLES = { paint: "Impasto", gallery: "Gallery – Impasto", sweep: "Variations – Impasto" };
+
+async function start() {
+  await takeToken();
+  listenToKeys();
+  window.addEventListener("hashchange", () => void arrive());
+  store.on("connection", showConnection);
+  const { token_needed: needed, authorized } = await api.health();
+  if (needed && !authorized) return document.dispatchEvent(new CustomEvent("token-needed"));
+  await store.open();
+  await store.refresh();
+  await arrive();
+  await draft.open();
+  followDraft();
+  listen();
+  document.documentElement.dataset["ready"] = "";
+}
+
+/** The printed address carries the token; it is exchanged for a cookie and taken out of sight. */
+async function takeToken() {
+  const token = /^#token=(.+)$/.exec(location.hash)?.[1];
+  if (!token) return;
+  history.replaceState(null, "", "#/");
+  await api.openSession(decodeURIComponent(token)).catch(explain);
+}
+
+/** Shows what the address names. */
+async function arrive() {
+  const before = store.route.view;
+  store.route = routeOf(location.hash);
+  const { view, id } = store.route;
+  if (view === "paint" && id && !(await store.find(id))) {
+    notify({ tone: "bad", title: "This picture is not here", text: "It may have been deleted. The others are in the gallery." });
+    location.replace("#/");
+    return;
+  }
+  for (const section of document.querySelectorAll("[data-view]")) /** @type {HTMLElement} */ (section).hidden = section.getAttribute("data-view") !== view;
+  document.title = TITLES[view];
+  store.announce("route");
+  if (before !== view) window.scrollTo(0, 0);
+}
+
+/** @param {{restarted: boolean}} news */
+function showConnection({ restarted }) {
+  document.documentElement.toggleAttribute("data-offline", !store.connected);
+  const line = document.getElementById("offline");
+  if (line) line.hidden = store.connected;
+  if (store.connected && restarted) notify({ text: "The studio is there again; painting goes on from where it was." });
+}
+
+start().catch(explain);

@@ -1,0 +1,86 @@
+// Owns the gallery: every finished picture, newest first, with star, delete and the way back to its settings.
+
+import { thumbnail } from "../api.js";
+import { doTo, useSettings } from "../deeds.js";
+import { fill, h } from "../dom.js";
+import { icon } from "../icons.js";
+import { Part } from "../part.js";
+import { go, store } from "../store.js";
+import { jobName, plural, when } from "../words.js";
+
+/** @import { Job, Result } from "../types.js" */
+
+class HistoryGallery extends Part {
+  #starred = false;
+  #grid = h("ul", { class: "gallery-grid" });
+  #count = h("p", { class: "soft small-text" });
+  #older = h("button", { class: "button", onclick: () => void store.older() }, "Older pictures");
+  #filters = [false, true].map((starred) =>
+    h("button", { "aria-pressed": String(!starred), onclick: () => this.#filter(starred) }, starred ? "Starred" : "All"),
+  );
+  #drawn = "";
+
+  draw() {
+    this.append(
+      h("div", { class: "row apart wrap view-head" }, h("div", null, h("h1", null, "Gallery"), this.#count), h("div", { class: "choices narrow", role: "group", "aria-label": "Show" }, this.#filters)),
+      this.#grid,
+      this.#older,
+    );
+  }
+
+  listen() {
+    this.watch(["jobs", "job", "route"], () => this.#show());
+    this.#show();
+  }
+
+  /** @param {boolean} starred */
+  #filter(starred) {
+    this.#starred = starred;
+    this.#filters.forEach((button, index) => button.setAttribute("aria-pressed", String(Boolean(index) === starred)));
+    this.#show();
+  }
+
+  #show() {
+    if (store.route.view !== "gallery") return;
+    const works = store.works.filter((job) => job.starred || !this.#starred);
+    const drawn = JSON.stringify([this.#starred, works.map((job) => [job.id, job.starred])]);
+    this.#older.hidden = !store.next;
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    this.#count.textContent = works.length ? plural(works.length, "picture") : "";
+    const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset["key"];
+    fill(this.#grid, works.map((job) => this.#card(job, /** @type {Result} */ (job.result))));
+    if (key) /** @type {HTMLElement | null} */ (this.#grid.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
+    if (works.length) return;
+    const words = this.#starred ? "Star a picture to find it here again." : "Every picture you paint is kept here, with its settings.";
+    fill(this.#grid, h("li", { class: "empty" }, icon("gallery"), h("p", null, words), h("a", { class: "button", href: "#/" }, "Paint one")));
+  }
+
+  /** @param {Job} job @param {Result} result */
+  #card(job, result) {
+    const name = jobName(job);
+    const tool = (/** @type {import("../icons.js").IconName} */ look, /** @type {string} */ words, /** @type {() => unknown} */ act) =>
+      h("button", { class: "icon-button small", "aria-label": `${words}: ${name}`, title: words, "data-key": `${job.id} ${words}`, onclick: () => void act() }, icon(look));
+    const star = tool("star", "Star", () => doTo(job, "star", { starred: !job.starred }));
+    star.classList.add("star");
+    star.setAttribute("aria-pressed", String(job.starred));
+    fill(star, icon("star", { filled: job.starred }));
+    const card = h(
+      "li",
+      { class: "card", "data-job": job.id },
+      h("a", { href: `#/job/${encodeURIComponent(job.id)}`, class: "card-picture" }, h("img", { src: thumbnail(result, 640), alt: name, loading: "lazy", width: result.width, height: result.height })),
+      h(
+        "div",
+        { class: "card-foot" },
+        h("div", { class: "grow" }, h("p", { class: "card-name" }, name), h("p", { class: "soft small-text figures" }, `${result.width} × ${result.height} · ${when(job.finished ?? job.created)}`)),
+        star,
+        tool("settings", "Use these settings", () => (useSettings(job), go("#/"))),
+        tool("trash", "Delete", () => doTo(job, "delete")),
+      ),
+    );
+    card.style.setProperty("--aspect", String(result.width / result.height));
+    return card;
+  }
+}
+
+customElements.define("history-gallery", HistoryGallery);

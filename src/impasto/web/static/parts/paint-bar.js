@@ -1,0 +1,84 @@
+// Owns the button that begins a picture, and what is said about it beforehand: time, memory, warnings.
+
+import { RequestError, api } from "../api.js";
+import { draft } from "../draft.js";
+import { fill, h } from "../dom.js";
+import { icon } from "../icons.js";
+import { explain, say, wordsOf } from "../notices.js";
+import { Part } from "../part.js";
+import { go, store } from "../store.js";
+import { bytes, duration } from "../words.js";
+
+class PaintBar extends Part {
+  #forecast = h("div", { class: "forecast small-text soft", "aria-live": "polite" });
+  #button = h("button", { class: "button main paint", onclick: () => this.paint() }, icon("brush"), "Paint");
+  #timer = 0;
+  #asked = new AbortController();
+  /** One wish has one key: a second click, or a request sent again, paints once. */
+  #key = crypto.randomUUID?.() ?? String(Math.random());
+
+  draw() {
+    const vary = h("button", { class: "button", onclick: () => /** @type {any} */ (document.querySelector("sweep-dialog"))?.open() }, icon("grid"), "Vary");
+    vary.title = "Try several values of one or two settings";
+    this.append(this.#forecast, h("div", { class: "row" }, this.#button, vary));
+  }
+
+  listen() {
+    this.watch("draft", () => {
+      this.#key = crypto.randomUUID?.() ?? String(Math.random());
+      clearTimeout(this.#timer);
+      this.#timer = window.setTimeout(() => this.#estimate(), 450);
+    });
+  }
+
+  async paint() {
+    const wish = draft.wish();
+    if (!wish || this.#button.disabled) return;
+    this.#button.disabled = true;
+    try {
+      const job = await api.paint(wish, this.#key);
+      this.#key = crypto.randomUUID?.() ?? String(Math.random());
+      store.keep(job);
+      draft.change({ job: job.id });
+      go(`#/job/${job.id}`);
+      say("The picture is in the queue.");
+      window.scrollTo({ top: 0, behavior: "smooth" });
+    } catch (error) {
+      explain(error);
+      this.#point(error);
+    } finally {
+      this.#button.disabled = false;
+    }
+  }
+
+  /** Brings the setting that was refused into sight. @param {unknown} error */
+  #point(error) {
+    const name = error instanceof RequestError ? error.problem.setting : undefined;
+    const field = name && document.querySelector(`[data-setting="${CSS.escape(name)}"]`);
+    if (!field) return;
+    /** @type {HTMLDetailsElement | null} */ (field.closest("details"))?.setAttribute("open", "");
+    /** @type {HTMLElement | null} */ (field.querySelector("input, select"))?.focus();
+  }
+
+  async #estimate() {
+    const wish = draft.wish();
+    if (!wish) return;
+    this.#asked.abort();
+    this.#asked = new AbortController();
+    try {
+      const { seconds, memory_bytes: memory, fits, size, warnings } = await api.estimate(wish, this.#asked.signal);
+      const parts = [`${size[1]} × ${size[0]} px`, seconds === null ? null : `about ${duration(seconds)}`, memory ? bytes(memory) : null];
+      fill(
+        this.#forecast,
+        h("p", { class: "figures" }, parts.filter(Boolean).join(" · ")),
+        !fits && h("p", { class: "bad" }, "This needs more memory than is free. Choose a smaller size."),
+        warnings.map((warning) => h("p", null, warning)),
+      );
+    } catch (error) {
+      if (/** @type {any} */ (error)?.name === "AbortError") return;
+      fill(this.#forecast, h("p", { class: "bad" }, wordsOf(error).text));
+    }
+  }
+}
+
+customElements.define("paint-bar", PaintBar);

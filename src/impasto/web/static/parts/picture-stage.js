@@ -1,0 +1,117 @@
+// Owns the middle of the page: the photograph, the picture while it is painted, or the finished one, with the tools to look.
+
+import { thumbnail } from "../api.js";
+import { draft } from "../draft.js";
+import { h } from "../dom.js";
+import { icon } from "../icons.js";
+import { shortcut } from "../keys.js";
+import { say } from "../notices.js";
+import { Part } from "../part.js";
+import { store } from "../store.js";
+import { jobName, pictureName } from "../words.js";
+import { CompareView } from "./compare-view.js";
+
+/** @import { Job, Picture } from "../types.js" */
+/** @import { Mode } from "./compare-view.js" */
+/** @import { Shown } from "./picture-pane.js" */
+
+/** Pictures up to this are shown whole; larger ones by a thumbnail under tiles. */
+const WHOLE = 2560;
+/** Formats that every browser draws. */
+const DRAWN = new Set(["JPEG", "PNG", "WEBP", "GIF"]);
+/** @type {{mode: Mode, name: string, icon: import("../icons.js").IconName}[]} */
+const MODES = [
+  { mode: "single", name: "Picture", icon: "single" },
+  { mode: "slider", name: "Before and after", icon: "compare" },
+  { mode: "side", name: "Side by side", icon: "side" },
+];
+
+class PictureStage extends Part {
+  #view = new CompareView();
+  #percent = h("button", { class: "percent small-text figures", title: "Actual size (1)", onclick: () => this.#view.actualSize() });
+  #modes = MODES.map(({ mode, name, icon: look }) =>
+    h("button", { class: "icon-button", "aria-label": name, title: name, "aria-pressed": "false", onclick: () => this.#setMode(mode) }, icon(look)),
+  );
+  #modeGroup = h("div", { class: "row tight", role: "group", "aria-label": "Compare" }, this.#modes);
+  #masks = h("button", { class: "button small", onclick: () => /** @type {any} */ (document.querySelector("mask-brush"))?.open() }, icon("mask"), "Regions");
+  #inset = h("img", { class: "inset", alt: "" });
+  /** @type {string | null} */ #id = null;
+
+  draw() {
+    const tool = (/** @type {import("../icons.js").IconName} */ name, /** @type {string} */ words, /** @type {() => void} */ act) =>
+      h("button", { class: "icon-button", "aria-label": words, title: words, onclick: act }, icon(name));
+    this.append(
+      h("div", { class: "frame" }, this.#view, this.#inset),
+      h(
+        "div",
+        { class: "tools", role: "toolbar", "aria-label": "Look" },
+        this.#modeGroup,
+        this.#masks,
+        h("span", { class: "grow" }),
+        h("div", { class: "row tight", role: "group", "aria-label": "Zoom" }, tool("zoom", "Nearer (+)", () => this.#view.zoomIn()), this.#percent, tool("fit", "Fit (0)", () => this.#view.fit())),
+      ),
+    );
+    this.#view.addEventListener("view", () => (this.#percent.textContent = `${Math.round(this.#view.magnification * 100)} %`));
+    shortcut("Picture", ["c"], "Picture, before and after, side by side", () => this.#turnMode());
+    shortcut("Picture", ["+", "-"], "Nearer, farther");
+    shortcut("Picture", ["0"], "Fit the whole picture", () => this.#view.fit());
+    shortcut("Picture", ["1"], "Actual size", () => this.#view.actualSize());
+    shortcut("Picture", ["← ↑ → ↓"], "Move the picture, or the divider");
+    shortcut("Picture", ["r"], "Draw regions", () => this.#masks.click());
+    this.#setMode("single");
+  }
+
+  listen() {
+    this.watch(["route", "draft", "jobs", "ready"], () => this.#show());
+    this.watch(["job", "progress"], (job) => job?.id === store.route.id && this.#show());
+    this.#show();
+  }
+
+  /** @param {Mode} mode */
+  #setMode(mode) {
+    this.#view.mode = mode;
+    this.#modes.forEach((button, index) => button.setAttribute("aria-pressed", String(MODES[index]?.mode === mode)));
+  }
+
+  #turnMode() {
+    if (this.#modeGroup.hidden) return;
+    const next = MODES[(MODES.findIndex(({ mode }) => mode === this.#view.mode) + 1) % MODES.length];
+    if (!next) return;
+    this.#setMode(next.mode);
+    say(next.name);
+  }
+
+  #show() {
+    const job = store.current;
+    const photo = job ? job.content : draft.content;
+    if (!photo) return;
+    const after = job ? afterOf(job) : null;
+    const fresh = (job?.id ?? photo.ref) !== this.#id;
+    this.#id = job?.id ?? photo.ref;
+    this.#modeGroup.hidden = !after;
+    this.#masks.hidden = Boolean(job && job.id !== draft.job) || Boolean(job?.result);
+    if (!after || fresh) this.#setMode(after ? this.#view.mode : "single");
+    this.#view.show(shownOf(photo, `The photo: ${pictureName(photo)}`), after, { reset: fresh });
+    const first = job ? job.styles[0] : draft.styles[0]?.picture;
+    this.#inset.hidden = !first || Boolean(after);
+    if (first) this.#inset.src = thumbnail(first, 320);
+  }
+}
+
+/** @param {Job} job @returns {Shown | null} */
+function afterOf(job) {
+  if (job.result) return shownOf(job.result, `The picture: ${jobName(job)}`, "PNG");
+  if (!job.preview) return null;
+  const { url, width, height } = job.preview;
+  return { url, alt: `The picture so far: ${jobName(job)}`, frame: { width, height } };
+}
+
+/** @param {Picture} picture @param {string} alt @param {string} [format] @returns {Shown} */
+function shownOf(picture, alt, format = picture.format ?? "") {
+  const { width, height, tiles = null } = picture;
+  const longest = Math.max(width, height);
+  const whole = longest <= WHOLE && DRAWN.has(format.toUpperCase());
+  return { url: whole ? picture.url : thumbnail(picture, 2560), alt, frame: { width, height }, tiles, shown: Math.min(longest, WHOLE) };
+}
+
+customElements.define("picture-stage", PictureStage);

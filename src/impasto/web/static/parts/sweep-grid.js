@@ -1,0 +1,192 @@
+// Owns trying several values: choosing one or two settings, and the labelled grid from which one is taken.
+
+import { api, thumbnail } from "../api.js";
+import { useSettings } from "../deeds.js";
+import { draft } from "../draft.js";
+import { fill, freshId, h } from "../dom.js";
+import { icon } from "../icons.js";
+import { explain } from "../notices.js";
+import { Part } from "../part.js";
+import { go, store } from "../store.js";
+import { nameOf, plural, valueText } from "../words.js";
+
+/** @import { Axis, Job, Setting, Sweep } from "../types.js" */
+
+const MOST = 36;
+/** Values worth a first try. @type {Record<string, string>} */
+const FIRST = { strength: "0.3, 0.5, 0.7", style_scale: "0.5, 1, 2", style_loss: "gram, wasserstein, statistics", keep_color: "none, luminance, covariance, histogram", size: "256, 384, 512", detail: "0, 0.5, 1" };
+
+class SweepDialog extends Part {
+  #dialog = h("dialog", { "aria-labelledby": "vary-title" });
+  #fields = h("div", { class: "axes" });
+  #count = h("p", { class: "soft small-text", "aria-live": "polite" });
+  #button = h("button", { class: "button main", onclick: () => this.#paint() }, icon("grid"), "Paint them");
+  #axes = [
+    { setting: "strength", values: FIRST["strength"] ?? "" },
+    { setting: "", values: "" },
+  ];
+
+  draw() {
+    this.#dialog.append(
+      h(
+        "div",
+        { class: "sheet" },
+        h(
+          "header",
+          null,
+          h("div", null, h("h2", { id: "vary-title" }, "Try variations"), h("p", { class: "soft small-text" }, "Several values of one or two settings, side by side. Take the one you like.")),
+          h("button", { class: "icon-button", "aria-label": "Close", onclick: () => this.#dialog.close() }, icon("close")),
+        ),
+        this.#fields,
+        this.#count,
+        h("footer", null, h("button", { class: "button", onclick: () => this.#dialog.close() }, "Not now"), this.#button),
+      ),
+    );
+    this.append(this.#dialog);
+  }
+
+  open() {
+    this.#show();
+    this.#dialog.showModal();
+  }
+
+  #show() {
+    const able = store.settings.filter(({ type }) => type !== "layers" && type !== "shares");
+    fill(
+      this.#fields,
+      this.#axes.map((axis, index) => {
+        const [select, values] = [freshId("axis"), freshId("values")];
+        const choose = h("select", { id: select }, index > 0 && h("option", { value: "" }, "nothing else"), able.map(({ name }) => h("option", { value: name }, nameOf(name))));
+        choose.value = axis.setting;
+        const input = h("input", { type: "text", id: values, value: axis.values, disabled: !axis.setting, autocomplete: "off" });
+        choose.addEventListener("change", () => {
+          axis.setting = choose.value;
+          axis.values = FIRST[choose.value] ?? firstValues(able.find(({ name }) => name === choose.value));
+          input.value = axis.values;
+          input.disabled = !axis.setting;
+          this.#showCount();
+        });
+        input.addEventListener("input", () => {
+          axis.values = input.value;
+          this.#showCount();
+        });
+        return h("div", { class: "axis-row" }, h("div", null, h("label", { for: select }, index ? "Across" : "Down"), choose), h("div", null, h("label", { for: values }, "Values"), input));
+      }),
+    );
+    this.#showCount();
+  }
+
+  /** @returns {Axis[]} */
+  get #wanted() {
+    return this.#axes.filter(({ setting }) => setting).map(({ setting, values }) => ({ setting, values: parsed(setting, values) }));
+  }
+
+  #showCount() {
+    const cells = this.#wanted.reduce((count, { values }) => count * values.length, 1);
+    const twice = new Set(this.#wanted.map(({ setting }) => setting)).size < this.#wanted.length;
+    this.#button.disabled = cells < 1 || cells > MOST || twice;
+    this.#count.textContent = twice ? "Choose two different settings." : cells > MOST ? `${cells} pictures; at most ${MOST}.` : plural(cells, "picture");
+  }
+
+  async #paint() {
+    const wish = draft.wish();
+    if (!wish) return;
+    this.#button.disabled = true;
+    try {
+      const sweep = await api.sweep({ ...wish, axes: this.#wanted });
+      for (const job of sweep.jobs.flat()) store.keep(job);
+      this.#dialog.close();
+      go(`#/sweep/${sweep.id}`);
+    } catch (error) {
+      explain(error);
+    } finally {
+      this.#button.disabled = false;
+    }
+  }
+}
+
+/** @param {string} name @param {string} text */
+function parsed(name, text) {
+  const numeric = ["integer", "number"].includes(store.settings.find((setting) => setting.name === name)?.type ?? "");
+  const parts = text.split(/[,;]/).map((part) => part.trim()).filter(Boolean);
+  return numeric ? parts.map(Number).filter(Number.isFinite) : parts;
+}
+
+/** @param {Setting | undefined} setting */
+function firstValues(setting) {
+  if (!setting) return "";
+  if (setting.choices.length || setting.words.length) return (setting.choices.length ? setting.choices : setting.words).join(", ");
+  const middle = Number(setting.default);
+  return [middle / 2, middle, middle * 2].filter((value) => value >= (setting.low ?? -Infinity) && value <= (setting.high ?? Infinity)).map((value) => (setting.type === "integer" ? Math.round(value) : value)).join(", ");
+}
+
+class SweepGrid extends Part {
+  #head = h("div", { class: "view-head row apart wrap" });
+  #table = h("table", { class: "sweep" });
+  /** @type {Sweep | null} */ #sweep = null;
+
+  draw() {
+    this.append(this.#head, h("div", { class: "sweep-scroll", tabIndex: 0, role: "region", "aria-label": "Variations" }, this.#table));
+  }
+
+  listen() {
+    this.watch("route", () => this.#open());
+    this.watch(["job", "progress"], (job) => job?.sweep && job.sweep.id === this.#sweep?.id && this.#showCell(job));
+    void this.#open();
+  }
+
+  async #open() {
+    const { view, id } = store.route;
+    if (view !== "sweep" || !id) return;
+    try {
+      this.#sweep = await api.sweepById(id);
+      for (const job of this.#sweep.jobs.flat()) store.jobs.set(job.id, job);
+      this.#show(this.#sweep);
+    } catch (error) {
+      explain(error);
+      go("#/gallery");
+    }
+  }
+
+  /** @param {Sweep} sweep */
+  #show({ axes, jobs, sheet }) {
+    const [down, across] = axes;
+    const label = (/** @type {Axis | undefined} */ axis, /** @type {number} */ index) => (axis ? `${nameOf(axis.setting)} ${valueText(axis.values[index])}` : "");
+    fill(
+      this.#head,
+      h("div", null, h("h1", null, `Variations of ${axes.map(({ setting }) => nameOf(setting).toLowerCase()).join(" and ")}`), h("p", { class: "soft small-text" }, "Choose a picture to look at it or to use its settings.")),
+      h("div", { class: "row" }, sheet && h("a", { class: "button small", href: sheet.url, download: "" }, icon("download"), "Labelled sheet"), h("a", { class: "button small", href: "#/" }, "Back to painting")),
+    );
+    const cells = jobs.map((row, y) =>
+      h("tr", null, h("th", { scope: "row" }, label(down, y)), row.map((job) => h("td", { "data-job": job.id }))),
+    );
+    fill(this.#table, h("caption", { class: "unseen" }, "Variations"), across && h("thead", null, h("tr", null, h("td", null), across.values.map((_, x) => h("th", { scope: "col" }, label(across, x))))), h("tbody", null, cells));
+    for (const job of jobs.flat()) this.#showCell(job);
+  }
+
+  /** @param {Job} job */
+  #showCell(job) {
+    const cell = this.#table.querySelector(`[data-job="${CSS.escape(job.id)}"]`);
+    if (!cell) return;
+    const picture = job.result ? thumbnail(job.result, 320) : (job.preview?.url ?? thumbnail(job.content, 320));
+    const label = job.sweep?.label ?? job.name;
+    const state = { queued: "waiting", running: "painting", failed: "not painted", canceled: "cancelled", succeeded: "" }[job.state];
+    const kept = cell.querySelector("img");
+    if (kept && /** @type {HTMLElement} */ (cell).dataset["state"] === job.state) {
+      if (kept.getAttribute("src") !== picture) kept.src = picture;
+    } else {
+      fill(
+        cell,
+        h("a", { href: `#/job/${encodeURIComponent(job.id)}`, class: `cell ${job.state}`, title: label }, h("img", { src: picture, alt: `${label} ${state}` })),
+        state && h("span", { class: "cell-state small-text" }, state),
+        job.result && h("button", { class: "button small", "aria-label": `Use ${label}`, onclick: () => (useSettings(job), go("#/")) }, "Use"),
+      );
+      /** @type {HTMLElement} */ (cell).dataset["state"] = job.state;
+    }
+    const all = this.#sweep?.jobs.flat() ?? [];
+    if (job.result && this.#sweep && !this.#sweep.sheet && all.every(({ id }) => store.jobs.get(id)?.finished)) void this.#open();
+  }
+}
+
+customElements.define("sweep-dialog", SweepDialog);
+customElements.define("sweep-grid", SweepGrid);
