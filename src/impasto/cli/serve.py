@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from impasto.cli import reporting
 from impasto.cli.options import flag, whole, words
@@ -25,7 +25,9 @@ def serve(
     host: Annotated[
         str, words("Address to listen on; any but this machine's own needs a token.", "127.0.0.1", metavar="HOST")
     ] = "127.0.0.1",
-    port: Annotated[int | None, _number("port", "8765", "Port to listen on; 0 takes a free one.", low=0, high=65535)] = None,
+    port: Annotated[
+        int | None, _number("port", "8765", "Port to listen on; 0 takes a free one.", low=0, high=65535)
+    ] = None,
     data: Annotated[
         str | None, words("Folder of the queue, the pictures and the history.", "the system's own place", metavar="DIR")
     ] = None,
@@ -40,7 +42,9 @@ def serve(
     max_pixels: Annotated[
         int | None, _number("max_pixels", "50000000", "Largest picture, width × height.", "pixels", low=1024)
     ] = None,
-    max_queue: Annotated[int | None, _number("max_queue", "100", "Jobs that may wait or run at once.", high=100_000)] = None,
+    max_queue: Annotated[
+        int | None, _number("max_queue", "100", "Jobs that may wait or run at once.", high=100_000)
+    ] = None,
     workers: Annotated[int | None, _number("workers", "1", "Pictures painted at once.", high=64)] = None,
     open: Annotated[bool, flag("Open the page in a browser.")] = False,
 ) -> int:
@@ -49,7 +53,7 @@ def serve(
     Everything stays on this machine. What was asked for survives a
     restart: jobs go on from where they were. Ctrl-C ends it.
     """
-    given = {
+    given: dict[str, Any] = {
         "host": host,
         "port": port,
         "data": Path(data).expanduser() if data else None,

@@ -18,7 +18,7 @@ from impasto.web import problems
 from impasto.web.config import Config
 from impasto.web.executor import Executor
 from impasto.web.guard import Guard, Keys
-from impasto.web.jobs import Conflict, KeyReused, NoSuchJob, QueueFull
+from impasto.web.job import ConflictError, KeyReusedError, NoSuchJobError, QueueFullError
 from impasto.web.problems import Problem
 from impasto.web.routes import ROUTERS
 from impasto.web.studio import Studio
@@ -100,11 +100,11 @@ def _explain(app: FastAPI) -> None:
 
     async def refused(_: Request, error: Exception) -> JSONResponse:
         match error:
-            case NoSuchJob():
+            case NoSuchJobError():
                 problem = Problem("not-found", "there is no such job")
-            case Conflict():
+            case ConflictError():
                 problem = Problem("conflict", str(error))
-            case KeyReused():
+            case KeyReusedError():
                 problem = Problem("key-reused", "that Idempotency-Key came with another request; take a new one")
             case _:
                 problem = Problem(
@@ -112,7 +112,7 @@ def _explain(app: FastAPI) -> None:
                 )
         return problem.response()
 
-    for kind in (NoSuchJob, Conflict, KeyReused, QueueFull):
+    for kind in (NoSuchJobError, ConflictError, KeyReusedError, QueueFullError):
         app.add_exception_handler(kind, refused)
 
 

@@ -36,7 +36,7 @@ class Children:
     def __init__(self, *, memory: int, seconds: float = 60.0) -> None:
         self._memory, self._seconds = memory, seconds
         self._room = threading.BoundedSemaphore(_AT_ONCE)
-        self._context = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
+        self._context: Any = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
         if _FORKS:
             self._context.set_forkserver_preload(["impasto.web.children", "impasto.web.tasks"])
 
@@ -82,8 +82,8 @@ def _serve(send: Connection, memory: int, task: str, arguments: tuple[Any, ...])
     outcome: dict[str, Any]
     try:
         outcome = {"value": getattr(tasks, task)(*arguments)}
-    except Problem as problem:
-        outcome = {"problem": problem.kind, "detail": problem.detail, "more": problem.more}
+    except Problem as refusal:
+        outcome = {"problem": refusal.kind, "detail": refusal.detail, "more": refusal.more}
     except SettingsError as error:
         outcome = {"problem": "bad-setting", "detail": str(error), "more": {"setting": error.setting}}
     except ImpastoError as error:

@@ -1,7 +1,7 @@
 """Owns who paints: the Executor, which is an interface, and the one that paints in processes on this machine.
 
-The studio gives an Executor orders and hears reports; it does not know where they are carried out. An order names files in
-the studio's data folder, which an executor on other machines would have to share or send.
+The studio gives an Executor orders and hears reports; it does not know where they are carried out. An order names files
+in the studio's data folder, which an executor on other machines would have to share or send.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Executor(Protocol):
     async def paint(self, order: Mapping[str, Any]) -> None:
         """Begin an order: a mapping with `job` and `lease`, and the rest as `worker` has it."""
 
-    async def tell(self, job: str, command: Mapping[str, Any]) -> None:
-        """Tell whoever paints a job to do something; nobody, if nobody does any more."""
+    async def tell(self, lease: str, command: Mapping[str, Any]) -> None:
+        """Tell whoever has that lease to do something; nobody, if nobody has it any more."""
 
     async def stop(self, seconds: float) -> None:
         """Have everything laid aside at a checkpoint, and end what has not within that time."""
@@ -51,7 +51,6 @@ class _Process:
         self.process = process
         self.job: str | None = None
         self.lease = ""
-        self.ended = False
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Tells it; one that has died is noticed elsewhere."""
@@ -100,11 +99,11 @@ class LocalExecutor:
         one.job, one.lease = order["job"], order["lease"]
         await one.send({"do": "paint", **order})
 
-    async def tell(self, job: str, command: Mapping[str, Any]) -> None:
-        """Tell the process that has this job."""
+    async def tell(self, lease: str, command: Mapping[str, Any]) -> None:
+        """Tell the process that has this lease."""
         for one in self._processes:
-            if one.job == job:
-                await one.send({**command, "job": job})
+            if one.job is not None and one.lease == lease:
+                await one.send({**command, "lease": lease})
 
     async def stop(self, seconds: float) -> None:
         """Have each lay its job aside and end."""

@@ -1,7 +1,8 @@
 """Owns who may ask what, before anything of a request is read: hosts, origins, tokens, sizes and deadlines.
 
-A page on the internet can make a browser on this machine send requests here. It cannot choose the `Host` of a name that it
-does not control, nor hide where the request comes from; so both are looked at, and nothing is ever answered to another origin.
+A page on the internet can make a browser on this machine send requests here. It cannot choose the `Host` of a name that
+it does not control, nor hide where the request comes from; so both are looked at, and nothing is ever answered to
+another origin.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ _OPEN = ("/", "/api/health", "/api/session")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
 )
 _HEADERS = {
     "content-security-policy": _POLICY,

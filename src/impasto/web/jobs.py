@@ -11,132 +11,33 @@
     └──────────────────┴───────────────────────┘
 ```
 
-Each method is one transaction. Whoever paints holds the lease that `claim` gave it, and what it reports counts only as long
-as the job still has that lease: so a process that was given up for dead cannot finish a job a second time.
+Each method is one transaction. Whoever paints holds the lease that `claim` gave it, and what it reports counts only as
+long as the job still has that lease: so a process that was given up for dead cannot finish a job a second time.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from sqlite3 import Row
 from typing import Any
 
 from impasto.web.database import Database, Execute
-
-QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELED = STATES = ("queued", "running", "succeeded", "failed", "canceled")
-FINAL = (SUCCEEDED, FAILED, CANCELED)
-
-
-class NoSuchJob(Exception):
-    """No job has that id."""
-
-
-class Conflict(Exception):
-    """The job's state does not allow it; the message says why."""
-
-
-class QueueFull(Exception):
-    """There are as many jobs waiting as there may be."""
-
-
-class KeyReused(Exception):
-    """The idempotency key belongs to another request."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A job as the database has it.
-
-    Attributes:
-        number: counts up from job to job.
-        id: what it is called.
-        state: one of `STATES`.
-        paused: whether it is passed over.
-        stopping: whether what is painted so far is to be its result.
-        place: where it stands in the queue, smaller is sooner; None if it does not wait.
-        spec: name, preset, and the pictures that go in, each as `{"id", "name"}`.
-        settings: those it began with, or will.
-        wanted: those asked for by now.
-        warnings: what people should know.
-        created, started, finished: seconds since 1970.
-        seconds: painted for, over all attempts.
-        attempts: claims since it last got further.
-        reached: iterations that its checkpoint holds.
-        lease: held by whoever paints it.
-        progress: where it was when this was last noted.
-        result: picture and more, once it succeeded.
-        error: a problem, once it failed.
-        starred: whether someone likes it.
-        deleted: when it was thrown away; None if it was not.
-        parent: the job that it goes on from.
-        sweep: `{"id", "row", "column", "label"}` of the sheet it belongs to.
-    """
-
-    number: int
-    id: str
-    state: str
-    paused: bool
-    stopping: bool
-    place: float | None
-    spec: dict[str, Any]
-    settings: dict[str, Any]
-    wanted: dict[str, Any]
-    warnings: list[str]
-    created: float
-    started: float | None
-    finished: float | None
-    seconds: float
-    attempts: int
-    reached: int
-    lease: str | None
-    progress: dict[str, Any] | None
-    result: dict[str, Any] | None
-    error: dict[str, Any] | None
-    starred: bool
-    deleted: float | None
-    parent: str | None
-    sweep: dict[str, Any] | None
-
-    @property
-    def final(self) -> bool:
-        """Whether nothing more happens to it by itself."""
-        return self.state in FINAL
-
-    @property
-    def actions(self) -> list[str]:
-        """What may be done to it now."""
-        if self.deleted is not None:
-            return ["undelete"]
-        begun = self.progress is not None
-        of_state = {
-            QUEUED: ["cancel", "move", "resume" if self.paused else "pause"]
-            + (["stop"] if begun and not self.stopping else [])
-            + (["settings"] if not begun else []),
-            RUNNING: ["cancel", "stop", "settings", "extend", "pause"] if not self.stopping else ["cancel"],
-            SUCCEEDED: ["extend"],
-            FAILED: ["retry"],
-            CANCELED: ["retry"],
-        }[self.state]
-        return [*of_state, "star", "delete"]
-
-
-_JSON = ("spec", "settings", "wanted", "warnings", "progress", "result", "error", "sweep")
-_FLAGS = ("paused", "stopping", "starred")
-
-
-def _job(row: Row) -> Job:
-    values = dict(row)
-    for name in _JSON:
-        values[name] = None if values[name] is None else json.loads(values[name])
-    return Job(**values | {name: bool(values[name]) for name in _FLAGS})
-
-
-def _stored(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False) if isinstance(value, dict | list) else value
+from impasto.web.job import (
+    CANCELED,
+    FAILED,
+    QUEUED,
+    RUNNING,
+    STATES,
+    SUCCEEDED,
+    ConflictError,
+    Job,
+    KeyReusedError,
+    NoSuchJobError,
+    QueueFullError,
+    of_row,
+    stored,
+)
 
 
 class Jobs:
@@ -163,14 +64,14 @@ class Jobs:
         """The job of that id.
 
         Raises:
-            NoSuchJob: there is none.
+            NoSuchJobError: there is none.
         """
         rows = self._database.rows("select * from jobs where id = ?", (job_id,))
         if not rows:
-            raise NoSuchJob(job_id)
-        return _job(rows[0])
+            raise NoSuchJobError(job_id)
+        return of_row(rows[0])
 
-    def list(
+    def find(
         self,
         *,
         states: Sequence[str] = (),
@@ -196,7 +97,7 @@ class Jobs:
             conditions.append("number < ?")
             values.append(before)
         query = f"select * from jobs where {' and '.join(conditions)} order by number desc limit ?"
-        return [_job(row) for row in self._database.rows(query, (*values, limit))]
+        return [of_row(row) for row in self._database.rows(query, (*values, limit))]
 
     def order(self) -> list[str]:
         """Ids of the jobs that wait, the next one first."""
@@ -216,17 +117,17 @@ class Jobs:
         """Refuses jobs for which there is no room.
 
         Raises:
-            QueueFull: there is none.
+            QueueFullError: there is none.
         """
         (waiting,) = self._database.rows("select count(*) from jobs where state in ('queued', 'running')")[0]
         if waiting + jobs > self._max_queue:
-            raise QueueFull
+            raise QueueFullError
 
     def check_room_unless(self, key: str | None) -> None:
         """Refuses a request before its body is read, unless it may be one that was answered before.
 
         Raises:
-            QueueFull: there is no room.
+            QueueFullError: there is no room.
         """
         if key is None or not self._database.rows("select 1 from keys where key = ?", (key,)):
             self.check_room()
@@ -235,13 +136,13 @@ class Jobs:
         """The job that an idempotency key made.
 
         Raises:
-            KeyReused: it belongs to another request.
+            KeyReusedError: it belongs to another request.
         """
         rows = self._database.rows("select fingerprint, job from keys where key = ?", (key,))
         if not rows:
             return None
         if rows[0]["fingerprint"] != fingerprint:
-            raise KeyReused
+            raise KeyReusedError
         return self.get(rows[0]["job"])
 
     # The queue's own switch.
@@ -286,8 +187,8 @@ class Jobs:
             The job, and whether it is new.
 
         Raises:
-            QueueFull: there is no room.
-            KeyReused: the key belongs to another request.
+            QueueFullError: there is no room.
+            KeyReusedError: the key belongs to another request.
         """
         with self._database.transaction() as change:
             if key is not None and (known := self.known(*key)) is not None:
@@ -301,11 +202,11 @@ class Jobs:
                 "?, ?, ?, ?, ?, ?, ?)",
                 (
                     job_id,
-                    *(_stored(dict(part)) for part in (spec, settings, settings)),
-                    _stored(list(warnings)),
+                    *(stored(dict(part)) for part in (spec, settings, settings)),
+                    stored(list(warnings)),
                     now,
                     parent,
-                    _stored(dict(sweep)) if sweep else None,
+                    stored(dict(sweep)) if sweep else None,
                 ),
             )
             if key is not None:
@@ -375,7 +276,7 @@ class Jobs:
         with self._database.transaction() as change:
             job = self._allowed(job_id, "extend")
             if job.state != RUNNING:
-                raise Conflict("it is not being painted")
+                raise ConflictError("it is not being painted")
             wanted = job.wanted | {"iterations": job.wanted["iterations"] + iterations}
             self._set(change, job_id, wanted=wanted)
         return self.get(job_id)
@@ -395,7 +296,7 @@ class Jobs:
             ).fetchone()
             if row is None:
                 return None
-            job = _job(row)
+            job = of_row(row)
             self._set(
                 change,
                 job.id,
@@ -454,7 +355,7 @@ class Jobs:
             Those jobs, as they are now.
         """
         # The last one first, for each goes before those that wait.
-        lost = sorted(self.list(states=[RUNNING], limit=-1), key=lambda job: -job.number)
+        lost = sorted(self.find(states=[RUNNING], limit=-1), key=lambda job: -job.number)
         for job in lost:
             self.lost(job, error)
         return [self.get(job.id) for job in lost]
@@ -481,14 +382,16 @@ class Jobs:
         job = self.get(job_id)
         if action not in job.actions:
             state = "deleted" if job.deleted is not None else "paused" if job.paused else job.state
-            raise Conflict(f"the job is {state}, so it cannot be asked to {action}; it allows {', '.join(job.actions)}")
+            raise ConflictError(
+                f"the job is {state}, so it cannot be asked to {action}; it allows {', '.join(job.actions)}"
+            )
         return job
 
     def _held(self, job: Job) -> Job | None:
         """The job as it is now, if the lease is still good."""
         try:
             now = self.get(job.id)
-        except NoSuchJob:
+        except NoSuchJobError:
             return None
         return now if now.state == RUNNING and now.lease == job.lease else None
 
@@ -514,4 +417,4 @@ class Jobs:
     @staticmethod
     def _set(change: Execute, job_id: str, **values: Any) -> None:
         columns = ", ".join(f"{name} = ?" for name in values)
-        change(f"update jobs set {columns} where id = ?", (*map(_stored, values.values()), job_id))
+        change(f"update jobs set {columns} where id = ?", (*map(stored, values.values()), job_id))

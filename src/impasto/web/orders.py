@@ -75,7 +75,9 @@ class JobOrder(Body):
             settings.setdefault("blend", [one.weight for one in self.paintings])
         if self.preset not in assets.presets():
             # What ends in .toml would be looked for on the disk.
-            raise SettingsError("preset", f"there is none called {self.preset!r}; there are {', '.join(assets.presets())}")
+            raise SettingsError(
+                "preset", f"there is none called {self.preset!r}; there are {', '.join(assets.presets())}"
+            )
         return of_strangers(preset(self.preset).settings(**_named(settings)))
 
     def fingerprint(self) -> str:

@@ -222,7 +222,11 @@ class Pictures:
 
     def file(self, picture: Picture) -> Path:
         """Where its bytes are."""
-        return self._samples[picture.id][0] if picture.id in self._samples else self._home(picture.id) / "file"
+        return self.path(picture.id)
+
+    def path(self, digest: str) -> Path:
+        """Where the file of a picture is that a job names; if it is gone, whoever opens it says so."""
+        return self._samples[digest][0] if digest in self._samples else self._home(digest) / "file"
 
     def thumbnail(self, picture: Picture, side: int) -> Path:
         """A JPEG of at most that many pixels a side."""
@@ -245,9 +249,7 @@ class Pictures:
             if missing:
                 beside = self._temporary / secrets.token_hex(12)
                 try:
-                    self._children.run(
-                        "tiles", str(self.file(picture)), self._limit, str(beside), seconds=300.0
-                    )
+                    self._children.run("tiles", str(self.file(picture)), self._limit, str(beside), seconds=300.0)
                     beside.rename(folder)
                 finally:
                     shutil.rmtree(beside, ignore_errors=True)

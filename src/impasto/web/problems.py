@@ -65,7 +65,13 @@ class Problem(HTTPException):
     def body(self) -> dict[str, Any]:
         """The members of the problem."""
         status, title = KINDS[self.kind]
-        body = {"type": f"about:blank#{self.kind}", "title": title, "status": status, "detail": self.detail, **self.more}
+        body = {
+            "type": f"about:blank#{self.kind}",
+            "title": title,
+            "status": status,
+            "detail": self.detail,
+            **self.more,
+        }
         return body | ({"retry_after": self.retry_after} if self.retry_after is not None else {})
 
     def response(self) -> JSONResponse:

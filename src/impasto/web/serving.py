@@ -1,7 +1,7 @@
 """Owns the process that listens: its address, and what signals do to it.
 
-The first SIGTERM or Ctrl-C lets requests end, has paintings laid aside at a checkpoint, and leaves their jobs in the queue; a
-second one ends everything at once, which loses only what was painted since the last checkpoint.
+The first SIGTERM or Ctrl-C lets requests end, has paintings laid aside at a checkpoint, and leaves their jobs in the
+queue; a second one ends everything at once, which loses only what was painted since the last checkpoint.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def address(config: Config, listener: socket.socket) -> str:
     """What to type into a browser; with the token, in the part that browsers keep to themselves."""
     port = listener.getsockname()[1]
     host = config.host if ":" not in config.host or config.host.startswith("[") else f"[{config.host}]"
-    host = {"0.0.0.0": socket.gethostname(), "[::]": socket.gethostname()}.get(host, host)  # noqa: S104
+    host = {"0.0.0.0": socket.gethostname(), "[::]": socket.gethostname()}.get(host, host)
     return f"http://{host}:{port}/" + (f"#token={config.token}" if config.token else "")
 
 

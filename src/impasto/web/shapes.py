@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from impasto.web.jobs import Job
+from impasto.web.job import Job
 from impasto.web.pictures import SAMPLE_PREFIX, TILE, Picture
 
 
@@ -278,7 +278,9 @@ def time(seconds: float | None) -> str | None:
     """A moment as ISO 8601 has it."""
     if seconds is None:
         return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
 
 
 def shares(settings: Mapping[str, Any], count: int) -> list[float]:

@@ -13,7 +13,7 @@ from impasto.errors import SettingsError
 from impasto.settings import OPTIONS, LayerWeights, Settings, Shares
 from impasto.web import orders, shapes
 from impasto.web.atomic import settle
-from impasto.web.jobs import SUCCEEDED, Conflict, Job
+from impasto.web.job import SUCCEEDED, ConflictError, Job
 from impasto.web.orders import MOST_CELLS
 from impasto.web.problems import Problem
 
@@ -36,21 +36,21 @@ class Sheets:
         """Take in a job for each combination of values: the first axis goes down, the last across.
 
         Raises:
-            Problem, SettingsError, QueueFull, KeyReused: none of them is taken in.
+            Problem, SettingsError, QueueFullError, KeyReusedError: none of them is taken in.
         """
         studio = self._studio
         fingerprint = order.fingerprint()
         if key is not None and (known := studio.jobs.known(key, fingerprint)) is not None:
             assert known.sweep is not None
             return self.get(known.sweep["id"])
-        spec, settings = studio.resolved(order)
+        spec, settings = studio.intake.resolved(order)
         cells = _cells(order.axes, settings)
         studio.jobs.check_room(len(cells))
         studio.pictures.check_room()
         # The largest tells whether there is memory for all.
-        told = [studio.foretell(spec, cell) for _, cell in cells[:1] + cells[-1:]]
+        told = [studio.intake.foretell(spec, cell) for _, cell in cells[:1] + cells[-1:]]
         for one in told:
-            studio.check_memory(one)
+            studio.intake.check_memory(one)
         sweep = secrets.token_hex(8)
         columns = len(order.axes[-1].values)
         with self._database.transaction() as change:
@@ -77,7 +77,7 @@ class Sheets:
         """
         row, jobs = self._found(sweep)
         axes = json.loads(row["axes"])
-        shown = self._studio.shown(jobs)
+        shown = self._studio.views.all(jobs)
         rows = len(axes[0]["values"]) if len(axes) == 2 else 1
         grid: list[list[dict[str, Any]]] = [[] for _ in range(rows)]
         for one in shown:
@@ -112,12 +112,12 @@ class Sheets:
         """The file of the labelled sheet.
 
         Raises:
-            Conflict: it is not done.
+            ConflictError: it is not done.
         """
         row, jobs = self._found(sweep)
         done = [job for job in jobs if job.result is not None]
         if not done or not all(job.final for job in jobs):
-            raise Conflict("the sweep is not done, or nothing of it has succeeded")
+            raise ConflictError("the sweep is not done, or nothing of it has succeeded")
         studio = self._studio
         folder = studio.config.data / "sheets"
         # Named after what is on it: a retried cell makes another sheet.
@@ -125,7 +125,11 @@ class Sheets:
         if not path.exists():
             folder.mkdir(exist_ok=True)
             cells = [
-                {"values": job.sweep["values"], "settings": job.wanted, "path": str(studio.path(job.result))}
+                {
+                    "values": job.sweep["values"],
+                    "settings": job.wanted,
+                    "path": str(studio.pictures.path(job.result["id"])),
+                }
                 for job in done
                 if job.sweep is not None and job.result is not None
             ]
@@ -142,7 +146,7 @@ class Sheets:
         return dict(rows[0]), jobs
 
     def _jobs(self, sweep: str) -> list[Job]:
-        return sorted(self._studio.jobs.list(sweep=sweep, limit=-1), key=lambda job: job.number)
+        return sorted(self._studio.jobs.find(sweep=sweep, limit=-1), key=lambda job: job.number)
 
 
 def _cells(axes: Sequence[orders.Axis], settings: Settings) -> list[tuple[dict[str, Any], Settings]]:

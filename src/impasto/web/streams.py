@@ -1,17 +1,16 @@
 """Owns what is told to those who listen: server-sent events.
 
-A listener is told *that* something has changed, and then looks up what it is by now. So a slow one misses only what is out
-of date, and what is kept for it is never more than the names of the jobs.
+A listener is told *that* something has changed, and then looks up what it is by now. So a slow one misses only what is
+out of date, and what is kept for it is never more than the names of the jobs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -24,7 +23,7 @@ _MOST_LISTENERS = 2000
 
 
 class EventStream(StreamingResponse):
-    """An answer that goes on. Our own, for FastAPI's leaves no way to answer anything else once there is a generator."""
+    """An answer that goes on. FastAPI's own wants a generator for a route, which can no longer answer otherwise."""
 
     media_type = "text/event-stream"
 
@@ -72,24 +71,22 @@ class Listener:
 
 
 class Hub:
-    """All who listen. To be used on the event loop's thread."""
+    """All who listen. Any thread may tell them something."""
 
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on there may be listeners, on that loop."""
+        self._loop = loop
 
     @contextmanager
     def listening(self, job: str | None = None) -> Iterator[Listener]:
-        """A listener, as long as its connection lasts.
-
-        Raises:
-            Problem: there are too many already.
-        """
-        self.check_room()
+        """A listener, as long as its connection lasts."""
         listener = Listener(job, closed=self._closed)
         self._listeners.add(listener)
-        if self._closed:
-            listener.wake()
         try:
             yield listener
         finally:
@@ -106,23 +103,40 @@ class Hub:
 
     def tell(self, what: str, job: str) -> None:
         """Something is new of a job: `changed`, `progressed` or `removed`."""
-        for listener in self._listeners:
+
+        def note(listener: Listener) -> None:
             if listener.job in (None, job):
                 getattr(listener, what).add(job)
                 listener.wake()
 
+        self._each(note)
+
     def tell_queue(self) -> None:
         """The queue is new."""
-        for listener in self._listeners:
+
+        def note(listener: Listener) -> None:
             listener.queue = True
             listener.wake()
 
+        self._each(note)
+
     def close(self) -> None:
         """Nothing more is to come: every stream ends."""
-        self._closed = True
-        for listener in self._listeners:
+
+        def end(listener: Listener) -> None:
             listener.closed = True
             listener.wake()
+
+        self._closed = True
+        self._each(end)
+
+    def _each(self, do: Callable[[Listener], None]) -> None:
+        def all_of_them() -> None:
+            for listener in self._listeners:
+                do(listener)
+
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(all_of_them)
 
 
 def event(name: str, data: Any, id: str | None = None) -> bytes:

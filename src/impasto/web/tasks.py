@@ -1,4 +1,4 @@
-"""Owns what is done to pictures in a child: look at one, make it smaller, cut it into tiles, convert it, foretell a job.
+"""Owns what is done in a child: look at a picture, make it smaller, cut it into tiles, convert it, foretell a job.
 
 Everything here runs in a process of its own (see `children`), takes paths that the studio made, and answers in JSON.
 """
@@ -83,7 +83,7 @@ def thumbnail(path: str, max_pixels: int, side: int, out: str) -> bool:
 
 
 def tiles(path: str, max_pixels: int, folder: str) -> bool:
-    """All tiles of a picture: `level/x_y.jpg`, level 0 at full size, each next half of it, the last one a single tile."""
+    """All tiles of a picture: `level/x_y.jpg`; level 0 at full size, each next half of it, the last one a single tile."""
     image, _ = _read(path, "the picture", max_pixels)
     pixels = image.pixels
     for level in itertools.count():
@@ -131,9 +131,7 @@ def foretell(order: Mapping[str, Any], max_pixels: int, speed: Mapping[str, Any]
     shares_of(settings, len(order["styles"]))
     masks = [_read(path, "the mask", max_pixels)[0] for path in order["masks"]]
     style_masks = [_read(path, "the style mask", max_pixels)[0] for path in order["style_masks"]]
-    guides = Guidance(
-        content_masks=tuple(masks), style_masks=tuple(style_masks), paintings=len(order["styles"])
-    ).guides
+    guides = Guidance(content_masks=tuple(masks), style_masks=tuple(style_masks), paintings=len(order["styles"])).guides
     strengths_of(settings, len(guides))
     device = devices.resolve(settings.device)
     needed = planning.peak_bytes((height, width), settings, styles=len(order["styles"]))
@@ -245,7 +243,7 @@ def _told(found: Recipe) -> dict[str, Any]:
     def note(one: Input) -> dict[str, str]:
         return {"name": one.name, "sha256": one.sha256}
 
-    return json.loads(
+    told: dict[str, Any] = json.loads(
         json.dumps(
             {
                 "settings": settings.to_mapping(),
@@ -260,3 +258,4 @@ def _told(found: Recipe) -> dict[str, Any]:
             }
         )
     )
+    return told

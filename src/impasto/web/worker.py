@@ -42,7 +42,7 @@ from impasto.images import Image
 from impasto.planning.forecast import Forecast
 from impasto.settings import Settings
 from impasto.web.atomic import replaced
-from impasto.web.worker_files import CHECKPOINT, LOSSES, PREVIEW, PREVIEW_SIDE, RESULT
+from impasto.web.files import CHECKPOINT, LOSSES, PREVIEW, PREVIEW_SIDE, RESULT
 
 _PREVIEW_QUALITY = 85
 _REPORT_EVERY = 1.0
@@ -72,12 +72,12 @@ class Orders:
         """The next thing said; waits for it."""
         return self._said.get()
 
-    def now(self, job: str) -> Iterator[dict[str, Any]]:
-        """What has been said by now, of this job or of all."""
+    def now(self, lease: str) -> Iterator[dict[str, Any]]:
+        """What has been said by now to whoever has this lease, or to all."""
         while not self._said.empty():
             said = self._said.get()
             # What was said of the job before came too late.
-            if said.get("job", job) == job:
+            if said.get("lease", lease) == lease:
                 yield said
 
 
@@ -85,8 +85,8 @@ class Painting:
     """One order being carried out.
 
     Args:
-        order: `job`, `folder`, `settings` (those it began with), `wanted` (those asked for by now), `stopping`, `seconds`
-            painted before, and the pictures, each as `{"path", "name"}`: `content`, `styles`, `masks`, `style_masks`,
+        order: `job`, `lease`, `folder`, `settings` (those it began with), `wanted` (those asked for by now), `stopping`,
+            `seconds` painted before, and the pictures, each as `{"path", "name"}`: `content`, `styles`, `masks`, `style_masks`,
             `content_map`, `init`.
         orders: what is said meanwhile.
         say: reports.
@@ -96,7 +96,7 @@ class Painting:
         self._order = dict(order)
         self._orders, self._out = orders, out
         self._folder = Path(order["folder"])
-        self._begun = time.monotonic() - order["seconds"]
+        self._begun: float = time.monotonic() - order["seconds"]
         self._version = 0
         self._points: list[dict[str, Any]] = []
         self._told = 0
@@ -183,7 +183,7 @@ class Painting:
         """Do what was said since the last iteration; how the painting ended, if it did."""
         if self._stopping:
             return self._finish(progress, stopped=True)
-        for said in self._orders.now(self._order["job"]):
+        for said in self._orders.now(self._order["lease"]):
             match said["do"]:
                 case "change":
                     try:
@@ -201,7 +201,13 @@ class Painting:
                 case "rest" | "leave":
                     self._keep(progress)
                     self.leaving = said["do"] == "leave"
-                    self._say("rested", ends=True, progress=self._position(progress, None), seconds=self._seconds)
+                    self._say(
+                        "rested",
+                        ends=True,
+                        progress=self._position(progress, None),
+                        seconds=self._seconds,
+                        reached=len(self._points),
+                    )
                     return "rested"
         return None
 
@@ -248,7 +254,7 @@ class Painting:
 
     @property
     def _seconds(self) -> float:
-        return round(time.monotonic() - self._begun, 3)
+        return round(float(time.monotonic() - self._begun), 3)
 
     def _note(self, progress: impasto.Progress) -> None:
         """Add the losses to the file; after a resumption, the file is made to say what the checkpoint does."""
@@ -297,7 +303,9 @@ class Painting:
         except CheckpointError as error:
             self._say("warning", text=str(error).partition(": ")[2])
             return
-        self._say("checkpoint", reached=len(self._points), progress=self._position(progress, None), seconds=self._seconds)
+        self._say(
+            "checkpoint", reached=len(self._points), progress=self._position(progress, None), seconds=self._seconds
+        )
 
     def _say(self, what: str, **more: Any) -> None:
         say(self._out, what, **more)

@@ -62,9 +62,7 @@ class Form:
         if kind != "multipart/form-data":
             raise Problem("unsupported-media-type", f"send multipart/form-data, not {kind[:80] or 'nothing'}")
         try:
-            async with request.form(
-                max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=_FIELD_BYTES
-            ) as parts:
+            async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=_FIELD_BYTES) as parts:
                 yield list(parts.multi_items())
         except ClientDisconnect:
             raise Problem("bad-request", "the connection ended before the request did") from None
@@ -95,4 +93,4 @@ def looked_at(studio: Studio, upload: UploadFile) -> dict[str, Any]:
     with studio.pictures.scratch() as path:
         _copy(upload, path)
         found = studio.children.run("recipe", str(path), presentable(upload.filename or ""))
-    return studio.recipe(found)
+    return studio.views.recipe(found)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from impasto._version import __version__
-from impasto.web.jobs import Job, NoSuchJob
+from impasto.web.job import Job, NoSuchJobError
 from impasto.web.routes.asked import Here, refusals
 from impasto.web.routes.jobs import JobID
 from impasto.web.streams import EventStream, event, kept_alive
@@ -31,7 +31,7 @@ async def all_events(studio: Here) -> EventStream:
 
 async def _all(studio: Studio) -> AsyncIterator[bytes]:
     with studio.hub.listening() as listener:
-        queue = await asyncio.to_thread(studio.queue)
+        queue = await asyncio.to_thread(studio.views.queue)
         yield event("hello", {"version": __version__, "boot": studio.boot, "queue": queue})
         async for sign in kept_alive(listener):
             if sign is not None:
@@ -42,23 +42,23 @@ async def _all(studio: Studio) -> AsyncIterator[bytes]:
             changed = listener.take("changed")
             for job in changed:
                 try:
-                    yield event("job", await asyncio.to_thread(studio.job, job))
-                except NoSuchJob:
+                    yield event("job", await asyncio.to_thread(studio.views.job, job))
+                except NoSuchJobError:
                     yield event("removed", {"id": job})
             for job in listener.take("progressed"):
                 if (progress := await asyncio.to_thread(_progress, studio, job)) is not None:
                     yield event("progress", progress)
             if listener.queue:
                 listener.queue = False
-                yield event("queue", await asyncio.to_thread(studio.queue))
+                yield event("queue", await asyncio.to_thread(studio.views.queue))
 
 
 def _progress(studio: Studio, job_id: str) -> dict[str, Any] | None:
     try:
         job = studio.jobs.get(job_id)
-    except NoSuchJob:
+    except NoSuchJobError:
         return None
-    return {"id": job_id, "progress": studio.progress(job), "preview": studio.preview(job)}
+    return {"id": job_id, "progress": studio.views.progress(job), "preview": studio.views.preview(job)}
 
 
 @router.get(
@@ -73,7 +73,7 @@ async def job_events(
     studio.hub.check_room()
     job = await asyncio.to_thread(studio.jobs.get, id)
     known = int(last) if last is not None and last.isdecimal() and last.isascii() else 0
-    if job.final and last is not None and known >= len(await asyncio.to_thread(studio.losses, id)):
+    if job.final and last is not None and known >= len(await asyncio.to_thread(studio.views.losses, id)):
         return Response(status_code=204)
     return EventStream(_one(studio, id, known))
 
@@ -91,14 +91,14 @@ async def _one(studio: Studio, job_id: str, known: int) -> AsyncIterator[bytes]:
             changed, progressed = listener.take("changed"), listener.take("progressed")
             try:
                 job = await asyncio.to_thread(studio.jobs.get, job_id)
-            except NoSuchJob:
+            except NoSuchJobError:
                 yield event("removed", {"id": job_id})
                 return
             if progressed or job.final:
                 for one in await asyncio.to_thread(_news, studio, job, told):
                     yield one
             if changed:
-                yield event("job", await asyncio.to_thread(studio.job, job_id), str(told["known"]))
+                yield event("job", await asyncio.to_thread(studio.views.job, job_id), str(told["known"]))
             if job.final:
                 return
 
@@ -106,14 +106,14 @@ async def _one(studio: Studio, job_id: str, known: int) -> AsyncIterator[bytes]:
 def _news(studio: Studio, job: Job, told: dict[str, Any]) -> list[bytes]:
     """How far a job is beyond what was told."""
     news = []
-    points = studio.losses(job.id)
+    points = studio.views.losses(job.id)
     known = min(told["known"], len(points))
     if len(points) != told["known"]:
         told["known"] = len(points)
         news.append(event("losses", {"from": known, "points": points[known:]}, str(len(points))))
-    if (progress := studio.progress(job)) is not None:
-        news.append(event("progress", {"id": job.id, "progress": progress, "preview": studio.preview(job)}))
-    if (preview := studio.preview(job)) is not None and preview != told["preview"]:
+    if (progress := studio.views.progress(job)) is not None:
+        news.append(event("progress", {"id": job.id, "progress": progress, "preview": studio.views.preview(job)}))
+    if (preview := studio.views.preview(job)) is not None and preview != told["preview"]:
         told["preview"] = preview
         news.append(event("preview", preview))
     return news

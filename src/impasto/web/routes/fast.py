@@ -61,9 +61,15 @@ def _painted(studio: Studio, fields: dict[str, Any]) -> tuple[bytes, str]:
         strength = -1.0
     if not 0 <= strength <= 1:
         raise Problem("invalid", "strength: it must be a number, 0 to 1")
-    picture = studio.pictures.get(studio.refer(fields["content"], "content")["id"])
+    picture = studio.pictures.get(studio.intake.refer(fields["content"], "content")["id"])
     with studio.pictures.scratch() as out:
         studio.children.run(
-            "fast", str(studio.pictures.file(picture)), studio.config.max_pixels, fields["model"], strength, form, str(out)
+            "fast",
+            str(studio.pictures.file(picture)),
+            studio.config.max_pixels,
+            fields["model"],
+            strength,
+            form,
+            str(out),
         )
         return out.read_bytes(), _TYPES[form]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Annotated, Any, Literal
 
@@ -13,14 +12,14 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from impasto.web import orders, problems, shapes
-from impasto.web.jobs import STATES
+from impasto.web.files import PREVIEW
+from impasto.web.job import STATES
 from impasto.web.pictures import MEDIA_TYPES
 from impasto.web.problems import Problem
 from impasto.web.routes import asked
 from impasto.web.routes.asked import Here, refusals
 from impasto.web.routes.pictures import sent
 from impasto.web.studio import Studio
-from impasto.web.worker_files import PREVIEW
 
 router = APIRouter(prefix="/api", tags=["jobs"])
 
@@ -33,7 +32,9 @@ _SUBMISSION = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": orders.JobOrder.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "application/json": {
+                "schema": orders.JobOrder.model_json_schema(ref_template="#/components/schemas/{model}")
+            },
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -104,7 +105,7 @@ async def _order(request: Request, studio: Studio) -> orders.JobOrder:
 @router.post("/estimate", response_model=shapes.EstimateShape, responses=refusals(413, 415, 422))
 def estimate(order: orders.JobOrder, studio: Here) -> dict[str, Any]:
     """What a job would take, without asking for it."""
-    return studio.foretell(*studio.resolved(order))
+    return studio.intake.foretell(*studio.intake.resolved(order))
 
 
 @router.get("/jobs", response_model=shapes.JobsShape, responses=refusals(422))
@@ -118,11 +119,11 @@ def listed(
     before: Annotated[int | None, Query(ge=0, le=2**62, description="What `next` said.")] = None,
 ) -> dict[str, Any]:
     """Jobs, the newest first."""
-    found = studio.jobs.list(
+    found = studio.jobs.find(
         states=state, starred=starred, deleted=deleted, sweep=sweep, before=before, limit=limit + 1
     )
     more = str(found[limit - 1].number) if len(found) > limit else None
-    return {"jobs": studio.shown(found[:limit]), "next": more, "queue": studio.queue()}
+    return {"jobs": studio.views.all(found[:limit]), "next": more, "queue": studio.views.queue()}
 
 
 @router.post("/queue", response_model=shapes.QueueShape, responses=refusals(422))
@@ -134,14 +135,14 @@ def queue(order: orders.QueueOrder, studio: Here) -> dict[str, Any]:
 @router.get("/jobs/{id}", response_model=shapes.JobShape, responses=refusals(404, 422))
 def job(id: JobID, studio: Here) -> dict[str, Any]:
     """A job."""
-    return studio.job(id)
+    return studio.views.job(id)
 
 
 @router.get("/jobs/{id}/preview", response_class=FileResponse, responses=refusals(404, 422))
 def preview(id: JobID, studio: Here) -> FileResponse:
     """The picture as it is, at most 512 px."""
     studio.jobs.get(id)
-    path = studio.folder(id) / PREVIEW
+    path = studio.folders.of(id) / PREVIEW
     if not path.is_file():
         raise Problem("not-found", "there is nothing to see yet")
     return sent(path, "image/jpeg", headers={"cache-control": "no-cache"})
@@ -164,7 +165,7 @@ def result(
 @router.get("/jobs/{id}/losses", response_model=shapes.LossesShape, responses=refusals(404, 422))
 def losses(id: JobID, studio: Here) -> dict[str, Any]:
     """The losses after every iteration so far."""
-    return {"points": studio.losses(id)}
+    return {"points": studio.views.losses(id)}
 
 
 @router.post("/jobs/{id}/settings", response_model=shapes.JobShape, responses=_ACTION)
@@ -194,7 +195,9 @@ def star(id: JobID, body: orders.Star, studio: Here) -> dict[str, Any]:
 
 
 def _action(name: str, meaning: str) -> None:
-    @router.post(f"/jobs/{{id}}/{name}", response_model=shapes.JobShape, responses=_ACTION, name=name, description=meaning)
+    @router.post(
+        f"/jobs/{{id}}/{name}", response_model=shapes.JobShape, responses=_ACTION, name=name, description=meaning
+    )
     def act(id: JobID, studio: Here) -> dict[str, Any]:
         return studio.act(id, name)
 

@@ -45,8 +45,10 @@ _FORM = {
     "/pictures",
     status_code=201,
     response_model=shapes.PictureShape,
-    responses={200: {"model": shapes.PictureShape, "description": "It was there already."}}
-    | refusals(408, 413, 415, 422, 507),
+    responses={
+        200: {"model": shapes.PictureShape, "description": "It was there already."},
+        **refusals(408, 413, 415, 422, 507),
+    },
     openapi_extra=_FORM,
 )
 async def upload(request: Request, response: Response, studio: Here) -> dict[str, Any]:
@@ -55,7 +57,7 @@ async def upload(request: Request, response: Response, studio: Here) -> dict[str
         picture, new = await asked.kept(studio, _only_file(parts))
     response.status_code = 201 if new else 200
     response.headers["location"] = f"/api/pictures/{picture.id}"
-    return await anyio.to_thread.run_sync(studio.picture, picture)
+    return await anyio.to_thread.run_sync(studio.views.picture, picture)
 
 
 @router.post("/recipe", responses=refusals(408, 413, 415, 422, 507), openapi_extra=_FORM)
@@ -75,7 +77,7 @@ def picture(id: PictureID, studio: Here, download: bool = False) -> FileResponse
 @router.get("/pictures/{id}/info", response_model=shapes.PictureShape, responses=refusals(404, 422))
 def info(id: PictureID, studio: Here) -> dict[str, Any]:
     """What is known of a picture."""
-    return studio.picture(studio.pictures.get(id))
+    return studio.views.picture(studio.pictures.get(id))
 
 
 @router.get("/pictures/{id}/thumbnail", response_class=FileResponse, responses=refusals(404, 422, 507))

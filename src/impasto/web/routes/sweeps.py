@@ -17,9 +17,7 @@ router = APIRouter(prefix="/api", tags=["sweeps"])
 SweepID = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 
 
-@router.post(
-    "/sweeps", status_code=202, response_model=shapes.SweepShape, responses=refusals(413, 415, 422, 429, 507)
-)
+@router.post("/sweeps", status_code=202, response_model=shapes.SweepShape, responses=refusals(413, 415, 422, 429, 507))
 def submit(order: orders.SweepOrder, response: Response, studio: Here, key: IdempotencyKey = None) -> dict[str, Any]:
     """Ask for a job in many variants, on one labelled sheet."""
     sweep = studio.sheets.submit(order, key)

@@ -1,0 +1,234 @@
+"""Owns the handing out of jobs to those who paint, and the noting of what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from impasto.web import telemetry
+from impasto.web.executor import Executor
+from impasto.web.files import CHECKPOINT, Folders
+from impasto.web.job import Job, NoSuchJobError
+from impasto.web.jobs import Jobs
+from impasto.web.pictures import Pictures
+from impasto.web.problems import Problem
+from impasto.web.streams import Hub
+
+LOST = "the process that painted it ended"
+_STOP_SECONDS = 15.0
+_LOOK_AGAIN = 1.0
+
+
+@dataclass
+class Live:
+    """A job that is being painted, as far as only this process knows.
+
+    Attributes:
+        job: as it was claimed.
+        points: losses so far.
+        progress: where it is.
+        preview: its size, and a number that tells it from the one before.
+    """
+
+    job: Job
+    points: list[dict[str, Any]] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
+    preview: dict[str, Any] | None = None
+
+
+class Foreman:
+    """Stands between the queue and those who paint.
+
+    Args:
+        jobs: the queue.
+        pictures: what is painted from, and where results go.
+        folders: where each job has its files.
+        executor: those who paint.
+        hub: those who listen.
+        metrics: told of paintings and deaths.
+        attempts: as in `Config`, to be named in the error.
+
+    Attributes:
+        live: jobs that are being painted, by id.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        pictures: Pictures,
+        folders: Folders,
+        executor: Executor,
+        hub: Hub,
+        metrics: telemetry.Metrics,
+        attempts: int,
+    ) -> None:
+        self.live: dict[str, Live] = {}
+        self._jobs, self._pictures, self._folders = jobs, pictures, folders
+        self._executor, self._hub, self._metrics = executor, hub, metrics
+        self._attempts = attempts
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to hand out jobs."""
+        self._loop = asyncio.get_running_loop()
+        await self._executor.start(self._report)
+        self._task = asyncio.create_task(self._hand_out())
+
+    async def stop(self) -> None:
+        """Have what is painted laid aside at its checkpoint."""
+        self._stopping = True
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._executor.stop(_STOP_SECONDS)
+
+    def wake(self) -> None:
+        """There may be something to paint; any thread may say so."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def tell(self, job_id: str, command: Mapping[str, Any]) -> None:
+        """Tell whoever paints a job something; from any thread."""
+        live = self.live.get(job_id)
+        if live is not None and live.job.lease is not None and self._loop is not None and not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(self._executor.tell(live.job.lease, command), self._loop)
+
+    def order(self, job: Job) -> dict[str, Any]:
+        """What is to be painted, for those who do."""
+        spec = job.spec
+
+        def found(one: Mapping[str, str] | None) -> dict[str, str] | None:
+            return None if one is None else {"path": str(self._pictures.path(one["id"])), "name": one["name"]}
+
+        return {
+            "job": job.id,
+            "lease": job.lease,
+            "folder": str(self._folders.of(job.id)),
+            "settings": job.settings,
+            "wanted": job.wanted,
+            "stopping": job.stopping,
+            "seconds": job.seconds,
+            **{name: found(spec[name]) for name in ("content", "content_map", "init")},
+            **{name: [found(one) for one in spec[name]] for name in ("styles", "masks", "style_masks")},
+        }
+
+    async def _hand_out(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                while self._executor.free and (job := await asyncio.to_thread(self._jobs.claim)) is not None:
+                    self.live[job.id] = Live(job)
+                    self._hub.tell("changed", job.id)
+                    self._hub.tell_queue()
+                    await self._executor.paint(await asyncio.to_thread(self.order, job))
+                    await self._catch_up(job)
+            except Exception as error:
+                # A full disk, say: nothing was begun, and it is tried again.
+                telemetry.exception(error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN)
+
+    async def _catch_up(self, job: Job) -> None:
+        """Tell what was asked for after the job was claimed, and before there was anyone to tell."""
+        now = await asyncio.to_thread(self._jobs.get, job.id)
+        assert job.lease is not None
+        if now.lease != job.lease:
+            await self._executor.tell(job.lease, {"do": "cancel"})
+        elif now.stopping and not job.stopping:
+            await self._executor.tell(job.lease, {"do": "stop"})
+        elif now.paused:
+            await self._executor.tell(job.lease, {"do": "rest"})
+        elif now.wanted != job.wanted:
+            await self._executor.tell(job.lease, {"do": "change", "settings": now.wanted})
+
+    async def _report(self, job_id: str, lease: str, said: Mapping[str, Any]) -> None:
+        """What those who paint say."""
+        live = self.live.get(job_id)
+        if live is None or live.job.lease != lease:
+            # Of a job that was canceled, or has gone to another meanwhile.
+            self._wake.set()
+            return
+        if said["say"] == "progress":
+            self._progressed(live, said)
+            return
+        ended = await asyncio.to_thread(self._record, live, said)
+        if ended:
+            if self.live.get(job_id) is live:
+                del self.live[job_id]
+            self._wake.set()
+            self._hub.tell_queue()
+        if said["say"] != "checkpoint":
+            self._hub.tell("changed", job_id)
+
+    def _progressed(self, live: Live, said: Mapping[str, Any]) -> None:
+        live.points[said["from"] :] = said["points"]
+        live.progress = dict(said["progress"])
+        first = live.preview is None
+        # Larger than any of an attempt before.
+        version = int(time.time() * 10) if live.preview is None else live.preview["version"] + 1
+        live.preview = {**said["preview"], "version": version}
+        if first:
+            # What may be done to it is new, too.
+            self._hub.tell("changed", live.job.id)
+        self._hub.tell("progressed", live.job.id)
+
+    def _record(self, live: Live, said: Mapping[str, Any]) -> bool:
+        """Note what was said in the database; whether it ends the job's being painted."""
+        job = live.job
+        match said["say"]:
+            case "checkpoint":
+                self._jobs.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
+                return False
+            case "rebased":
+                self._rebased(live, said)
+                return False
+            case "warning":
+                telemetry.event("worker warned", job=job.id)
+                return False
+            case "painted":
+                self._painted(live, said)
+            case "failed":
+                more = {"setting": said["setting"]} if said["setting"] else {}
+                self._jobs.fail(job, Problem("bad-setting" if more else "invalid", said["detail"], **more).body())
+            case "rested":
+                self._jobs.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
+                self._jobs.release(job)
+            case "lost" if self._stopping:
+                self._jobs.release(job)
+            case "lost":
+                self._metrics.deaths.inc()
+                detail = f"{LOST} {self._attempts} times without getting further ({said['reason']}); try a smaller size"
+                self._jobs.lost(job, Problem("internal", detail).body())
+        with contextlib.suppress(NoSuchJobError):
+            if self._jobs.get(job.id).state == "succeeded":
+                (self._folders.of(job.id) / CHECKPOINT).unlink(missing_ok=True)
+        return True
+
+    def _painted(self, live: Live, said: Mapping[str, Any]) -> None:
+        job = live.job
+        try:
+            picture, _ = self._pictures.add(Path(said["path"]), f"{job.spec['name']}.png")
+        except (Problem, OSError) as error:
+            why = error.detail if isinstance(error, Problem) else "there was no room for the finished picture"
+            self._jobs.fail(job, Problem("disk-full", f"{why}; then retry: it goes on from where it was").body())
+            return
+        known = {name: said[name] for name in ("seconds", "stopped", "step")}
+        if live.progress is not None:
+            self._jobs.note(job, progress=live.progress, seconds=said["seconds"])
+        if self._jobs.finish(job, {"id": picture.id, **known}, warnings=said["warnings"]):
+            self._metrics.painted.observe(said["seconds"])
+
+    def _rebased(self, live: Live, said: Mapping[str, Any]) -> None:
+        start, _ = self._pictures.add(Path(said["start"]), "start.png")
+        spec = self._jobs.get(live.job.id).spec | said["guides"] | {"init": {"id": start.id, "name": start.name}}
+        self._jobs.rebase(live.job, spec, said["settings"])
+        live.points.clear()
