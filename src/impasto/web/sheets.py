@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
@@ -121,7 +122,7 @@ class Sheets:
         studio = self._studio
         folder = studio.config.data / "sheets"
         # Named after what is on it: a retried cell makes another sheet.
-        path = folder / f"{sweep}-{sum(hash(job.result['id']) for job in done if job.result) & 0xFFFFFFFF:08x}.png"
+        path = folder / f"{sweep}-{_digest(done)}.png"
         if not path.exists():
             folder.mkdir(exist_ok=True)
             cells = [
@@ -147,6 +148,10 @@ class Sheets:
 
     def _jobs(self, sweep: str) -> list[Job]:
         return sorted(self._studio.jobs.find(sweep=sweep, limit=-1), key=lambda job: job.number)
+
+
+def _digest(jobs: Sequence[Job]) -> str:
+    return hashlib.sha256("".join(job.result["id"] for job in jobs if job.result).encode()).hexdigest()[:12]
 
 
 def _cells(axes: Sequence[orders.Axis], settings: Settings) -> list[tuple[dict[str, Any], Settings]]:

@@ -83,7 +83,7 @@ def thumbnail(path: str, max_pixels: int, side: int, out: str) -> bool:
 
 
 def tiles(path: str, max_pixels: int, folder: str) -> bool:
-    """All tiles of a picture: `level/x_y.jpg`; level 0 at full size, each next half of it, the last one a single tile."""
+    """All tiles of a picture: `level/x_y.jpg`; level 0 at full size, each next half of it, the last a single tile."""
     image, _ = _read(path, "the picture", max_pixels)
     pixels = image.pixels
     for level in itertools.count():

@@ -85,9 +85,9 @@ class Painting:
     """One order being carried out.
 
     Args:
-        order: `job`, `lease`, `folder`, `settings` (those it began with), `wanted` (those asked for by now), `stopping`,
-            `seconds` painted before, and the pictures, each as `{"path", "name"}`: `content`, `styles`, `masks`, `style_masks`,
-            `content_map`, `init`.
+        order: `job`, `lease`, `folder`, `settings` (those it began with), `wanted` (those asked for by now),
+            `stopping`, `seconds` painted before, and the pictures, each as `{"path", "name"}`: `content`, `styles`,
+            `masks`, `style_masks`, `content_map`, `init`.
         orders: what is said meanwhile.
         say: reports.
     """
