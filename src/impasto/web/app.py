@@ -6,10 +6,10 @@ import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse
-from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -116,6 +116,6 @@ def _explain(app: FastAPI) -> None:
         app.add_exception_handler(kind, refused)
 
 
-def _operation(route: APIRoute) -> str:
+def _operation(route: Any) -> str:
     """What a client made from the description calls a route."""
     return route.name

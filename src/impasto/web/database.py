@@ -76,7 +76,7 @@ class Database:
         run("pragma synchronous = full")
         run("pragma foreign_keys = on")
         if (found := run("pragma quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(str(found))
+            raise sqlite3.DatabaseError(str(found).splitlines()[-1])
         with self.transaction() as change:
             form = change("pragma user_version").fetchone()[0]
             if form == 0:

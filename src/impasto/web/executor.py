@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from impasto.web import telemetry
 
@@ -24,6 +24,7 @@ _LONGEST_LINE = 64 << 20
 _AGAIN_AFTER = 1.0
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Carries out orders to paint."""
 

@@ -1,0 +1,323 @@
+"""The queue: which change of state is allowed, that each is whole, and that nobody gets a job twice."""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from impasto.settings import Settings
+from impasto.web.database import FILE, Database, DatabaseError
+from impasto.web.job import FINAL, ConflictError, Job, KeyReusedError, QueueFullError
+from impasto.web.jobs import Jobs
+
+SETTINGS = Settings().to_mapping()
+SPEC = {
+    "name": "photo-painting",
+    "preset": "default",
+    "content": {"id": "0" * 64, "name": "photo"},
+    "styles": [{"id": "1" * 64, "name": "painting"}],
+    "masks": [],
+    "style_masks": [],
+    "content_map": None,
+    "init": None,
+}
+ERROR = {"type": "about:blank#internal", "title": "", "status": 500, "detail": "it died"}
+PROGRESS = {"step": 1, "size": [32, 32]}
+ACTIONS = ("cancel", "stop", "pause", "resume", "retry", "delete", "undelete")
+
+
+def queue(folder: Path, **options: int) -> Jobs:
+    return Jobs(Database(folder / FILE), **{"max_queue": 100, "attempts": 3, **options})
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return queue(tmp_path)
+
+
+def added(jobs: Jobs) -> Job:
+    return jobs.add(SPEC, SETTINGS)[0]
+
+
+def claimed(jobs: Jobs) -> Job:
+    job = jobs.claim()
+    assert job is not None
+    return job
+
+
+def test_jobs_are_claimed_in_their_order(jobs):
+    names = [added(jobs).id for _ in range(3)]
+    jobs.move(names[2], 0)
+    jobs.pause(names[0])
+    assert [claimed(jobs).id, claimed(jobs).id] == [names[2], names[1]]
+    assert jobs.claim() is None
+    jobs.resume(names[0])
+    assert claimed(jobs).id == names[0]
+
+
+def test_reordering_leaves_out_nobody(jobs):
+    a, b, c = (added(jobs).id for _ in range(3))
+    jobs.reorder([c, "unknown", c])
+    assert jobs.order() == [c, a, b]
+
+
+def test_a_halted_queue_hands_out_nothing(jobs):
+    added(jobs)
+    jobs.pause_all(True)
+    assert jobs.claim() is None
+    jobs.pause_all(False)
+    assert jobs.claim() is not None
+
+
+def test_one_key_is_one_job(jobs):
+    first, new = jobs.add(SPEC, SETTINGS, key=("k", "f"))
+    again, newer = jobs.add(SPEC, SETTINGS, key=("k", "f"))
+    assert (first.id, new, newer) == (again.id, True, False)
+    with pytest.raises(KeyReusedError):
+        jobs.add(SPEC, SETTINGS, key=("k", "g"))
+
+
+def test_a_full_queue_takes_nothing_and_has_room_again(tmp_path):
+    jobs = queue(tmp_path, max_queue=2)
+    first = added(jobs)
+    added(jobs)
+    with pytest.raises(QueueFullError):
+        added(jobs)
+    jobs.cancel(first.id)
+    added(jobs)
+
+
+def test_who_was_given_up_for_dead_cannot_finish(jobs):
+    added(jobs)
+    dead = claimed(jobs)
+    jobs.lost(dead, ERROR)
+    alive = claimed(jobs)
+    assert not jobs.finish(dead, {"id": "a"})
+    assert not jobs.note(dead, progress=PROGRESS, seconds=1, reached=9)
+    assert jobs.finish(alive, {"id": "b"})
+    assert jobs.get(alive.id).result == {"id": "b"}
+
+
+def test_a_job_that_gets_no_further_is_set_aside_after_three_attempts_and_others_go_on(jobs):
+    poison, other = added(jobs), added(jobs)
+    for attempt in (1, 2, 3):
+        job = claimed(jobs)
+        assert (job.id, job.attempts) == (poison.id, attempt)
+        jobs.lost(job, ERROR)
+    assert jobs.get(poison.id).state == "failed"
+    assert jobs.get(poison.id).error == ERROR
+    assert claimed(jobs).id == other.id
+
+
+def test_attempts_count_anew_once_it_got_further(jobs):
+    added(jobs)
+    for reached in range(1, 9):
+        job = claimed(jobs)
+        jobs.note(job, progress=PROGRESS, seconds=1, reached=reached)
+        jobs.lost(job, ERROR)
+    assert jobs.order() == [job.id]
+
+
+def test_a_studio_that_died_leaves_its_jobs_to_the_next(jobs):
+    first, second, third = (added(jobs).id for _ in range(3))
+    claimed(jobs), claimed(jobs)
+    assert {job.id for job in jobs.recover(ERROR)} == {first, second}
+    assert jobs.order() == [first, second, third]
+
+
+def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs):
+    job = added(jobs)
+    jobs.delete(job.id)
+    assert jobs.find() == [] and jobs.claim() is None
+    assert jobs.undelete(job.id).state == "canceled"
+    jobs.delete(job.id)
+    assert jobs.purge(before=jobs.get(job.id).deleted + 1) == [job.id]
+    assert jobs.find(deleted=True) == []
+
+
+def _claim_all(folder: Path, out: multiprocessing.SimpleQueue) -> None:
+    jobs = queue(folder, max_queue=1000)
+    while (job := jobs.claim()) is not None:
+        out.put(job.id)
+    out.put(None)
+
+
+def test_several_processes_claim_each_job_exactly_once(tmp_path):
+    jobs = queue(tmp_path, max_queue=1000)
+    expected = sorted(added(jobs).id for _ in range(60))
+    context = multiprocessing.get_context("spawn")
+    out = context.SimpleQueue()
+    processes = [context.Process(target=_claim_all, args=(tmp_path, out)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    found, ended = [], 0
+    while ended < len(processes):
+        one = out.get()
+        ended += one is None
+        found += [] if one is None else [one]
+    for process in processes:
+        process.join()
+    assert sorted(found) == expected
+
+
+@pytest.mark.parametrize("at", [0, 20, 4096])
+def test_a_damaged_database_is_refused_with_advice(tmp_path, at):
+    jobs = queue(tmp_path)
+    for _ in range(20):
+        added(jobs)
+    jobs._database.close()
+    file = tmp_path / FILE
+    content = bytearray(file.read_bytes())
+    content[at : at + 3000] = b"\xff" * 3000
+    file.write_bytes(content)
+    with pytest.raises(DatabaseError, match="damaged.*Put back a copy"):
+        queue(tmp_path)
+
+
+def test_a_database_of_a_later_version_is_refused(tmp_path):
+    database = Database(tmp_path / FILE)
+    with database.transaction() as change:
+        change("pragma user_version = 99")
+    database.close()
+    with pytest.raises(DatabaseError, match="update impasto"):
+        Database(tmp_path / FILE)
+
+
+def test_a_transaction_that_fails_leaves_nothing(jobs):
+    with pytest.raises(ZeroDivisionError), jobs._database.transaction() as change:
+        added(jobs)
+        change("update jobs set starred = 1")
+        1 / 0  # noqa: B018
+    assert jobs.find() == []
+
+
+class Queue(RuleBasedStateMachine):
+    """Whatever people and painters do, in whatever order: states are as the picture in `jobs` has them.
+
+    Here the model is what each job's state, and whoever holds its lease, may be after each step.
+    """
+
+    held = Bundle("held")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.jobs = queue(Path(self._folder.name), max_queue=5)
+        self.results: dict[str, str] = {}
+        self.accepted: set[str] = set()
+
+    def teardown(self) -> None:
+        self.jobs._database.close()
+        self._folder.cleanup()
+
+    def _some(self, pick: int) -> str | None:
+        names = sorted(self.accepted)
+        return names[pick % len(names)] if names else None
+
+    @rule()
+    def add(self) -> None:
+        waiting = len(self.jobs.order()) + len(self.jobs.running())
+        try:
+            self.accepted.add(added(self.jobs).id)
+            assert waiting < 5
+        except QueueFullError:
+            assert waiting >= 5
+
+    @rule(target=held)
+    def claim(self):
+        order = [one for one in self.jobs.order() if not self.jobs.get(one).paused]
+        job = self.jobs.claim()
+        assert (job is None) == (not order)
+        if job is None:
+            return multiple()
+        assert job.id == order[0] and job.state == "running" and job.lease
+        return job
+
+    @rule(job=held, reached=st.integers(0, 5))
+    def note(self, job: Job, reached: int) -> None:
+        before = self.jobs.get(job.id)
+        assert self.jobs.note(job, progress=PROGRESS, seconds=1.0, reached=reached) == (before.lease == job.lease)
+
+    @rule(job=consumes(held), how=st.sampled_from(["finish", "fail", "release", "lost"]))
+    def end(self, job: Job, how: str) -> None:
+        before = self.jobs.get(job.id)
+        holds = before.state == "running" and before.lease == job.lease
+        argument = {"finish": ({"id": job.lease},), "fail": (ERROR,), "lost": (ERROR,), "release": ()}[how]
+        assert getattr(self.jobs, how)(job, *argument) == holds
+        now = self.jobs.get(job.id)
+        if not holds:
+            assert now == before
+        elif how == "finish":
+            assert now.state == "succeeded"
+            self.results[job.id] = str(job.lease)
+        elif how == "lost":
+            assert now.state == ("failed" if before.attempts >= 3 else "queued")
+        else:
+            assert now.state == {"fail": "failed", "release": "queued"}[how]
+
+    @rule(pick=st.integers(0, 50), action=st.sampled_from(ACTIONS))
+    def act(self, pick: int, action: str) -> None:
+        name = self._some(pick)
+        if name is None:
+            return
+        before = self.jobs.get(name)
+        try:
+            getattr(self.jobs, action)(name)
+        except ConflictError:
+            assert action not in before.actions and self.jobs.get(name) == before
+            return
+        except QueueFullError:
+            assert action == "retry" and self.jobs.get(name) == before
+            return
+        assert action in before.actions
+        now = self.jobs.get(name)
+        match action:
+            case "cancel":
+                assert now.state == "canceled" and now.lease is None
+            case "stop":
+                assert now.stopping and now.state == before.state
+            case "pause" | "resume":
+                assert now.paused == (action == "pause") and now.state == before.state
+            case "retry":
+                assert now.state == "queued" and now.error is None
+            case "delete":
+                assert now.deleted is not None and now.final
+            case "undelete":
+                assert now.deleted is None and now.state == before.state
+
+    @rule(pick=st.integers(0, 50), to=st.integers(0, 9))
+    def move(self, pick: int, to: int) -> None:
+        name = self._some(pick)
+        if name is not None and "move" in self.jobs.get(name).actions:
+            others = [one for one in self.jobs.order() if one != name]
+            self.jobs.move(name, to)
+            assert self.jobs.order() == [*others[:to], name, *others[to:]]
+
+    @rule()
+    def die_and_recover(self) -> None:
+        running = set(self.jobs.running())
+        assert {job.id for job in self.jobs.recover(ERROR)} == running
+        assert self.jobs.running() == []
+
+    @invariant()
+    def nothing_is_lost_and_nothing_is_done_twice(self) -> None:
+        known = {job.id: job for job in [*self.jobs.find(limit=-1), *self.jobs.find(deleted=True, limit=-1)]}
+        assert known.keys() == self.accepted
+        for job in known.values():
+            assert (job.lease is not None) == (job.state == "running")
+            assert (job.finished is not None) == (job.state in FINAL)
+            assert (job.result is not None) == (job.state == "succeeded")
+            assert job.attempts <= 3
+            if job.id in self.results:
+                assert job.result == {"id": self.results[job.id]}
+        assert set(self.jobs.order()) == {job.id for job in known.values() if job.state == "queued"}
+
+
+TestQueue = Queue.TestCase
+TestQueue.settings = hypothesis_settings(max_examples=25, stateful_step_count=40)
