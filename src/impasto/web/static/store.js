@@ -53,7 +53,7 @@ class Store {
   /** Reads the newest jobs again, as after every (re)connection. */
   async refresh() {
     const { jobs, next, queue } = await api.jobs({ limit: 60 });
-    this.jobs = new Map(jobs.map((job) => [job.id, job]));
+    this.jobs = new Map(jobs.map((job) => [job.id, this.#titled(job)]));
     this.next = next;
     this.queue = queue;
     this.announce("jobs");
@@ -65,7 +65,7 @@ class Store {
   async older() {
     if (!this.next) return;
     const { jobs, next } = await api.jobs({ limit: 60, before: this.next });
-    for (const job of jobs) this.jobs.set(job.id, job);
+    for (const job of jobs) this.jobs.set(job.id, this.#titled(job));
     this.next = next;
     this.announce("jobs");
   }
@@ -86,9 +86,15 @@ class Store {
   /** Takes a job as the server has it now. @param {Job} job */
   keep(job) {
     const isNew = !this.jobs.has(job.id);
-    this.jobs.set(job.id, job);
+    this.jobs.set(job.id, this.#titled(job));
     this.announce("job", job);
     if (isNew) this.announce("jobs");
+  }
+
+  /** Gives the samples in a job their titles, which only the list of samples has. @param {Job} job */
+  #titled(job) {
+    for (const picture of [job.content, ...job.styles]) picture.title ??= this.samples.find(({ ref }) => ref === picture.ref)?.title ?? "";
+    return job;
   }
 
   /** @param {{id: string, progress: Job["progress"], preview: Job["preview"]}} news */

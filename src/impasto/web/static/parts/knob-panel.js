@@ -8,7 +8,6 @@ import { store } from "../store.js";
 import { nameOf, number } from "../words.js";
 import { settingField } from "./setting-field.js";
 
-/** @import { Field } from "./setting-field.js" */
 
 const SIZES = [256, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 3072, 4096, 6144, 8192];
 const QUALITIES = [

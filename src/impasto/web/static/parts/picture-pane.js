@@ -6,7 +6,11 @@ import { FIT, placeOf, visibleTiles } from "../view.js";
 
 /** @import { Tiles } from "../types.js" */
 /** @import { Size, View } from "../view.js" */
-/** @typedef {{url: string, alt: string, frame: Size, tiles?: Tiles | null, shown?: number}} Shown `shown`: the long side of what `url` gives, in pixels */
+/**
+ * `frame` is the shape it is shown in, the same for two that are compared; `size` is the picture's own, which its tiles
+ * cover; `url` gives `longest` pixels of its long side.
+ * @typedef {{url: string, alt: string, frame: Size, size?: Size, tiles?: Tiles | null, longest?: number}} Shown
+ */
 
 export class PicturePane extends Part {
   /** @type {View} */ #view = FIT;
@@ -74,10 +78,10 @@ export class PicturePane extends Part {
 
   /** @param {import("../view.js").Place} place @param {Size} box */
   #showTiles(place, box) {
-    const { tiles, frame, shown = 0 } = /** @type {Shown} */ (this.#shown);
-    const enough = Math.max(place.width, place.height) * devicePixelRatio <= shown * 1.05;
-    if (!tiles || !shown || enough) return this.#clearTiles();
-    const wanted = visibleTiles(place, box, frame, tiles, devicePixelRatio);
+    const { tiles, size, longest = 0 } = /** @type {Shown} */ (this.#shown);
+    const enough = Math.max(place.width, place.height) * devicePixelRatio <= longest;
+    if (!tiles || !size || enough) return this.#clearTiles();
+    const wanted = visibleTiles({ ...place, scale: place.width / size.width }, box, size, tiles, devicePixelRatio);
     const keys = new Set();
     for (const tile of wanted) {
       const key = `${tile.level}/${tile.x}/${tile.y}`;

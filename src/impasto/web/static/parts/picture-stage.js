@@ -111,7 +111,9 @@ function shownOf(picture, alt, format = picture.format ?? "") {
   const { width, height, tiles = null } = picture;
   const longest = Math.max(width, height);
   const whole = longest <= WHOLE && DRAWN.has(format.toUpperCase());
-  return { url: whole ? picture.url : thumbnail(picture, 2560), alt, frame: { width, height }, tiles, shown: Math.min(longest, WHOLE) };
+  const size = { width, height };
+  if (whole) return { url: picture.url, alt, frame: size };
+  return { url: thumbnail(picture, 2560), alt, frame: size, size, tiles: longest > WHOLE ? tiles : null, longest: WHOLE };
 }
 
 customElements.define("picture-stage", PictureStage);

@@ -1,0 +1,251 @@
+"""The page as a person uses it, in a real browser, with a real studio behind it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import BRIEF, ENDLESS, WIDTHS
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+from playwright.sync_api import expect  # noqa: E402
+
+Visit = Callable[..., Any]
+SECONDS = 1000
+LONG = 60 * SECONDS
+
+
+def drop(page: Any, onto: str, path: Path) -> None:
+    """Drops a file onto a part of the page, as a mouse does."""
+    data = base64.b64encode(path.read_bytes()).decode()
+    transfer = page.evaluate_handle(
+        """([data, name]) => {
+            const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, {type: "image/png"}));
+            return transfer;
+        }""",
+        [data, path.name],
+    )
+    page.dispatch_event(onto, "drop", {"dataTransfer": transfer})
+
+
+def job_of(page: Any) -> str:
+    """Id of the job that the address names."""
+    return str(page.url).rsplit("#/job/", 1)[1]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_photo_becomes_a_picture(
+    visit: Visit, api: Any, pictures: dict[str, Path], artefacts: Path, tmp_path: Path, width: str
+) -> None:
+    page = visit(width, settings=ENDLESS)
+    drop(page, "photo-well", pictures["photo"])
+    expect(page.locator("photo-well")).to_contain_text("hills.png")
+
+    page.get_by_role("button", name="Paint", exact=True).click()
+    # It paints itself: a preview comes, and then a later one.
+    preview = page.locator("picture-pane.after[data-shown*=preview]")
+    expect(preview).to_be_attached(timeout=LONG)
+    first = preview.get_attribute("data-shown")
+    expect(preview).not_to_have_attribute("data-shown", first, timeout=LONG)
+    expect(page.locator("job-panel .line")).to_contain_text("px")
+    page.locator(".curves > summary").click()
+    expect(page.get_by_role("img", name="Loss over")).to_be_visible()
+    page.screenshot(path=artefacts / f"painting-{width}.png")
+
+    # The strength changes while it paints.
+    page.get_by_role("slider", name="Strength").fill("0.8")
+    expect(page.locator("#spoken")).to_have_text("The picture goes on with the change.", timeout=LONG)
+    assert api.get(f"/api/jobs/{job_of(page)}").json()["settings"]["strength"] == 0.8
+
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(page.locator("job-panel .line")).to_contain_text("stopped after", timeout=LONG)
+
+    # Compared, by the divider and side by side.
+    page.get_by_role("button", name="Before and after").click()
+    divider = page.get_by_role("slider", name="How much of the photograph is shown")
+    divider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(divider).to_have_attribute("aria-valuetext", "51 % photograph")
+    page.screenshot(path=artefacts / f"compare-{width}.png")
+    page.get_by_role("button", name="Side by side").click()
+    expect(page.locator("picture-pane.before img")).to_be_visible()
+
+    # Downloaded, and found again after a reload.
+    page.locator(".menu > summary").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="PNG").click()
+    result = tmp_path / "result.png"
+    download.value.save_as(result)
+    assert result.read_bytes().startswith(b"\x89PNG")
+    page.reload()
+    expect(page.get_by_role("heading", name="hills after")).to_be_visible()
+    page.get_by_role("link", name="Gallery").click()
+    expect(page.locator(".card").first).to_contain_text("hills after")
+    page.screenshot(path=artefacts / f"gallery-{width}.png")
+
+    # Dropped again, the picture brings its settings back.
+    page.get_by_role("link", name="Paint", exact=True).click()
+    page.get_by_role("slider", name="Strength").fill("0.1")
+    drop(page, "photo-well", result)
+    expect(page.locator("notice-stack")).to_contain_text("Its settings are back")
+    expect(page.get_by_role("slider", name="Strength")).to_have_value("0.8")
+    expect(page.locator("photo-well")).to_contain_text("hills.png")
+
+
+def test_everything_by_keys(visit: Visit, api: Any) -> None:
+    page = visit(settings=ENDLESS)
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Help")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    # The first stop leads past the bar; every stop after it can be seen.
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none" or page.evaluate(
+            "document.activeElement.type === 'range'"
+        )
+
+    strength = page.get_by_role("slider", name="Strength")
+    strength.focus()
+    page.keyboard.press("ArrowRight")
+    expect(strength).to_have_value("0.55")
+    page.keyboard.press("p")
+    expect(page.locator("picture-pane.after[data-shown*=preview]")).to_be_attached(timeout=LONG)
+    page.keyboard.press("q")
+    expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    expect(page.locator("job-panel .line")).to_contain_text("stopped after", timeout=LONG)
+    page.keyboard.press("c")
+    expect(page.get_by_role("button", name="Before and after")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Star")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("g")
+    expect(page.get_by_role("heading", name="Gallery")).to_be_visible()
+    page.get_by_role("button", name="Starred").press("Enter")
+    expect(page.locator(".card")).to_have_count(1)
+
+
+def test_what_cannot_be_used_is_said_kindly(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    letter = tmp_path / "letter.png"
+    letter.write_text("Dear studio, this is no picture.")
+    drop(page, "photo-well", letter)
+    expect(page.get_by_role("alert")).to_contain_text("picture")
+    # The photo from before is still there, and a number out of range stays where one sees it.
+    expect(page.locator("photo-well")).to_contain_text("red panda")
+    page.locator(".more > summary").click()
+    seed = page.get_by_label("Seed", exact=True)
+    seed.fill("-3")
+    seed.press("Tab")
+    expect(page.locator("[data-setting=seed] .bad")).to_contain_text("whole number")
+    expect(seed).to_have_attribute("aria-invalid", "true")
+    page.goto("/#/job/no-such-job")
+    expect(page.get_by_role("alert").last).to_contain_text("not here")
+
+
+def test_every_setting_has_a_field_with_its_meaning(visit: Visit, api: Any) -> None:
+    page = visit()
+    page.locator(".more > summary").click()
+    settings = api.get("/api/settings").json()["settings"]
+    knobs = {"strength", "style_scale", "size", "blend"}
+    for setting in settings:
+        if setting["name"] not in knobs:
+            expect(page.locator(f"[data-setting={setting['name']}]")).to_contain_text(setting["meaning"])
+
+
+def test_looking_closer_keeps_the_point_under_the_finger(visit: Visit) -> None:
+    page = visit()
+    before, after = page.evaluate(
+        """async () => {
+            const {placeOf, zoomed, FIT} = await import("/static/view.js");
+            const [box, picture, at] = [{width: 800, height: 500}, {width: 6000, height: 4000}, {x: 300, y: 260}];
+            const point = (view) => {
+                const place = placeOf(view, box, picture);
+                return [(at.x - place.left) / place.scale, (at.y - place.top) / place.scale];
+            };
+            const near = zoomed(FIT, box, picture, 3, at);
+            return [point(near), point(zoomed(near, box, picture, 2, at))];
+        }"""
+    )
+    assert before == pytest.approx(after, abs=1e-6)
+
+
+def test_tiles_cover_what_is_seen(visit: Visit) -> None:
+    page = visit()
+    tiles = page.evaluate(
+        """async () => {
+            const {placeOf, kept, visibleTiles} = await import("/static/view.js");
+            const [box, picture] = [{width: 800, height: 500}, {width: 6000, height: 4000}];
+            const place = placeOf(kept({zoom: 8, x: 0.99, y: 0.5}, box, picture), box, picture);
+            return visibleTiles(place, box, picture, {size: 512, levels: 4}, 1);
+        }"""
+    )
+    assert {tile["level"] for tile in tiles} == {0}
+    assert min(tile["left"] for tile in tiles) <= 0
+    assert max(tile["left"] + tile["width"] for tile in tiles) == pytest.approx(800)
+    assert min(tile["top"] for tile in tiles) <= 0 < 500 <= max(tile["top"] + tile["height"] for tile in tiles)
+
+
+def test_a_deleted_picture_comes_back(visit: Visit, api: Any) -> None:
+    page = visit(settings=BRIEF)
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.locator(".menu > summary")).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("link", name="Gallery").click()
+    expect(page.locator(".card").first).to_contain_text("red panda")
+
+
+@pytest.mark.slow
+def test_the_queue_is_put_in_another_order(visit: Visit, api: Any) -> None:
+    api.post("/api/queue", json={"paused": True})
+    wish = {"content": "sample:red_panda", "settings": BRIEF}
+    for style in ("the_scream", "starry_night"):
+        api.post("/api/jobs", json=wish | {"styles": [f"sample:{style}"]}).raise_for_status()
+    page = visit()
+    page.get_by_role("button", name="Queue, 2 pictures").click()
+    rows = page.locator(".queue li")
+    expect(rows.first).to_contain_text("The Scream")
+    rows.first.get_by_role("button", name="Later").click()
+    expect(rows.first).to_contain_text("Starry Night")
+    page.get_by_role("button", name="Go on with the queue").click()
+    expect(rows.first).to_contain_text("Nothing is waiting", timeout=2 * LONG)
+
+
+@pytest.mark.slow
+def test_one_of_several_variations_is_used(visit: Visit, artefacts: Path) -> None:
+    page = visit(settings=BRIEF)
+    page.keyboard.press("v")
+    page.get_by_label("Values").first.fill("0.2, 0.8")
+    page.get_by_role("button", name="Paint them").click()
+    expect(page.locator(".cell.succeeded")).to_have_count(2, timeout=2 * LONG)
+    page.screenshot(path=artefacts / "variations-desktop.png")
+    page.get_by_role("button", name="Use").last.click()
+    expect(page.get_by_role("slider", name="Strength")).to_have_value("0.8")
+
+
+@pytest.mark.slow
+def test_a_region_is_drawn(visit: Visit, api: Any, artefacts: Path) -> None:
+    page = visit(settings=BRIEF)
+    page.get_by_role("button", name="Regions").click()
+    canvas = page.locator(".brush-canvas")
+    canvas.focus()
+    for key in (" ", "ArrowRight", " ", "ArrowDown", " "):
+        page.keyboard.press(key)
+    page.screenshot(path=artefacts / "region-desktop.png")
+    page.get_by_role("button", name="Use this region").click()
+    expect(page.locator("painting-list")).to_contain_text("in its region")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.locator(".menu > summary")).to_be_visible(timeout=LONG)
+    job = api.get(f"/api/jobs/{job_of(page)}").json()
+    assert len(job["masks"]) == 1
+    assert job["settings"]["background"] == "keep"
