@@ -18,7 +18,7 @@ import { LossCurves } from "./loss-curves.js";
 /** @import { IconName } from "../icons.js" */
 
 class JobPanel extends Part {
-  #title = h("h1", { class: "job-title" });
+  #title = h("h2", { class: "job-title" });
   #bar = h("progress", { max: 1, "aria-label": "Progress" });
   #line = h("p", { class: "figures small-text soft line" });
   #note = h("div", { class: "note", hidden: true });

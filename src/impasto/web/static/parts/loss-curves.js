@@ -7,7 +7,9 @@ import { nameOf, number, plural } from "../words.js";
 
 /** @import { Job, LossPoint } from "../types.js" */
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 220, 44, 26];
+const [HEIGHT, LEFT, BOTTOM] = [220, 48, 26];
+/** Terms much smaller than the largest would press all others flat. */
+const DECADES = 4;
 
 export class LossCurves extends Part {
   /** @type {LossPoint[]} */ #points = [];
@@ -54,17 +56,18 @@ export class LossCurves extends Part {
   #draw() {
     const points = this.#points.filter((point) => point.loss > 0);
     if (points.length < 2) return fill(this, h("p", { class: "soft small-text" }, "The curves begin with the second step."));
-    const terms = ["loss", ...Object.keys(points.at(-1)?.losses ?? {})];
-    const value = (/** @type {LossPoint} */ point, /** @type {string} */ term) => (term === "loss" ? point.loss : (point.losses[term] ?? 0));
+    const WIDTH = Math.min(832, Math.max(300, this.clientWidth));
+    const terms = ["all", ...kindsOf(points)];
+    const value = valueOf;
     const logs = points.flatMap((point) => terms.map((term) => value(point, term))).filter((v) => v > 0).map(Math.log10);
-    const low = Math.floor(Math.min(...logs) * 2) / 2;
+    const low = Math.floor(Math.max(Math.min(...logs), Math.max(...logs) - DECADES) * 2) / 2;
     const high = Math.max(Math.ceil(Math.max(...logs) * 2) / 2, low + 0.5);
     const x = (/** @type {number} */ index) => LEFT + (index / (points.length - 1)) * (WIDTH - LEFT - 8);
     const y = (/** @type {number} */ v) => 8 + ((high - Math.log10(v)) / (high - low)) * (HEIGHT - BOTTOM - 8);
     const curve = (/** @type {string} */ term, /** @type {number} */ place) =>
       svg("path", {
         class: `curve curve-${place}`,
-        d: points.map((point, index) => (value(point, term) > 0 ? `${x(index).toFixed(1)},${y(value(point, term)).toFixed(1)}` : null)).filter(Boolean).map((at, index) => `${index ? "L" : "M"}${at}`).join(""),
+        d: points.map((point, index) => (value(point, term) >= 10 ** low ? `${x(index).toFixed(1)},${y(value(point, term)).toFixed(1)}` : null)).filter(Boolean).map((at, index) => `${index ? "L" : "M"}${at}`).join(""),
       });
     const first = /** @type {LossPoint} */ (points[0]);
     const last = /** @type {LossPoint} */ (points.at(-1));
@@ -72,13 +75,29 @@ export class LossCurves extends Part {
       "svg",
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Loss over ${plural(points.length, "step")}: from ${number(first.loss)} to ${number(last.loss)}.` },
       ...bands(points, x),
-      ...gridLines(low, high, y),
+      ...gridLines(low, high, y, WIDTH),
       ...terms.map(curve),
       ...changes(points, x),
     );
-    const legend = terms.map((term, place) => h("span", { class: `key key-${place}` }, term === "loss" ? "All" : nameOf(term), " ", h("span", { class: "soft figures" }, number(value(last, term)))));
+    const legend = terms.map((term, place) => h("span", { class: `key key-${place}` }, nameOf(term), " ", h("span", { class: "soft figures" }, number(value(last, term)))));
     fill(this, picture, h("p", { class: "legend small-text" }, legend));
   }
+}
+
+/** What kinds of terms there are, of which each layer has one: `style relu1_1` is of the kind `style`. @param {LossPoint[]} points */
+function kindsOf(points) {
+  return [...new Set(Object.keys(points.at(-1)?.losses ?? {}).map(kindOf))];
+}
+
+/** @param {string} term */
+function kindOf(term) {
+  return term.split(/[ :_.]/)[0] ?? term;
+}
+
+/** The sum of a kind's terms at a step. @param {LossPoint} point @param {string} kind */
+function valueOf(point, kind) {
+  if (kind === "all") return point.loss;
+  return Object.entries(point.losses).reduce((sum, [term, value]) => (kindOf(term) === kind ? sum + value : sum), 0);
 }
 
 /** @param {LossPoint[]} points @param {(index: number) => number} x */
@@ -93,15 +112,15 @@ function bands(points, x) {
   });
 }
 
-/** @param {number} low @param {number} high @param {(value: number) => number} y */
-function gridLines(low, high, y) {
+/** @param {number} low @param {number} high @param {(value: number) => number} y @param {number} width */
+function gridLines(low, high, y, width) {
   const tens = [];
   for (let power = Math.ceil(low); power <= high; power += 1) tens.push(10 ** power);
   if (tens.length < 2) tens.splice(0, tens.length, 10 ** low, 10 ** high);
   return tens.flatMap((ten) => {
     const label = svg("text", { x: LEFT - 6, y: y(ten) + 4, "text-anchor": "end", class: "axis" });
     label.textContent = number(Number(ten.toPrecision(2)));
-    return [svg("line", { x1: LEFT, x2: WIDTH - 8, y1: y(ten), y2: y(ten), class: "grid-line" }), label];
+    return [svg("line", { x1: LEFT, x2: width - 8, y1: y(ten), y2: y(ten), class: "grid-line" }), label];
   });
 }
 

@@ -18,9 +18,8 @@ export class PicturePicker extends Part {
   #samples = h("ul", { class: "samples" });
   #file = h("input", {
     type: "file",
-    class: "unseen",
+    hidden: true,
     accept: ACCEPTED,
-    tabIndex: -1,
     "aria-label": "Picture file",
     onchange: () => {
       this.#dialog.close();
