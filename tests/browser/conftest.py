@@ -18,10 +18,15 @@ from impasto.images import Image, write
 from tests.conftest import painting_pixels, photo_pixels
 
 CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 ROOT = Path(__file__).parents[2]
 WIDTHS = {"desktop": (1280, 800), "phone": (360, 740)}
 #: Small, and longer than any test waits: what is painted here is stopped.
@@ -69,7 +74,9 @@ def visit(studio: str, chromium: Any) -> Iterator[Callable[..., Any]]:
     contexts: list[Any] = []
     mistakes: list[str] = []
 
-    def open_page(width: str = "desktop", scheme: str = "light", settings: dict[str, Any] | None = None, **more: Any) -> Any:
+    def open_page(
+        width: str = "desktop", scheme: str = "light", settings: dict[str, Any] | None = None, **more: Any
+    ) -> Any:
         w, h = WIDTHS[width]
         context = chromium.new_context(
             base_url=studio, viewport={"width": w, "height": h}, color_scheme=scheme, accept_downloads=True,

@@ -11,8 +11,8 @@ import pytest
 from tests.browser.conftest import BRIEF, WIDTHS
 
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-from axe_playwright_python.sync_playwright import Axe  # noqa: E402
-from playwright.sync_api import expect  # noqa: E402
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 #: Screens, and the key that opens each from the page; Escape closes it.
 SHEETS = {"help": "?", "queue": "q", "variations": "v", "regions": "r"}

@@ -12,7 +12,7 @@ import pytest
 from tests.browser.conftest import BRIEF, ENDLESS, WIDTHS
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from playwright.sync_api import expect  # noqa: E402
+from playwright.sync_api import expect
 
 Visit = Callable[..., Any]
 SECONDS = 1000

@@ -27,9 +27,7 @@ def test_types(request: pytest.FixtureRequest) -> None:
         command = [npm, "install", "--silent", "--no-audit", "--no-fund"]
         if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
             pytest.skip("npm cannot install TypeScript here")
-    done = subprocess.run(
-        ["node", compiler, "-p", HERE / "tsconfig.json"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["node", compiler, "-p", HERE / "tsconfig.json"], capture_output=True, text=True, check=False)
     assert not done.returncode, done.stdout
 
 
@@ -50,4 +48,7 @@ def test_colors_have_names() -> None:
     """Only tokens.css names colours, but for white and black on pictures, which stay as they are in the dark."""
     for name in ("base.css", "layout.css"):
         text = (STATIC / "css" / name).read_text(encoding="utf-8")
-        assert not re.search(r"#[0-9a-f]{6}\b|rgb\(", text.replace("light-dark(#d98e04, #eab54e)", "").replace("light-dark(#c4472f, #ff8a70)", "")), name
+        assert not re.search(
+            r"#[0-9a-f]{6}\b|rgb\(",
+            text.replace("light-dark(#d98e04, #eab54e)", "").replace("light-dark(#c4472f, #ff8a70)", ""),
+        ), name
