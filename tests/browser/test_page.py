@@ -62,6 +62,9 @@ def test_a_photo_becomes_a_picture(
     page.get_by_role("slider", name="Strength").fill("0.8")
     expect(page.locator("#spoken")).to_have_text("The picture goes on with the change.", timeout=LONG)
     assert api.get(f"/api/jobs/{job_of(page)}").json()["settings"]["strength"] == 0.8
+    # Only what was painted after the change has it among its settings.
+    changed = page.locator(".change-line")
+    expect(changed).to_be_attached(timeout=LONG)
 
     page.get_by_role("button", name="Stop and keep").click()
     expect(page.locator("job-panel .line")).to_contain_text("stopped after", timeout=LONG)
