@@ -49,7 +49,7 @@ def in_process(data: Path, **config: Any) -> Iterator[TestClient]:
         yield client
 
 
-def until(client: httpx.Client, job: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 90) -> dict[str, Any]:
+def until(client: httpx.Client, job: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 300) -> dict[str, Any]:
     """Waits until a job is as wanted."""
     deadline = time.monotonic() + seconds
     while True:
@@ -60,7 +60,7 @@ def until(client: httpx.Client, job: str, wanted: Callable[[dict[str, Any]], boo
         time.sleep(0.05)
 
 
-def until_final(client: httpx.Client, job: str, seconds: float = 90) -> dict[str, Any]:
+def until_final(client: httpx.Client, job: str, seconds: float = 300) -> dict[str, Any]:
     """Waits until nothing more happens to a job."""
     return until(client, job, lambda now: now["state"] in ("succeeded", "failed", "canceled"), seconds)
 
