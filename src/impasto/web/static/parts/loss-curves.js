@@ -9,7 +9,7 @@ import { nameOf, number, plural } from "../words.js";
 
 const [HEIGHT, LEFT, BOTTOM] = [220, 48, 26];
 /** Terms much smaller than the largest would press all others flat. */
-const DECADES = 4;
+const DECADES = 3;
 
 export class LossCurves extends Part {
   /** @type {LossPoint[]} */ #points = [];
