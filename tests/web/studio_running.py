@@ -49,14 +49,16 @@ def in_process(data: Path, **config: Any) -> Iterator[TestClient]:
         yield client
 
 
-def until(client: httpx.Client, job: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 300) -> dict[str, Any]:
+def until(
+    client: httpx.Client, job: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 300
+) -> dict[str, Any]:
     """Waits until a job is as wanted."""
     deadline = time.monotonic() + seconds
     while True:
         now = client.get(f"/api/jobs/{job}").json()
         if wanted(now):
             return now
-        assert time.monotonic() < deadline, now
+        assert time.monotonic() < deadline and now["state"] not in ("failed", "canceled"), now
         time.sleep(0.05)
 
 

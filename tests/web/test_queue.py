@@ -176,7 +176,7 @@ def test_a_damaged_database_is_refused_with_advice(tmp_path, at):
     content = bytearray(file.read_bytes())
     content[at : at + 3000] = b"\xff" * 3000
     file.write_bytes(content)
-    with pytest.raises(DatabaseError, match="damaged.*Put back a copy"):
+    with pytest.raises(DatabaseError, match=r"damaged.*Put back a copy"):
         queue(tmp_path)
 
 

@@ -1,0 +1,368 @@
+"""What the studio refuses: each with its status, in words that help, and without harm."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import PIL.Image
+import PIL.PngImagePlugin
+import pytest
+
+from impasto.errors import SettingsError
+from impasto.web import Config, create_app
+from impasto.web.problems import KINDS, Problem
+from web.studio_running import JOB, QUICK, TestClient, in_process, png, submitted
+
+TOKEN = "a token that nobody guesses"
+
+
+def check(answer, status: int, detail: str, kind: str | None = None) -> dict:
+    """A problem as RFC 9457 has it, with these words in it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status and problem["title"]
+    word = problem["type"].rpartition("#")[2]
+    assert KINDS[word][0] == status and word == (kind or word)
+    assert re.search(detail, problem["detail"]), problem["detail"]
+    return problem
+
+
+def upload(client: TestClient, content: bytes, name: str = "x.png"):
+    return client.post("/api/pictures", files={"file": (name, content)})
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def bomb() -> bytes:
+    """A PNG that says it has 20,000 × 20,000 pixels, in 400 kilobytes."""
+    header = struct.pack(">IIBBBBB", 20000, 20000, 8, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(20001 * 1000), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "detail"),
+    [
+        (b"", 415, "empty|not a picture"),
+        (b"hello, this is text", 415, "not a picture that Impasto reads; allowed are PNG"),
+        (b"%!PS-Adobe-3.0", 415, "EPS or PostScript"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>', 415, "an SVG drawing"),
+        (b"\x80\x04\x95", 415, "not a picture"),
+        (png()[:60], 422, "damaged or cut short"),
+        (bomb(), 413, "400.0 megapixels; allowed are 50.0"),
+    ],
+    ids=["empty", "text", "postscript", "svg", "pickle", "truncated", "bomb"],
+)
+def test_what_is_no_picture_is_refused_and_not_kept(client, content, status, detail):
+    before = sorted((client.app.state.studio.config.data / "pictures").rglob("file"))
+    check(upload(client, content), status, detail)
+    assert sorted((client.app.state.studio.config.data / "pictures").rglob("file")) == before
+    assert list((client.app.state.studio.config.data / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "detail", "setting"),
+    [
+        ({"settings": {"strength": 7}}, "strength: got 7; it must be 0 to 1", "strength"),
+        ({"settings": {"strenght": 0.5}}, "there is no such setting; did you mean strength", "strenght"),
+        ({"settings": {"size": "large"}}, "size: got 'large'", "size"),
+        ({"settings": {"init": "/etc/passwd"}}, "init: it must be content, noise, style", "init"),
+        ({"settings": {"device": "cuda:9"}}, "cuda:9", None),
+        ({"settings": {"content_layers": {"relu9_9": 1}}}, "relu9_9", None),
+        ({"settings": {"blend": [1, 2, 3]}}, "blend", "blend"),
+        ({"settings": {"size": 32768}}, "at most 50.0 megapixels; choose a smaller size", "size"),
+        ({"preset": "/tmp/x.toml"}, "there is none called '/tmp/x.toml'; there are default", "preset"),
+        ({"content": "picture:" + "0" * 64}, "content: there is no such picture", None),
+        ({"content": "http://169.254.169.254/latest"}, "addresses are not fetched", None),
+        ({"content": "sample:../../etc/passwd"}, "no sample is called", None),
+        ({"styles": []}, "styles", None),
+        ({"styles": ["job:nope"]}, "there is no such job", None),
+        ({"styles": ["sample:coffee"] * 9}, "styles", None),
+        ({"masks": ["sample:coffee", "sample:coffee"], "style_masks": ["sample:coffee"]}, "mask", None),
+        ({"surprise": 1}, "surprise", None),
+    ],
+)
+def test_an_order_that_cannot_be_painted_is_refused_by_name(client, change, detail, setting):
+    answer = client.post("/api/jobs", json={**JOB, **change})
+    problem = check(answer, answer.status_code, detail)
+    assert answer.status_code in (413, 422)
+    if setting is not None:
+        assert problem["setting"] == setting
+
+
+def test_bodies_that_are_not_understood(client):
+    json_type = {"Content-Type": "application/json"}
+    check(client.post("/api/jobs", content=b"{", headers=json_type), 400, "not JSON", "bad-request")
+    check(client.post("/api/jobs", content=b"[" * 100_000, headers=json_type), 400, "not JSON")
+    check(client.post("/api/jobs", content=b"x", headers={"Content-Type": "text/csv"}), 415, "not 'text/csv'")
+    check(client.post("/api/pictures", json={}), 415, "send multipart/form-data")
+    check(client.post("/api/queue", content=b"{", headers=json_type), 400, "not JSON")
+    check(client.post("/api/pictures", files={"other": png()}), 422, "file: send one picture")
+    check(client.post("/api/jobs", files={"content": png()}), 422, "styles")
+    check(client.post("/api/jobs", data={"what": "1"}, files={"content": png()}), 422, "'what' is no field of a job")
+    check(
+        client.post("/api/jobs", files={"content": (None, "sample:coffee"), "settings": (None, "[]")}),
+        422,
+        "JSON object",
+    )
+    check(client.post("/api/jobs", json=JOB, headers={"Idempotency-Key": "a b"}), 422, "Idempotency-Key")
+
+
+def test_a_flood_of_parts_is_refused(client):
+    many_files = [("style", ("x.png", b"x"))] * 9
+    check(client.post("/api/jobs", files=many_files), 400, "Too many files")
+    many_fields = [("style", (None, "sample:coffee"))] * 5000
+    check(client.post("/api/jobs", files=many_fields), 400, "Too many fields")
+
+
+def test_what_is_not_there(client):
+    for path in (
+        "/api/nothing",
+        "/api/jobs/0123456789abcdef",
+        "/api/sweeps/0123456789abcdef",
+        f"/api/pictures/{'0' * 64}",
+    ):
+        check(client.get(path), 404, "there is no")
+    check(client.put("/api/jobs"), 405, "does not take that method")
+    check(client.get("/api/jobs/NOPE"), 422, "id")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../../web/app.py",
+        "/static/%2e%2e/app.py",
+        "/static/..%2fapp.py",
+        "/static/%00",
+        "/static/..\\app.py",
+        "/api/pictures/../../../etc/passwd",
+        "/api/pictures/%2e%2e%2f%2e%2e%2fstudio.sqlite3",
+        "/api/jobs/..%2f..%2fstudio.sqlite3/preview",
+        "/api/sweeps/%00/sheet",
+    ],
+)
+def test_no_path_leads_out(client, path):
+    answer = client.get(path)
+    assert answer.status_code in (404, 422), answer.text
+    assert b"SQLite" not in answer.content and b"create_app" not in answer.content
+
+
+def test_a_name_cannot_break_out_of_a_header_or_a_page(client):
+    name = '../<script>alert(1)</script>"\r\nX-Evil: 1.png'
+    picture = upload(client, png(33, 44), name).json()
+    assert "\r" not in picture["name"] and "/" not in picture["name"].replace("</script", "")
+    answer = client.get(picture["url"], params={"download": True})
+    assert "x-evil" not in answer.headers and "<" not in answer.headers["content-disposition"].partition("filename*")[0]
+
+
+def test_a_strangers_recipe_follows_no_path_and_hurts_nobody(client):
+    for text in (
+        "{",
+        "[]",
+        '{"format": 1}',
+        '{"format": 1, "settings": {"init": "/etc/passwd"}}',
+        "x" * 200_000,
+        "[" * 60_000,
+    ):
+        info = PIL.PngImagePlugin.PngInfo()
+        info.add_text("impasto", text, zip=True)
+        out = io.BytesIO()
+        PIL.Image.new("RGB", (8, 8)).save(out, "PNG", pnginfo=info)
+        answer = client.post("/api/recipe", files={"file": ("x.png", out.getvalue())})
+        assert answer.status_code == 422, answer.text
+        assert upload(client, out.getvalue()).json().get("recipe") is None
+
+
+def test_every_answer_forbids_what_a_page_should_not_do(client):
+    for path in ("/", "/api/health", "/api/jobs", "/api/nothing", "/static/nothing.js", "/metrics"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"], path
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8765", "127.0.0.1:8765", "[::1]:8765", "LOCALHOST."])
+def test_its_own_names_are_answered(client, host):
+    assert client.get("/api/health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.168.0.7", "127.0.0.1.nip.io", "", "["])
+def test_a_name_that_is_not_its_own_is_refused(client, host):
+    check(client.get("/api/health", headers={"Host": host}), 403, "not called by that name")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    ],
+)
+def test_another_sites_page_may_not_ask(client, headers):
+    check(client.post("/api/queue", json={"paused": True}, headers=headers), 403, "another site's page")
+    assert not client.get("/api/jobs").json()["queue"]["paused"]
+    check(client.get("/api/jobs", headers=headers), 403, "another site's page")
+
+
+def test_a_link_elsewhere_may_lead_to_the_page(client):
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client.get("/", headers=headers).status_code in (200, 404)
+
+
+def test_without_a_token_only_this_machine_is_let_in():
+    for host in ("0.0.0.0", "::", "192.168.0.7", "studio.local"):
+        with pytest.raises(SettingsError, match="add --token"):
+            Config(host=host)
+    for host in ("127.0.0.1", "::1", "localhost", "127.8.9.1"):
+        Config(host=host)
+    with pytest.raises(SettingsError, match="at least 8 characters"):
+        Config(token="short")
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory):
+    """A studio with a token, which has not been asked for anything yet."""
+    with TestClient(
+        create_app(Config(data=tmp_path_factory.mktemp("locked"), token=TOKEN)), base_url="http://localhost"
+    ) as it:
+        yield it
+
+
+def test_a_token_opens_and_nothing_else_does(locked):
+    for headers in (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Cookie": "impasto=x; y"},
+    ):
+        answer = locked.get("/api/jobs", headers=headers)
+        check(answer, 401, "asks for a token", "token-needed")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert locked.get("/metrics", headers=headers).status_code == 401
+    assert locked.get("/api/health").json() | {"version": ""} == {
+        "status": "ok",
+        "version": "",
+        "token_needed": True,
+        "authorized": False,
+    }
+    assert locked.get("/api/jobs", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    answer = locked.post("/api/session", json={"token": TOKEN})
+    cookie = answer.headers["set-cookie"]
+    assert answer.status_code == 204 and TOKEN not in cookie
+    assert "HttpOnly" in cookie and "samesite=strict" in cookie.lower()
+    assert locked.get("/api/jobs").status_code == 200
+    locked.delete("/api/session")
+    locked.cookies.clear()
+    assert locked.get("/api/jobs").status_code == 401
+
+
+def test_guessing_a_token_is_slow(locked):
+    answers = [locked.post("/api/session", json={"token": f"guess {n}"}) for n in range(12)]
+    assert [one.status_code for one in answers[:10]] == [401] * 10
+    assert answers[-1].status_code == 429 and answers[-1].headers["retry-after"] == "60"
+
+
+def test_a_full_queue_says_when_to_come_back(data):
+    with in_process(data, max_queue=2) as client:
+        client.post("/api/queue", json={"paused": True})
+        submitted(client)
+        kept = client.post("/api/jobs", json={**JOB, "settings": QUICK}, headers={"Idempotency-Key": "k"})
+        answer = client.post("/api/jobs", json=JOB)
+        check(answer, 429, "try again when one is done", "queue-full")
+        assert int(answer.headers["retry-after"]) > 0
+        # What was accepted is answered again all the same.
+        again = client.post("/api/jobs", json={**JOB, "settings": QUICK}, headers={"Idempotency-Key": "k"})
+        assert (again.status_code, again.json()["id"]) == (202, kept.json()["id"])
+
+
+def test_a_full_disk_is_said_and_got_over(client, monkeypatch):
+    studio = client.app.state.studio
+    monkeypatch.setattr(studio.pictures, "_min_free", 1 << 60)
+    check(upload(client, png(50, 50)), 507, "no room left", "disk-full")
+    check(client.post("/api/jobs", json=JOB), 507, "no room left")
+    monkeypatch.undo()
+    assert upload(client, png(50, 50)).status_code == 201
+
+
+@pytest.mark.skipif(os.name != "posix" or not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount")
+def test_a_disk_that_fills_up_leaves_what_was_there(data):
+    import subprocess
+
+    data.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(data)], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with in_process(data) as client:
+            kept = upload(client, png(60, 60)).json()
+            rest = (data / "fill").open("wb")
+            with pytest.raises(OSError), rest:
+                while True:
+                    rest.write(bytes(1 << 16))
+                    rest.flush()
+            noise = io.BytesIO()
+            PIL.Image.effect_noise((700, 700), 90).save(noise, "PNG")
+            check(upload(client, noise.getvalue()), 507, "no room left")
+            assert client.get(kept["url"]).status_code == 200
+            (data / "fill").unlink()
+            assert upload(client, noise.getvalue()).status_code == 201
+    finally:
+        subprocess.run(["umount", "-l", str(data)], check=True)
+
+
+def test_too_large_a_request_is_cut_off_whatever_it_says_of_itself(data):
+    with in_process(data, max_bytes=200_000) as client:
+        check(upload(client, bytes(300_000)), 413, "larger than 200000 bytes")
+        boundary = b"--b\r\nContent-Disposition: form-data; name=file; filename=x\r\n\r\n"
+        sent = 0
+
+        def endless():
+            nonlocal sent
+            yield boundary
+            while sent < 50_000_000:
+                sent += 50_000
+                yield bytes(50_000)
+
+        answer = client.post(
+            "/api/pictures", content=endless(), headers={"Content-Type": "multipart/form-data; boundary=b"}
+        )
+        check(answer, 413, "larger than")
+
+
+def test_a_child_that_dies_or_hangs_costs_one_answer(client):
+    studio = client.app.state.studio
+    for path in ("abort", "sleep"):
+        with pytest.raises(Problem, match="too much time or memory"):
+            studio.children.run("rehearse", path, seconds=2.0)
+    assert client.get("/api/health").status_code == 200
+    assert upload(client, png(51, 52)).status_code == 201
+
+
+def test_a_second_studio_is_kept_out_of_the_folder(client):
+    with pytest.raises(Problem, match="another studio uses the folder"):
+        create_app(client.app.state.studio.config)
+
+
+def test_secrets_and_paths_stay_out_of_the_log(locked, caplog):
+    with caplog.at_level("DEBUG", logger="impasto.web"):
+        locked.post("/api/session", json={"token": TOKEN})
+        locked.get("/api/jobs?secret=1%0d%0ainjected", headers={"Authorization": f"Bearer {TOKEN}"})
+        locked.get("/etc/passwd")
+    told = " ".join(str(vars(record)) for record in caplog.records if record.name == "impasto.web")
+    assert "/api/jobs" in told
+    for secret in (TOKEN, "injected", "passwd", str(Path.home())):
+        assert secret not in told
