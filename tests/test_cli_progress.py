@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from impasto.cli.progress import Forecast, Position, SteadyForecast, bar, duration
+from impasto.cli.progress import SteadyForecast, bar, duration
+from impasto.planning.forecast import Forecast, Position
 from impasto.pyramid import pyramid
 from impasto.settings import Settings
 

@@ -187,14 +187,16 @@ def sheet(cells: Sequence[Mapping[str, Any]], axes: Sequence[Mapping[str, Any]],
     return True
 
 
-def fast(path: str, max_pixels: int, model: str, strength: float, format: str, out: str) -> bool:
-    """A picture painted by one pass of a network."""
-    import impasto
+def fast(order: Mapping[str, Any], max_pixels: int, out: str) -> bool:
+    """A picture painted by one pass of a network: `content` and `styles` are paths, or a style is a name."""
+    from impasto.fast import FastModel
 
-    image, _ = _read(path, "the picture", max_pixels)
-    painted = impasto.FastModel.load(model).stylize(image, strength=strength)
-    painted.save(f"{out}.{format}")
-    Path(f"{out}.{format}").replace(out)
+    content, _ = _read(order["content"], "the picture", max_pixels)
+    styles = [
+        _read(style, "the painting", max_pixels)[0] if Path(style).is_file() else style for style in order["styles"]
+    ]
+    painted = FastModel.load(order["model"]).stylize(content, styles, strength=order["strength"])
+    Path(out).write_bytes(images.encode(painted, order["format"]))
     return True
 
 
