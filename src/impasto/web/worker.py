@@ -315,7 +315,7 @@ def live_differences(now: Settings, wanted: Settings) -> dict[str, Any]:
     """The settings to change while painting, to get from one to the other as far as that is possible."""
     from impasto.settings import OPTIONS
 
-    return {name: value for name, value in now.differences(wanted).items() if OPTIONS[name][1].live}
+    return {name: value for name, value in wanted.differences(now).items() if OPTIONS[name][1].live}
 
 
 def say(out: TextIO, what: str, **more: Any) -> None:
