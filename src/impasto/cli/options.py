@@ -113,7 +113,8 @@ def _setting(name: str, shown_default: str) -> Any:
     """The annotation of the option for a setting."""
     kind, option = OPTIONS[name]
     return Annotated[
-        str | None,
+        # What `_read` gives; where pydantic is loaded, the parser looks.
+        str | int | float | None,
         Parameter(
             help=as_typed(described(kind, option)),
             group=_SECTIONS[option.group],
