@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from impasto.cli.progress import SteadyForecast, bar, duration
-from impasto.planning.forecast import Forecast, Position
+from impasto.cli.progress import bar, duration
+from impasto.planning.forecast import Forecast, Position, SteadyForecast
 from impasto.pyramid import pyramid
 from impasto.settings import Settings
 

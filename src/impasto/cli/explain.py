@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from impasto.cli import inputs, reporting
 from impasto.cli.options import ReportOptions, Threads, picture_argument, setting_options, text, words
 from impasto.cli.outputs import check_figure, free
-from impasto.cli.progress import SteadyForecast, bar, duration
+from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Signals
 from impasto.explanations.subjects import DEFAULTS, SUBJECTS, settings_for
 
@@ -90,6 +90,8 @@ def _explained(what: str, image: Image, settings: Settings, layers: str, *, quie
     from impasto.explanations.explanation import explaining
 
     steps = explaining(what, image, settings, layers)
+    from impasto.planning.forecast import SteadyForecast
+
     with bar(shown=not quiet, clock=time.monotonic, noun="layer", forecasting=SteadyForecast) as show:
         for step in steps:
             if step.painting is not None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from impasto.planning.forecast import Position
+    from impasto.planning.forecast import Forecast, Position
 
 
 def duration(seconds: float) -> str:
@@ -21,21 +21,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-class SteadyForecast:
-    """Estimates the time left where work goes on at one speed.
-
-    Args:
-        now: seconds on any clock, at the start.
-    """
-
-    def __init__(self, now: float) -> None:
-        self._begin = now
-
-    def see(self, position: Position, now: float) -> float | None:
-        """Seconds left after an iteration that ended at `now`, or None while it is too early to say."""
-        if position.scale == 0 and position.iteration < _FIRST_WORD:
-            return None
-        return (now - self._begin) * (position.total_work - position.work) / max(1, position.work)
+# Iterations before anything is said about time.
+_FIRST_WORD = 3
 
 
 @contextmanager
@@ -44,7 +31,7 @@ def bar(
     shown: bool,
     clock: Callable[[], float],
     noun: str = "scale",
-    forecasting: type[Forecast] | type[SteadyForecast] = Forecast,
+    forecasting: type[Forecast] | type[SteadyForecast] | None = None,
 ) -> Iterator[Callable[[Position], None]]:
     """A progress bar on stderr, and the function that moves it. Where stderr is no terminal, nothing is drawn.
 
@@ -52,15 +39,13 @@ def bar(
         shown: whether it may be drawn at all.
         clock: gives seconds.
         noun: what the work is made up of.
-        forecasting: what estimates the time left.
+        forecasting: what estimates the time left; `Forecast` if None.
     """
     if not (shown and sys.stderr.isatty()):
         yield lambda position: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
-
-    from impasto.planning.forecast import Forecast
 
     console = Console(file=sys.stderr, highlight=False)
     drawn = Progress(
@@ -74,7 +59,7 @@ def bar(
         disable=console.is_dumb_terminal,
     )
     task = drawn.add_task("", total=None, where="preparing", how="")
-    forecast = forecasting(clock())
+    forecast = (forecasting or Forecast)(clock())
 
     def move(position: Position) -> None:
         left = forecast.see(position, clock())

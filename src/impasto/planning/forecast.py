@@ -95,6 +95,23 @@ class Forecast:
         return seconds
 
 
+class SteadyForecast:
+    """Estimates the time left where work goes on at one speed.
+
+    Args:
+        now: seconds on any clock, at the start.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._begin = now
+
+    def see(self, position: Position, now: float) -> float | None:
+        """Seconds left after an iteration that ended at `now`, or None while it is too early to say."""
+        if position.scale == 0 and position.iteration < _FIRST_WORD:
+            return None
+        return (now - self._begin) * (position.total_work - position.work) / max(1, position.work)
+
+
 @dataclass
 class _Scale:
     """What was seen at one scale: its first iteration, in seconds, and the recent ones after it."""
