@@ -124,7 +124,8 @@ def api(studio: str) -> Iterator[Any]:
 
     with httpx.Client(base_url=studio, timeout=60) as client:
         yield client
-        # What a test left to paint must not hold up the next.
+        # What a test left to paint, or paused, must not hold up the next.
+        client.post("/api/queue", json={"paused": False})
         for job in client.get("/api/jobs", params={"limit": 100}).json()["jobs"]:
             if "cancel" in job["actions"]:
                 client.post(f"/api/jobs/{job['id']}/cancel", json={})

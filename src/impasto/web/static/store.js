@@ -127,10 +127,16 @@ class Store {
     return [...this.jobs.values()].filter((job) => job.result && !job.deleted).sort((a, b) => (a.created < b.created ? 1 : -1));
   }
 
+  /** How many wait before a job; null if it does not wait. The queue knows, for a job is not told when another moves. @param {Job} job */
+  placeOf(job) {
+    const place = this.queue.order.indexOf(job.id);
+    return place < 0 ? null : place;
+  }
+
   /** What is being painted, then what waits, in its order, then what went wrong. @returns {Job[]} */
   get line() {
     const all = [...this.jobs.values()].filter((job) => !job.deleted);
-    const place = (/** @type {Job} */ job) => (job.state === "running" ? -1 : (job.position ?? Infinity));
+    const place = (/** @type {Job} */ job) => (job.state === "running" ? -1 : (this.placeOf(job) ?? Infinity));
     const open = all.filter((job) => job.state === "running" || job.state === "queued");
     const failed = all.filter((job) => job.state === "failed");
     return [...open.sort((a, b) => place(a) - place(b) || (a.created < b.created ? -1 : 1)), ...failed];

@@ -41,7 +41,7 @@ class JobPanel extends Part {
   }
 
   listen() {
-    this.watch(["route", "jobs", "connection"], () => this.#show());
+    this.watch(["route", "jobs", "queue", "connection"], () => this.#show());
     this.watch(["job", "progress"], (job) => job?.id === store.route.id && this.#show());
     this.#show();
   }
@@ -149,7 +149,8 @@ function lineOf(job) {
   if (job.state === "queued") {
     if (job.paused) return "Paused";
     if (store.queue.paused) return "The queue is paused";
-    return job.position ? `Waiting, ${plural(job.position, "picture")} before it` : "Waiting to begin";
+    const before = store.placeOf(job);
+    return before ? `Waiting, ${plural(before, "picture")} before it` : "Waiting to begin";
   }
   if (job.state === "running") {
     if (job.stopping) return "Finishing …";

@@ -44,7 +44,7 @@ export class JobQueue extends Part {
 
   #show() {
     const { line, queue } = store;
-    const drawn = JSON.stringify([queue.paused, line.map((job) => [job.id, job.state, job.position, job.actions, job.paused])]);
+    const drawn = JSON.stringify([queue.paused, line.map((job) => [job.id, job.state, store.placeOf(job), job.actions, job.paused])]);
     if (drawn !== this.#drawn) {
       this.#drawn = drawn;
       fill(this.#pause, icon(queue.paused ? "resume" : "pause"), queue.paused ? "Go on with the queue" : "Pause the queue");
@@ -59,7 +59,7 @@ export class JobQueue extends Part {
   /** @param {Job} job */
   #row(job) {
     const waiting = job.actions.includes("move");
-    const place = job.position ?? 0;
+    const place = store.placeOf(job) ?? 0;
     const act = (/** @type {IconName} */ look, /** @type {string} */ words, /** @type {string} */ action, /** @type {any} */ body = undefined, disabled = false) =>
       h(
         "button",
@@ -130,7 +130,8 @@ function dragging(job, list) {
     ondrop: (/** @type {DragEvent} */ event) => {
       const id = event.dataTransfer?.getData("application/x-impasto-job");
       const moved = id ? store.jobs.get(id) : null;
-      if (moved && moved.id !== job.id && job.position !== null && list.isConnected) void doTo(moved, "move", { to: job.position });
+      const place = store.placeOf(job);
+      if (moved && moved.id !== job.id && place !== null && list.isConnected) void doTo(moved, "move", { to: place });
     },
   };
 }
