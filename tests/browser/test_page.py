@@ -240,6 +240,7 @@ def test_one_of_several_variations_is_used(visit: Visit, artefacts: Path) -> Non
     page.get_by_label("Values").first.fill("0.2, 0.8")
     page.get_by_role("button", name="Paint them").click()
     expect(page.locator(".cell.succeeded")).to_have_count(2, timeout=2 * LONG)
+    expect(page.get_by_role("columnheader")).to_have_text(["Strength 0.2", "Strength 0.8"])
     page.screenshot(path=artefacts / "variations-desktop.png")
     page.get_by_role("button", name="Use").last.click()
     expect(page.get_by_role("slider", name="Strength")).to_have_value("0.8")

@@ -70,7 +70,7 @@ class SweepDialog extends Part {
           axis.values = input.value;
           this.#showCount();
         });
-        return h("div", { class: "axis-row" }, h("div", null, h("label", { for: select }, index ? "Across" : "Down"), choose), h("div", null, h("label", { for: values }, "Values"), input));
+        return h("div", { class: "axis-row" }, h("div", null, h("label", { for: select }, index ? "And" : "Setting"), choose), h("div", null, h("label", { for: values }, "Values"), input));
       }),
     );
     this.#showCount();
@@ -150,7 +150,9 @@ class SweepGrid extends Part {
 
   /** @param {Sweep} sweep */
   #show({ axes, jobs, sheet }) {
-    const [down, across] = axes;
+    // One axis alone goes across; of two, the first goes down.
+    const across = axes.at(-1);
+    const down = axes.length > 1 ? axes[0] : undefined;
     const label = (/** @type {Axis | undefined} */ axis, /** @type {number} */ index) => (axis ? `${nameOf(axis.setting)} ${valueText(axis.values[index])}` : "");
     fill(
       this.#head,
@@ -158,9 +160,9 @@ class SweepGrid extends Part {
       h("div", { class: "row" }, sheet && h("a", { class: "button small", href: sheet.url, download: "" }, icon("download"), "Labelled sheet"), h("a", { class: "button small", href: "#/" }, "Back to painting")),
     );
     const cells = jobs.map((row, y) =>
-      h("tr", null, h("th", { scope: "row" }, label(down, y)), row.map((job) => h("td", { "data-job": job.id }))),
+      h("tr", null, down && h("th", { scope: "row" }, label(down, y)), row.map((job) => h("td", { "data-job": job.id }))),
     );
-    fill(this.#table, h("caption", { class: "unseen" }, "Variations"), across && h("thead", null, h("tr", null, h("td", null), across.values.map((_, x) => h("th", { scope: "col" }, label(across, x))))), h("tbody", null, cells));
+    fill(this.#table, h("caption", { class: "unseen" }, "Variations"), across && h("thead", null, h("tr", null, down && h("td", null), across.values.map((_, x) => h("th", { scope: "col" }, label(across, x))))), h("tbody", null, cells));
     for (const job of jobs.flat()) this.#showCell(job);
   }
 
