@@ -47,6 +47,8 @@ def bar(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
+    from impasto.planning import forecast as forecasts
+
     console = Console(file=sys.stderr, highlight=False)
     drawn = Progress(
         TextColumn("{task.fields[where]}", markup=False),
@@ -59,7 +61,7 @@ def bar(
         disable=console.is_dumb_terminal,
     )
     task = drawn.add_task("", total=None, where="preparing", how="")
-    forecast = (forecasting or Forecast)(clock())
+    forecast = (forecasting or forecasts.Forecast)(clock())
 
     def move(position: Position) -> None:
         left = forecast.see(position, clock())
