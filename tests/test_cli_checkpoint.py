@@ -39,7 +39,8 @@ def kill_and_go_on(command: tuple[str, ...], kills: int, chance: random.Random) 
     """Runs a command again and again, killed at random moments, until it ends; how often it was killed."""
     for killed in range(kills + 1):
         process = start(*command)
-        left, before = chance.randint(1, 3), written()
+        # The first time at the first checkpoint, or a quick machine is done before it is killed at all.
+        left, before = chance.randint(1, 3) if killed else 1, written()
         while process.poll() is None and left and killed < kills:
             now = written()
             left -= now not in (0, before)

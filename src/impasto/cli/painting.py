@@ -24,7 +24,6 @@ from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import CheckpointError, DeviceError, ImageWriteError
 from impasto.images import Image
-from impasto.method import Stylization
 from impasto.pastiche import Change, Pastiche
 from impasto.progress import Progress
 from impasto.settings import OPTIONS, Settings
@@ -136,7 +135,7 @@ def paint(
             raise failure
 
 
-def _begun(start: Callable[..., Stylization], keeper: Keeper, *, quiet: bool) -> Stylization:
+def _begun(start: Callable[..., Iterator[Progress]], keeper: Keeper, *, quiet: bool) -> Iterator[Progress]:
     """The painting, from the checkpoint if there is one."""
     found = keeper.found()
     if found is None:

@@ -32,12 +32,14 @@ class Pictures:
         limit: how many of the pictures to take, evenly over the list; all, if 0.
 
     Raises:
-        ImageReadError: there is no picture in the sources.
+        ImageReadError: a source is not there, or there is no picture in them.
     """
 
     def __init__(self, sources: Sequence[Path], most: int = 512, limit: int = 0) -> None:
         self.paths: list[Path] = []
         for source in sources:
+            if not source.exists():
+                raise ImageReadError(f"{source}: there is no such file or folder; check its name")
             inside = (path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
             self.paths += sorted(inside) if source.is_dir() else [source]
         if 0 < limit < len(self.paths):
