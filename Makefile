@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo bench test test-slow lint wheel clean
+.PHONY: help demo bench browser test test-slow lint wheel clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -22,6 +22,9 @@ test: lint ## Install the development tools and run every check but the slow tes
 
 test-slow: $(VENV)/.installed-dev ## Run the slow tests.
 	$(BIN)/python -m pytest -m slow
+
+browser: ## Install Debian's Chromium for the tests of the page, where that can be done; without it they skip.
+	@tools/install_browser
 
 bench: $(VENV)/.installed ## Measure speed, memory and quality beside the peers; hours, and goes on where it was stopped.
 	$(BIN)/python -m benchmarks $(BENCH)
