@@ -17,7 +17,7 @@ demo: $(VENV)/.installed ## Install Impasto, paint the bundled photo with the bu
 	@$(BIN)/impasto demo
 
 # Two processes of one thread each do more than two of two.
-test: lint ## Install the development tools and run every check but the slow tests.
+test: lint browser ## Install the development tools and run every check but the slow tests.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/.installed-dev ## Run the slow tests.

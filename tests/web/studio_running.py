@@ -163,5 +163,4 @@ def served(data: Path, *options: str, env: dict[str, str] | None = None) -> Iter
     try:
         yield server
     finally:
-        if server.process.poll() is None:
-            server.kill()
+        server.kill()

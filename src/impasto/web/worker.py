@@ -46,7 +46,7 @@ from impasto.web.files import CHECKPOINT, LOSSES, PREVIEW, PREVIEW_SIDE, RESULT
 
 _PREVIEW_QUALITY = 85
 _REPORT_EVERY = 1.0
-_CHECKPOINT_EVERY = 5.0
+_CHECKPOINT_EVERY = 2.0
 # Telling may take a tenth of the time and keeping a twentieth, however large the picture.
 _REPORT_SHARE, _CHECKPOINT_SHARE = 10, 20
 

@@ -1,0 +1,284 @@
+"""The studio as a process: it is killed, stopped and crowded, and no job that was accepted is lost or done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from web.studio_running import (
+    ENDLESS,
+    JOB,
+    Server,
+    begun,
+    events,
+    served,
+    submitted,
+    until,
+    until_final,
+)
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found by /proc")
+
+#: Long enough to be killed in, and done in seconds.
+STEADY = {"size": 32, "scales": 1, "iterations": 120, "tolerance": 0.0}
+
+
+def undisturbed(data: Path, settings: dict) -> str:
+    """SHA-256 of the result of a job that nobody disturbs."""
+    with served(data) as server:
+        done = until_final(server.client, submitted(server.client, settings=settings))
+        return digest(server, done["id"])
+
+
+def digest(server: Server, job: str) -> str:
+    answer = server.client.get(f"/api/jobs/{job}/result")
+    assert answer.status_code == 200, answer.text
+    return hashlib.sha256(answer.content).hexdigest()
+
+
+def worker_of(server: Server) -> int:
+    deadline = time.monotonic() + 60
+    while not (found := server.workers()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found[0]
+
+
+def test_a_killed_worker_and_a_killed_studio_leave_the_very_same_picture(tmp_path):
+    settings = STEADY
+    expected = undisturbed(tmp_path / "calm", settings)
+    data = tmp_path / "data"
+    with served(data) as server:
+        job = submitted(server.client, settings=settings)
+        checkpoint = data / "jobs" / job / "checkpoint.safetensors"
+        until(server.client, job, begun)
+        os.kill(worker_of(server), signal.SIGKILL)
+        deadline = time.monotonic() + 120
+        while not checkpoint.exists() and server.client.get(f"/api/jobs/{job}").json()["state"] != "succeeded":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        orphan = worker_of(server)
+        server.kill()
+    while Path(f"/proc/{orphan}").exists():
+        # A worker does not outlive its studio.
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with served(data) as server:
+        done = until_final(server.client, job)
+        assert done["state"] == "succeeded", done
+        assert digest(server, job) == expected
+        steps = [point["step"] for point in server.client.get(f"/api/jobs/{job}/losses").json()["points"]]
+        assert steps == list(range(1, len(steps) + 1))
+        # The checkpoint has done its duty.
+        assert not checkpoint.exists()
+
+
+def test_a_job_that_kills_its_worker_is_set_aside_and_others_go_on(tmp_path):
+    with served(tmp_path / "data") as server:
+        poison = submitted(server.client, settings=ENDLESS)
+        other = submitted(server.client)
+        for attempt in (1, 2, 3):
+            until(server.client, poison, lambda now, n=attempt: now["state"] == "running" and now["attempts"] == n)
+            os.kill(worker_of(server), signal.SIGKILL)
+        failed = until_final(server.client, poison)
+        assert failed["state"] == "failed" and "3 times without getting further" in failed["error"]["detail"]
+        assert until_final(server.client, other)["state"] == "succeeded"
+        assert server.client.post(f"/api/jobs/{poison}/retry").json()["attempts"] in (0, 1)
+
+
+def test_sigterm_lays_the_job_aside_within_seconds(tmp_path):
+    data = tmp_path / "data"
+    with served(data) as server:
+        job = submitted(server.client, settings=ENDLESS)
+        before = until(server.client, job, begun)
+        listener = threading.Thread(target=_listen, args=(server.address, job))
+        listener.start()
+        begin = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begin < 20
+        listener.join(10)
+        assert not listener.is_alive()
+    with served(data) as server:
+        again = until(server.client, job, lambda now: now["state"] == "running" and begun(now))
+        assert again["progress"]["step"] >= before["progress"]["step"]
+        assert again["attempts"] == 1
+        server.client.post(f"/api/jobs/{job}/cancel")
+
+
+def _listen(address: str, job: str) -> None:
+    with contextlib.suppress(httpx.HTTPError), httpx.stream("GET", f"{address}api/jobs/{job}/events", timeout=60) as it:
+        for _ in events(it.iter_lines()):
+            pass
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path):
+    with served(tmp_path / "data") as server:
+        submitted(server.client, settings=ENDLESS)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.05)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(5) in (0, 143)
+
+
+async def _crowd(address: str, number: int) -> list[httpx.Response]:
+    limits = httpx.Limits(max_connections=number)
+    async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
+        return await asyncio.gather(*(client.post("/api/jobs", json=JOB) for _ in range(number)))
+
+
+def test_200_clients_are_answered_and_each_accepted_job_is_there(tmp_path):
+    with served(tmp_path / "data", "--max-queue", "20") as server:
+        server.client.post("/api/queue", json={"paused": True})
+        answers = asyncio.run(_crowd(server.address, 200))
+        found = {answer.status_code for answer in answers}
+        assert found == {202, 429}, found
+        assert all(int(one.headers["retry-after"]) > 0 for one in answers if one.status_code == 429)
+        accepted = {one.json()["id"] for one in answers if one.status_code == 202}
+        assert len(accepted) == 20
+        assert set(server.client.get("/api/jobs").json()["queue"]["order"]) == accepted
+
+
+def test_the_event_loop_stays_free_while_it_paints(tmp_path):
+    with served(tmp_path / "data") as server:
+        job = submitted(server.client, settings={**ENDLESS, "size": 128})
+        until(server.client, job, begun)
+        lags = []
+        for _ in range(40):
+            begin = time.perf_counter()
+            assert server.client.get("/api/health").status_code == 200
+            lags.append(time.perf_counter() - begin)
+            time.sleep(0.05)
+        server.client.post(f"/api/jobs/{job}/cancel")
+        # The median, for the machine that runs the tests may itself be busy.
+        assert sorted(lags)[len(lags) // 2] < 0.1, lags
+
+
+def test_idle_listeners_cost_nothing_and_others_are_served(tmp_path):
+    with served(tmp_path / "data") as server, contextlib.ExitStack() as stack:
+        host, port = server.client.base_url.host, server.client.base_url.port
+        for _ in range(300):
+            one = stack.enter_context(socket.create_connection((host, port)))
+            one.sendall(b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert until_final(server.client, submitted(server.client))["state"] == "succeeded"
+        memory = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        assert memory < 400 << 20
+
+
+def test_a_head_that_never_ends_is_given_up(tmp_path):
+    with served(tmp_path / "data", env={"IMPASTO_TEST": "1"}) as server:
+        with socket.create_connection((server.client.base_url.host, server.client.base_url.port)) as slow:
+            slow.sendall(b"GET /api/health HTTP/1.1\r\nHost: 127")
+            slow.settimeout(30)
+            begin = time.monotonic()
+            assert slow.recv(100) == b""
+            assert time.monotonic() - begin < 25
+        assert server.client.get("/api/health").status_code == 200
+
+
+def test_the_log_is_json_without_secrets(tmp_path):
+    token = "a token that nobody guesses"
+    with served(tmp_path / "data", env={"IMPASTO_TOKEN": token}) as server:
+        assert server.address.endswith(f"#token={token}")
+        assert server.client.get("/api/jobs").status_code == 401
+        assert server.client.get("/api/jobs", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+        for pid in server.workers():
+            assert token.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+        log = server.log()
+    # What is refused at the door has no route yet.
+    assert [(line["route"], line["status"]) for line in log if "route" in line] == [("other", 401), ("/api/jobs", 200)]
+    assert token not in str(log) and str(tmp_path) not in str(log)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--host", "0.0.0.0"], "people there must know a token; add --token"),
+        (["--token", "short"], "at least 8 characters"),
+        (["--port", "70000"], "port"),
+        (["--max-queue", "0"], "max_queue|max-queue"),
+    ],
+)
+def test_what_cannot_be_served_is_said_at_once(tmp_path, options, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "impasto", "serve", "--data", str(tmp_path / "data"), *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("impasto: error: ")
+    assert any(part in line for part in message.split("|")), line
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "impasto", "serve", "--data", str(tmp_path / "data"), "--port", port],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1 and "choose another --port" in done.stderr
+
+
+def test_without_the_extra_the_command_says_what_to_install(tmp_path):
+    code = "import sys; sys.modules['fastapi'] = None; from impasto.cli import main; sys.exit(main(['serve']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 1 and "pip install 'impasto[web]'" in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+def test_fifty_kills_lose_no_job_and_do_none_twice(tmp_path):
+    """Studio and workers are killed at any moment, while jobs are asked for; in the end each has its one result."""
+    chance = random.Random(5)
+    seeds = range(6)
+    calm = tmp_path / "calm"
+    with served(calm) as server:
+        jobs = {seed: submitted(server.client, settings={**STEADY, "seed": seed, "init": "noise"}) for seed in seeds}
+        expected = {}
+        for seed, job in jobs.items():
+            until_final(server.client, job)
+            expected[seed] = digest(server, job)
+    data = tmp_path / "data"
+    accepted: dict[int, str] = {}
+    for kill in range(50):
+        with served(data) as server:
+            seed = kill // 8
+            if seed in seeds:
+                with contextlib.suppress(httpx.HTTPError):
+                    order = {**JOB, "settings": {**STEADY, "seed": seed, "init": "noise"}}
+                    answer = server.client.post(
+                        "/api/jobs", json=order, headers={"Idempotency-Key": f"seed {seed}".replace(" ", "-")}
+                    )
+                    assert answer.status_code == 202
+                    assert accepted.setdefault(seed, answer.json()["id"]) == answer.json()["id"]
+            time.sleep(chance.uniform(0, 4))
+            if chance.random() < 0.5:
+                for pid in server.workers():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(chance.uniform(0, 2))
+            server.kill()
+    with served(data) as server:
+        assert set(accepted) == set(seeds)
+        for seed, job in accepted.items():
+            done = until_final(server.client, job)
+            assert done["state"] == "succeeded", done
+            assert digest(server, job) == expected[seed]
+        listed = server.client.get("/api/jobs", params={"limit": 200}).json()["jobs"]
+        assert sorted(one["id"] for one in listed) == sorted(accepted.values())
