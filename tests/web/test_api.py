@@ -366,6 +366,23 @@ def test_numbers_for_prometheus(client, done):
     assert done["id"] not in text
 
 
+def test_what_is_erased_is_what_nothing_names(data):
+    with in_process(data, keep_deleted=0.0) as client:
+        studio = client.app.state.studio
+        named = client.post("/api/pictures", files={"file": ("a.png", png(41, 31))}).json()
+        nobodys = client.post("/api/pictures", files={"file": ("b.png", png(42, 32))}).json()
+        done = until_final(client, submitted(client, content=named["ref"]))
+        thrown_away = until_final(client, submitted(client, settings={**QUICK, "seed": 3}))
+        client.post(f"/api/jobs/{thrown_away['id']}/delete")
+        time.sleep(0.01)
+        studio._purge()
+        assert client.get(named["url"]).status_code == client.get(done["result"]["url"]).status_code == 200
+        assert client.get(nobodys["url"]).status_code == 404
+        assert client.get(f"/api/jobs/{thrown_away['id']}").status_code == 404
+        assert client.get(f"/api/pictures/{thrown_away['result']['id']}").status_code == 404
+        assert not (data / "jobs" / thrown_away["id"]).exists()
+
+
 def test_everything_is_there_after_a_restart(data):
     with in_process(data) as client:
         done = until_final(client, submitted(client))

@@ -1,4 +1,4 @@
-"""The API keeps to its own description, whatever it is asked: no 5xx, and every answer has the shape that it promises."""
+"""The API keeps to its own description: no 5xx whatever it is asked, and every answer has the promised shape."""
 
 from __future__ import annotations
 

@@ -53,6 +53,7 @@ class Intake:
         except (Problem, NoSuchJobError) as error:
             detail = error.detail if isinstance(error, Problem) else "there is no such job"
             raise Problem("invalid", f"{field}: {detail}", errors=[{"field": field, "message": detail}]) from None
+        self._pictures.keep(picture.id)
         return {"id": picture.id, "name": picture.name}
 
     def resolved(self, order: orders.JobOrder) -> tuple[dict[str, Any], Settings]:

@@ -367,6 +367,11 @@ class Jobs:
         with self._database.transaction() as change:
             gone = [row["id"] for row in change("select id from jobs where deleted < ?", (before,))]
             change("delete from jobs where deleted < ?", (before,))
+            change(
+                "delete from sweeps where id not in (select sweep ->> 'id' from jobs where sweep is not null) "
+                "and created < ?",
+                (before,),
+            )
             change("delete from keys where created < ? or job not in (select id from jobs)", (before,))
         return gone
 

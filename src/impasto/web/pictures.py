@@ -224,6 +224,11 @@ class Pictures:
         """Where its bytes are."""
         return self.path(picture.id)
 
+    def keep(self, digest: str) -> None:
+        """Count its age from now: someone is about to name it in a job."""
+        with self._database.transaction() as change:
+            change("update pictures set created = ? where id = ?", (time.time(), digest))
+
     def path(self, digest: str) -> Path:
         """Where the file of a picture is that a job names; if it is gone, whoever opens it says so."""
         return self._samples[digest][0] if digest in self._samples else self._home(digest) / "file"

@@ -24,7 +24,7 @@ from impasto.web.children import Children
 from impasto.web.config import Config
 from impasto.web.database import FILE, Database
 from impasto.web.executor import Executor, LocalExecutor
-from impasto.web.files import Folders
+from impasto.web.files import CHECKPOINT, Folders
 from impasto.web.foreman import LOST, Foreman
 from impasto.web.intake import Intake
 from impasto.web.job import CANCELED, QUEUED, RUNNING, ConflictError, Job
@@ -134,11 +134,17 @@ class Studio:
             await asyncio.to_thread(self._purge)
 
     def _purge(self) -> None:
+        """Erase what was thrown away long ago, and what nothing names any more."""
         before = time.time() - self.config.keep_deleted
-        for job in self.jobs.purge(before):
-            shutil.rmtree(self.folders.of(job), ignore_errors=True)
-            self.hub.tell("removed", job)
-        named = {one["id"] for job in self._all_jobs() for one in job.pictures}
+        for gone in self.jobs.purge(before):
+            shutil.rmtree(self.folders.of(gone), ignore_errors=True)
+            self.hub.tell("removed", gone)
+        named: set[str] = set()
+        for job in self._all_jobs():
+            named |= {one["id"] for one in job.pictures}
+            if job.finished is not None and job.finished < before:
+                # A retry then begins anew; a checkpoint is fifty times as large as its picture.
+                (self.folders.of(job.id) / CHECKPOINT).unlink(missing_ok=True)
         self.pictures.purge(named, before)
 
     def _all_jobs(self) -> Iterable[Job]:

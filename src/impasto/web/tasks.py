@@ -9,8 +9,6 @@ import dataclasses
 import itertools
 import json
 import math
-import os
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,14 +40,6 @@ torch.set_num_threads(1)
 def warm() -> bool:
     """Nothing; but whoever asked knows that children can be had."""
     return True
-
-
-def rehearse(how: str) -> bool:
-    """What a file may do to a decoder: so that the tests see that only the child suffers."""
-    if how == "abort":
-        os.abort()
-    time.sleep(3600)
-    return False
 
 
 def examine(path: str, name: str, max_pixels: int, thumbnail: str, side: int) -> dict[str, Any]:
