@@ -99,6 +99,13 @@ def test_a_job_that_kills_its_worker_is_set_aside_and_others_go_on(tmp_path):
         assert server.client.post(f"/api/jobs/{poison}/retry").json()["attempts"] in (0, 1)
 
 
+def test_the_data_folder_may_lie_deep(tmp_path):
+    deep = tmp_path / ("deep" * 20) / "deeper"
+    deep.parent.mkdir()
+    with served(deep) as server:
+        assert until_final(server.client, submitted(server.client))["state"] == "succeeded"
+
+
 def test_sigterm_lays_the_job_aside_within_seconds(tmp_path):
     data = tmp_path / "data"
     with served(data) as server:

@@ -7,7 +7,9 @@ queue; a second one ends everything at once, which loses only what was painted s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import multiprocessing.util
 import os
 import signal
 import socket
@@ -110,6 +112,9 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     listener = listen(config.host, config.port)
     app = create_app(config)
+    # The children's sockets lie in the system's folder, if it may be written to: a socket's path must be short.
+    with contextlib.suppress(OSError):
+        multiprocessing.util.get_temp_dir()
     # Uploads wait where there is room for them, and where a studio that died has its leftovers cleared away.
     tempfile.tempdir = str(config.data / "tmp")
     server = _Server(
