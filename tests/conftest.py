@@ -116,3 +116,29 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, list[str]], list[st
         return path.read_text(encoding="utf-8").splitlines()
 
     return lines
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small fast model of two styles, `small.safetensors`, and `small.onnx`, exported from it."""
+    from cli_running import run
+    from impasto.fast import FastModel
+    from impasto.fast.network import COLORS, Architecture, Network
+
+    folder = tmp_path_factory.mktemp("exported")
+    network = Network(Architecture(fine=8, middle=16, coarse=24, blocks=1))
+    size = network.architecture.condition_size
+    chance = torch.Generator().manual_seed(1)
+    for weights in network.parameters():
+        weights.data = 0.1 * torch.randn(weights.shape, generator=chance)
+    network.last.weight.data *= 0.4
+    conditions = 0.3 * torch.randn(3, size, generator=chance)
+    conditions[:, -COLORS:] = torch.tensor([0.8, 0.9, 0.1, 0.0, 0.3, 0.1, 0.05])
+    photo, night, noon = conditions
+    model = FastModel(
+        name="small", network=network.requires_grad_(False), photo=0.01 * photo, table={"night": night, "noon": noon}
+    )
+    model.save(folder / "small.safetensors")
+    done = run("export", str(folder / "small.safetensors"), "-o", str(folder / "small.onnx"), "-q")
+    assert done.code == 0, done.err
+    return folder

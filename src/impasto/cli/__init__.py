@@ -32,6 +32,7 @@ COMMANDS = (
     "texture",
     "fast",
     "train",
+    "export",
     "judge",
     "explain",
     "serve",

@@ -8,6 +8,7 @@
 | `strips` | pictures of any size in little memory |
 | `dataset` | the pictures that are trained on |
 | `training` | how a model learns |
+| `export` | models as ONNX |
 | `runs` | a training on disk: checkpoint, losses, pictures |
 """
 

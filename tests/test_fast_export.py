@@ -1,0 +1,199 @@
+"""Exported models: the same numbers as torch at any size, without torch, and files that are no models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import impasto
+from impasto import portable
+from impasto.errors import ModelError, SettingsError
+from impasto.fast import FastModel
+from impasto.fast.export import export, write_painter
+from impasto.fast.predictor import Predictor
+from impasto.portable import PortableModel
+
+SIZES = ((17, 23), (64, 64), (243, 190), (2, 9), (49, 3))
+
+
+@pytest.fixture(scope="module")
+def small(exported: Path) -> FastModel:
+    """The model as torch runs it."""
+    return FastModel.load(exported / "small.safetensors")
+
+
+@pytest.fixture(scope="module")
+def found(exported: Path) -> PortableModel:
+    """The model as ONNX Runtime does."""
+    return PortableModel.load(exported / "small.onnx", threads=1)
+
+
+def photo(height: int, width: int) -> torch.Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
+
+
+def difference(model: FastModel, other: PortableModel, pixels: torch.Tensor, wanted: torch.Tensor) -> float:
+    right = model.network(pixels, wanted[None]).clamp(0.0, 1.0).numpy()
+    painted = other.paint(pixels.numpy(), wanted.numpy())
+    assert painted.shape == right.shape
+    return float(np.abs(painted - right).max())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_it_paints_as_torch_does_at_any_size(small, found, size):
+    assert difference(small, found, photo(*size), small.table["night"]) < 1e-4
+
+
+def test_its_conditions_are_those_of_the_model(small, found):
+    assert list(found.table) == ["night", "noon"]
+    for strength in (0.0, 0.6, 1.0):
+        right = small.mixed(["night", "noon"], blend=[0.7, 0.3], strength=strength).numpy()
+        assert found.mixed(["night", "noon"], blend=[0.7, 0.3], strength=strength) == pytest.approx(right, abs=1e-6)
+
+
+def test_the_graph_is_a_current_one_that_needs_nothing_of_ours(found):
+    graph = onnx.load(found.path)
+    assert {one.domain: one.version for one in graph.opset_import}[""] >= 18
+    assert {one.domain for one in graph.opset_import if one.domain} <= {"pkg.onnxscript.torch_lib.common"}
+    assert not graph.functions
+    assert [one.name for one in graph.graph.input] == ["image", "condition"]
+    sides = graph.graph.input[0].type.tensor_type.shape.dim
+    assert [side.dim_value or side.dim_param for side in sides] == [1, 3, "height", "width"]
+    # Nothing of the machine that exported it.
+    assert b"site-packages" not in found.path.read_bytes()
+
+
+def test_half_precision_makes_the_file_smaller_and_changes_no_pixel(small, found, tmp_path):
+    path = write_painter(onnx.load(found.path), small, tmp_path / "half.onnx", weights="half")
+    # Of a small model's file the graph itself is a good part.
+    assert path.stat().st_size < 0.85 * found.path.stat().st_size
+    # The model's own file is in half precision already.
+    assert difference(small, PortableModel.load(path), photo(64, 64), small.table["night"]) < 1e-4
+
+
+def test_8_bits_change_pixels_a_little(small, found, tmp_path):
+    path = write_painter(onnx.load(found.path), small, tmp_path / "int8.onnx", weights="int8")
+    kinds = {node.op_type for node in onnx.load(path).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    pixels = impasto.load("sample:coffee").resized((64, 96)).pixels
+    wanted = small.table["night"]
+    right = small.network(pixels, wanted[None]).clamp(0.0, 1.0).numpy()
+    painted = PortableModel.load(path).paint(pixels.numpy(), wanted.numpy())
+    assert 0 < np.abs(painted - right).mean() < 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weights", ["float", "half"])
+def test_the_bundled_models_paint_as_torch_does(weights, tmp_path):
+    painting = impasto.load("sample:the_scream").resized((201, 160))
+    for name, style in (("brushes", "starry_night"), ("any", painting)):
+        model = FastModel.load(name)
+        paths = export(model, tmp_path / f"{name}.onnx", weights=weights)
+        other = PortableModel.load(paths[0])
+        assert other.name == name
+        for strength in (0.5, 1.0):
+            wanted = model.mixed([style], strength=strength)
+            given = style if name == "brushes" else painting.pixels.numpy()
+            assert other.mixed([given], strength=strength) == pytest.approx(wanted.numpy(), abs=1e-3)
+            for size in SIZES:
+                picture = impasto.load("sample:coffee").resized(size)
+                assert difference(model, other, picture.pixels, wanted) < 1e-3
+    assert [path.name for path in paths] == ["any.onnx", "any-style.onnx"]
+    # VGG-19 to relu4_1 in 8 bits a weight, exactly.
+    assert paths[1].stat().st_size < (9_000_000 if weights == "float" else 7_000_000)
+
+
+@pytest.mark.slow
+def test_a_painting_is_looked_at_as_torch_does(small, tmp_path):
+    size = small.network.architecture.condition_size
+    torch.manual_seed(2)
+    predictor = Predictor(size).eval().requires_grad_(False)
+    torch.nn.init.normal_(predictor.out.weight, 0.0, 0.05)
+    model = FastModel(name="some", network=small.network, photo=torch.zeros(size), predictor=predictor)
+    paths = export(model, tmp_path / "some.onnx")
+    assert [path.name for path in paths] == ["some.onnx", "some-style.onnx"]
+    painting = impasto.load("sample:the_scream").resized((201, 160))
+    found = PortableModel.load(paths[0])
+    for side in (64, 100):
+        right = model.condition(painting, side=side).numpy()
+        assert found.condition(painting.pixels.numpy(), side=side) == pytest.approx(right, abs=1e-3)
+    with pytest.raises(SettingsError, match="give a painting"):
+        found.condition("starry_night")
+    with pytest.raises(ModelError, match="not the network of an exported model"):
+        PortableModel.load(paths[1])
+    paths[1].unlink()
+    with pytest.raises(ModelError, match=r"some-style\.onnx is not beside some\.onnx"):
+        found.condition(painting.pixels.numpy())
+
+
+def test_resampling_is_that_of_the_fast_engine():
+    pixels = photo(50, 70)
+    for size in ((20, 31), (90, 101)):
+        right = impasto.load(pixels).resized(size).pixels.numpy()
+        assert portable.resized(pixels.numpy(), size) == pytest.approx(right, abs=1e-5)
+
+
+def test_what_cannot_be_asked_of_it(found):
+    with pytest.raises(SettingsError, match="did you mean night"):
+        found.condition("nigth")
+    for options, message in (
+        ({"styles": []}, "name at least one"),
+        ({"styles": ["night"], "blend": [1.0, 2.0]}, "got 2 shares for 1 styles"),
+        ({"styles": ["night"], "blend": [-1.0]}, "at least 0"),
+        ({"styles": ["night"], "strength": 2.0}, "it must be 0 to 1"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            found.mixed(**options)
+
+
+def test_files_that_are_no_exported_models(found, tmp_path):
+    with pytest.raises(ModelError, match="there is no file"):
+        PortableModel.load(tmp_path / "none.onnx")
+    with pytest.raises(ModelError, match="cannot be read"):
+        PortableModel.load(tmp_path)
+    whole = found.path.read_bytes()
+    for data in (b"", b"no model", whole[: len(whole) // 2], whole[:100] + b"\xff" * 50 + whole[150:]):
+        (tmp_path / "bad.onnx").write_bytes(data)
+        with pytest.raises(ModelError, match=r"bad\.onnx cannot be read as a model; an exported model is what"):
+            PortableModel.load(tmp_path / "bad.onnx")
+    graph = onnx.load_from_string(whole)
+    about = json.loads(graph.metadata_props[0].value)
+    for changed, message in (
+        (None, "not one that Impasto exported"),
+        ({**about, "format": "other"}, "not the network of an exported model"),
+        ({**about, "version": 99}, "of version 99, and this Impasto reads 1"),
+        ({**about, "table": about["table"][:-8]}, "is damaged"),
+        ({**about, "photo": "AAAA"}, "is damaged"),
+    ):
+        onnx.helper.set_model_props(graph, {} if changed is None else {portable.METADATA: json.dumps(changed)})
+        onnx.save(graph, tmp_path / "other.onnx")
+        with pytest.raises(ModelError, match=message):
+            PortableModel.load(tmp_path / "other.onnx")
+
+
+@pytest.mark.parametrize("place", ["beside.bin", "../secret.bin", "/etc/hostname"])
+def test_weights_in_another_file_are_refused(found, tmp_path, place):
+    graph = onnx.load(found.path)
+    weight = graph.graph.initializer[0]
+    onnx.external_data_helper.set_external_data(weight, location=place)
+    weight.ClearField("raw_data")
+    (tmp_path / "outside.onnx").write_bytes(graph.SerializeToString())
+    with pytest.raises(ModelError, match="wants weights from another file, which an exported model never does"):
+        PortableModel.load(tmp_path / "outside.onnx")
+
+
+def test_a_conditions_size_is_the_networks(found, tmp_path):
+    graph = onnx.load(found.path)
+    about = json.loads(graph.metadata_props[0].value)
+    fewer = {name: portable.unpacked(about[name]) for name in ("photo", "table")}
+    fewer = {"photo": fewer["photo"][:-1], "table": fewer["table"].reshape(2, -1)[:, :-1]}
+    about |= {name: portable.packed(numbers) for name, numbers in fewer.items()}
+    onnx.helper.set_model_props(graph, {portable.METADATA: json.dumps(about)})
+    onnx.save(graph, tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match="is damaged"):
+        PortableModel.load(tmp_path / "other.onnx")
