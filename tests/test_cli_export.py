@@ -1,12 +1,15 @@
-"""`impasto export`, as it is typed."""
+"""`impasto export`, and `impasto fast` with what it wrote, as they are typed."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import impasto
 from cli_running import make_pictures, run
 
 
@@ -14,13 +17,14 @@ from cli_running import make_pictures, run
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: Path) -> Path:
     monkeypatch.chdir(tmp_path)
     make_pictures(tmp_path)
-    (tmp_path / "mine.safetensors").write_bytes((exported / "small.safetensors").read_bytes())
+    for suffix in ("safetensors", "onnx"):
+        (tmp_path / f"mine.{suffix}").write_bytes((exported / f"small.{suffix}").read_bytes())
     return tmp_path
 
 
 @pytest.mark.slow
 def test_a_model_becomes_a_file_that_says_its_styles(place):
-    done = run("export", "mine.safetensors", "--half", "--json")
+    done = run("export", "mine.safetensors", "--half", "--json", "-f")
     assert done.code == 0, done.err
     record = json.loads(done.out)
     assert record["outputs"] == ["mine.onnx"]
@@ -46,3 +50,55 @@ def test_what_is_refused(place, arguments, code, message):
     done = run("export", *arguments)
     assert (done.code, message in done.error()) == (code, True), done.err
     assert Path("there.onnx").read_bytes() == b"precious"
+
+
+#: The command in a process that must not know of torch.
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+from impasto.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_onnx_paints_without_torch_what_torch_paints(place):
+    line = ("fast", "photo.png", "night", "--strength", "0.8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT_TORCH, *line, "--model", "mine.onnx", "-o", "onnx.png"],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "onnx.png\n"), done.stderr
+    assert run(*line, "--model", "mine.safetensors", "--precision", "float32", "-o", "torch.png").code == 0
+    found, right = impasto.load("onnx.png"), impasto.load("torch.png")
+    assert float((found.pixels - right.pixels).abs().max()) < 1.5 / 255
+    # The name of the model is that of the file it was exported from.
+    assert json.loads(found.text["impasto-fast"]) == json.loads(right.text["impasto-fast"]) | {"model": "small"}
+
+
+def test_the_rest_of_the_options_by_onnx(place):
+    (place / "holiday").mkdir()
+    impasto.load("photo.png").save("holiday/one.png")
+    impasto.load("photo.png").save("holiday/two.png")
+    line = ("fast", "holiday", "night", "noon", "--blend", "0.7,0.3", "--size", "32", "--model", "mine.onnx")
+    done = run(*line, "-o", "painted")
+    assert done.out == "painted/one.png\npainted/two.png\n"
+    assert impasto.load("painted/two.png").size == (24, 32)
+    record = json.loads(run("fast", "sample:coffee", "night", "--size", "40", "--model", "mine.onnx", "--json").out)
+    assert (record["width"], record["height"], record["model"]) == (40, 27, "small")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("nigth", "--model", "mine.onnx"), 2, "did you mean night?"),
+        (("night", "--model", "none.onnx"), 1, "there is no file none.onnx"),
+        (("night", "--model", "mine.onnx", "--keep-color", "luminance"), 2, "--engine onnx has only none"),
+        (("night", "--model", "mine.onnx", "--device", "cuda"), 2, "--engine onnx has only auto"),
+        (("night", "--model", "mine.onnx", "--engine", "torch"), 2, "torch does not read; say --engine onnx"),
+        (("night", "--engine", "onnx"), 2, "needs an exported one; `impasto export brushes -o brushes.onnx`"),
+    ],
+)
+def test_what_onnx_refuses(place, options, code, message):
+    done = run("fast", "photo.png", *options)
+    assert (done.code, message in done.error()) == (code, True), done.err

@@ -16,6 +16,7 @@ from impasto.errors import ModelError, SettingsError
 from impasto.fast import FastModel
 from impasto.fast.export import export, write_painter
 from impasto.fast.predictor import Predictor
+from impasto.images import resize_pixels
 from impasto.portable import PortableModel
 
 SIZES = ((17, 23), (64, 64), (243, 190), (2, 9), (49, 3))
@@ -135,7 +136,7 @@ def test_resampling_is_that_of_the_fast_engine():
     pixels = photo(50, 70)
     for size in ((20, 31), (90, 101)):
         right = impasto.load(pixels).resized(size).pixels.numpy()
-        assert portable.resized(pixels.numpy(), size) == pytest.approx(right, abs=1e-5)
+        assert resize_pixels(pixels.numpy(), size) == pytest.approx(right, abs=1e-5)
 
 
 def test_what_cannot_be_asked_of_it(found):

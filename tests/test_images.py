@@ -48,7 +48,7 @@ from impasto.images import (
     resize,
     write,
 )
-from impasto.images.image import quantize
+from impasto.images.pixels import quantize
 from impasto.images.profiles import srgb_profile
 
 HEIGHT, WIDTH = 30, 42

@@ -14,7 +14,7 @@ from impasto.errors import ImageReadError
 from impasto.images import Image, as_image, read
 
 #: How a bundled picture is named where a path may stand: `sample:starry_night`.
-SAMPLE_PREFIX = "sample:"
+SAMPLE_PREFIX = assets.SAMPLE_PREFIX
 #: How a picture that only has a size is named: `blank:640x480`, width first.
 BLANK_PREFIX = "blank:"
 #: Sides of a picture that is made, in pixels, are at most this.

@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import difflib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from impasto.errors import ModelError, SettingsError
+from impasto.images import of_area, resize_pixels
 
 #: Where a file's metadata holds what it is, as JSON.
 METADATA = "impasto"
@@ -161,26 +160,7 @@ class PortableModel:
 def looked_at(painting: Pixels, side: int) -> Pixels:
     """A painting, (1, 3, h, w), with about side × side pixels, as conditions are made from."""
     height, width = painting.shape[-2:]
-    factor = math.sqrt(side**2 / (height * width))
-    return resized(
-        painting, (max(LEAST_STYLE_SIDE, round(height * factor)), max(LEAST_STYLE_SIDE, round(width * factor)))
-    )
-
-
-def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """A picture, (1, 3, h, w) in [0, 1], resampled to `size`, (height, width), by an antialiased bicubic filter."""
-    if pixels.shape[-2:] == size:
-        return pixels
-    planes = [
-        PIL.Image.fromarray(np.ascontiguousarray(plane)).resize((size[1], size[0]), PIL.Image.Resampling.BICUBIC)
-        for plane in pixels[0]
-    ]
-    return np.stack([np.asarray(plane, np.float32) for plane in planes])[None].clip(0.0, 1.0)
-
-
-def is_exported(path: str | Path) -> bool:
-    """Whether the name is that of an exported model."""
-    return Path(path).suffix.lower() == ".onnx"
+    return resize_pixels(painting, of_area((height, width), side**2, least=LEAST_STYLE_SIDE))
 
 
 def _session(path: Path, threads: int | None) -> Any:

@@ -23,6 +23,7 @@ from impasto.errors import AssetError
 __all__ = [
     "DEMO_PAINTING",
     "DEMO_PHOTO",
+    "SAMPLE_PREFIX",
     "Asset",
     "Sample",
     "manifest",
@@ -34,6 +35,8 @@ __all__ = [
     "verified",
 ]
 
+#: How a bundled picture is named where a path may stand: `sample:starry_night`.
+SAMPLE_PREFIX = "sample:"
 #: Names of the pictures that `impasto demo`, the README and the documentation paint.
 DEMO_PHOTO = "neuschwanstein"
 DEMO_PAINTING = "starry_night"

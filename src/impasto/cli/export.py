@@ -12,7 +12,6 @@ from impasto.cli import reporting
 from impasto.cli.options import ReportOptions, flag, words
 from impasto.cli.outputs import same_file
 from impasto.errors import ImageWriteError, SettingsError
-from impasto.portable import style_path
 
 
 def export(
@@ -42,6 +41,7 @@ def export(
     # Only now, so that help and mistakes need not wait for torch.
     from impasto.fast import FastModel
     from impasto.fast.export import export as written
+    from impasto.portable import style_path
 
     chosen = FastModel.load(model)
     if chosen.predictor is not None:

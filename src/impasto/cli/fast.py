@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 import json as json_format
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from impasto import assets
 from impasto.cli import inputs, reporting
 from impasto.cli.options import (
     STANDARD,
@@ -30,6 +31,9 @@ from impasto.errors import ImpastoError, SettingsError
 from impasto.settings import OPTIONS, Option, Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from impasto.cli.options import SettingOptions as Look
     from impasto.fast import FastModel
     from impasto.images import Image
@@ -51,10 +55,19 @@ def fast(
     model: Annotated[
         str | None,
         words(
-            "The model: any, brushes, or a file that `impasto train` wrote.",
+            "The model: any, brushes, or a file that `impasto train` or `impasto export` wrote.",
             "brushes for the names of its styles, any for paintings",
             group="Style and content",
             metavar="NAME|FILE",
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["torch", "onnx"] | None,
+        words(
+            "What computes: torch, or ONNX Runtime, which starts at once and needs an exported model. [torch, onnx]",
+            "onnx for a model in a .onnx file",
+            group="Machine",
+            metavar="NAME",
         ),
     ] = None,
     size: Annotated[
@@ -86,32 +99,15 @@ def fast(
     settings = Settings(**{"strength": 1.0, **options.given()})
     many = content != STANDARD and (Path(content).is_dir() or glob.has_magic(content))
     inputs.check_standard([content, *style])
-    # Only now, so that help and mistakes need not wait for torch.
-    from impasto.cli import painting
-    from impasto.fast import FastModel
-
-    painting.use_threads(threads)
-    chosen = FastModel.load(model or _model_for(style))
-    styles = [_style(name, chosen) for name in style]
-    condition = chosen.mixed(styles, blend=settings.blend, strength=settings.strength, side=style_size)
     about = {
-        "model": chosen.name,
         "styles": [Path(name).name for name in style],
         "blend": list(settings.blend),
         "strength": settings.strength,
         "style_size": style_size,
         "keep_color": settings.keep_color,
     }
-
-    def paint(photograph: Image) -> _Painted:
-        from impasto import color, images
-
-        if size is not None:
-            photograph = photograph.resized(images.fit(photograph.size, size))
-        picture = chosen.paint(photograph, condition, device=settings.device, precision=settings.precision)
-        pixels = color.kept(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
-        return _Painted(images.Image(pixels=pixels, name="pastiche"), about)
-
+    by = _by_onnx if engine == "onnx" or (engine is None and _exported(model)) else _by_torch
+    paint = by(model, style, settings, about, size=size, style_size=style_size, threads=threads)
     if many:
         return _paint_all(content, style, paint, output, report)
     begin = time.monotonic()
@@ -119,12 +115,14 @@ def fast(
         OutputOptions(**vars(output)), report, stem=inputs.stem(content, style), protect=inputs.files([content, *style])
     )
     place.check()
-    painted = paint(inputs.picture(content))
+    painted = paint(content)
     path = place.save(painted)
     seconds = time.monotonic() - begin
-    height, width = painted.image.size
+    height, width = painted.size
     if report.json:
-        reporting.result({"output": path, "width": width, "height": height, "seconds": round(seconds, 3), **about})
+        reporting.result(
+            {"output": path, "width": width, "height": height, "seconds": round(seconds, 3), **painted.about}
+        )
     elif path is not None:
         reporting.result(path)
     if not report.quiet:
@@ -134,9 +132,10 @@ def fast(
 
 @dataclass(frozen=True)
 class _Painted:
-    """A picture, and what its file says of itself."""
+    """A picture, its height and width, and what its file says of itself."""
 
-    image: Image
+    image: Image | NDArray[np.float32]
+    size: tuple[int, int]
     about: Mapping[str, Any]
 
     def metadata(self) -> dict[str, str]:
@@ -145,7 +144,84 @@ class _Painted:
         return {"impasto-fast": json_format.dumps(self.about), "Software": f"Impasto {__version__}"}
 
 
-def _paint_all(content: str, style: Sequence[str], paint: Any, output: FileOptions, report: ReportOptions) -> int:
+#: From the name of a photograph to its pastiche.
+_Paint = Callable[[str], _Painted]
+
+
+def _by_torch(
+    model: str | None,
+    style: Sequence[str],
+    settings: Settings,
+    about: Mapping[str, Any],
+    *,
+    size: int | None,
+    style_size: int,
+    threads: int | None,
+) -> _Paint:
+    # Only now, so that help and mistakes need not wait for torch.
+    from impasto.cli import painting
+    from impasto.fast import FastModel
+
+    if _exported(model):
+        raise SettingsError("engine", f"{model} is an exported model, which torch does not read; say --engine onnx")
+    painting.use_threads(threads)
+    chosen = FastModel.load(model or _model_for(style))
+    styles = [_style(name, chosen) for name in style]
+    condition = chosen.mixed(styles, blend=settings.blend, strength=settings.strength, side=style_size)
+
+    def paint(name: str) -> _Painted:
+        from impasto import color, images
+
+        photograph = inputs.picture(name)
+        if size is not None:
+            photograph = photograph.resized(images.fit(photograph.size, size))
+        picture = chosen.paint(photograph, condition, device=settings.device, precision=settings.precision)
+        pixels = color.kept(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
+        return _Painted(images.Image(pixels=pixels, name="pastiche"), photograph.size, {"model": chosen.name, **about})
+
+    return paint
+
+
+def _by_onnx(
+    model: str | None,
+    style: Sequence[str],
+    settings: Settings,
+    about: Mapping[str, Any],
+    *,
+    size: int | None,
+    style_size: int,
+    threads: int | None,
+) -> _Paint:
+    from impasto import images, portable
+
+    if model is None or not _exported(model):
+        raise SettingsError(
+            "model",
+            f"got {model or 'none'}, and --engine onnx needs an exported one; "
+            "`impasto export brushes -o brushes.onnx` writes one",
+        )
+    for name, plain in (("keep_color", "none"), ("device", "auto"), ("precision", "auto")):
+        if getattr(settings, name) != plain:
+            raise SettingsError(name, f"got {getattr(settings, name)}; --engine onnx has only {plain}")
+    chosen = portable.PortableModel.load(model, threads=threads)
+    styles = [name if chosen.table else inputs.pixels(_painting(name)) for name in style]
+    condition = chosen.mixed(styles, blend=settings.blend, strength=settings.strength, side=style_size)
+
+    def paint(name: str) -> _Painted:
+        photograph = inputs.pixels(name)
+        if size is not None:
+            photograph = images.resize_pixels(photograph, images.fit(_sides(photograph), size))
+        return _Painted(chosen.paint(photograph, condition), _sides(photograph), {"model": chosen.name, **about})
+
+    return paint
+
+
+def _sides(pixels: NDArray[np.float32]) -> tuple[int, int]:
+    height, width = pixels.shape[-2:]
+    return height, width
+
+
+def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOptions, report: ReportOptions) -> int:
     """Paint every picture of a folder or a pattern; what cannot be painted is named, and the others are."""
     root, sources = _pictures(content)
     if not sources:
@@ -168,7 +244,7 @@ def _paint_all(content: str, style: Sequence[str], paint: Any, output: FileOptio
             options = OutputOptions(**{**vars(output), "out": str(path)})
             place = Output.of(options, report, stem="", protect=[*sources, *inputs.files(style)])
             place.check()
-            place.save(paint(inputs.picture(str(source))))
+            place.save(paint(str(source)))
         except (ImpastoError, OSError) as error:
             failed += 1
             reporting.warning(f"{source}: {error}")
@@ -204,10 +280,15 @@ def _model_for(styles: Sequence[str]) -> str:
 
 def _style(name: str, model: FastModel) -> Any:
     """What the model takes for a style: its own name for it, or the painting."""
-    from impasto import assets
+    return name if model.predictor is None else inputs.picture(_painting(name))
 
-    if model.predictor is None:
-        return name
+
+def _exported(model: str | None) -> bool:
+    return model is not None and Path(model).suffix.lower() == ".onnx"
+
+
+def _painting(name: str) -> str:
+    """The name of a picture: bundled ones may be called without `sample:`."""
     if not Path(name).exists() and name in {sample.name for sample in assets.samples()}:
-        name = f"sample:{name}"
-    return inputs.picture(name)
+        return f"{assets.SAMPLE_PREFIX}{name}"
+    return name

@@ -8,11 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from impasto import assets
 from impasto.cli.options import STANDARD
 from impasto.errors import ImageReadError, SettingsError
 from impasto.settings import OPTIONS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from impasto.images import Image
 
 # Bytes of a file name made from the names of inputs; the longest that file systems take is 255.
@@ -40,11 +44,20 @@ def picture(name: str) -> Image:
     return images.read(sys.stdin.buffer, name="stdin") if name == STANDARD else pictures.load(name)
 
 
+def pixels(name: str) -> NDArray[np.float32]:
+    """The picture of that name as an array (1, 3, h, w), for those who do without torch."""
+    from impasto.images import read_pixels
+
+    if name == STANDARD:
+        return read_pixels(sys.stdin.buffer, name="stdin")
+    if name.startswith(assets.SAMPLE_PREFIX):
+        return read_pixels(assets.sample(name.removeprefix(assets.SAMPLE_PREFIX)).path)
+    return read_pixels(name)
+
+
 def files(names: Iterable[str]) -> list[str]:
     """Those of the names that are files, which must not be overwritten."""
-    from impasto.pictures import SAMPLE_PREFIX
-
-    return [name for name in names if name != STANDARD and not name.startswith(SAMPLE_PREFIX)]
+    return [name for name in names if name != STANDARD and not name.startswith(assets.SAMPLE_PREFIX)]
 
 
 def starting_picture(init: str | None) -> list[str]:

@@ -8,13 +8,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from impasto.cli import reporting
 from impasto.cli.options import DEFAULT_QUALITY, STANDARD, OutputOptions, ReportOptions
 from impasto.errors import ImageWriteError, ImpastoError, SettingsError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from impasto.images import Image
 
 
@@ -23,7 +25,7 @@ class Painted(Protocol):
     """What is needed of a Pastiche."""
 
     @property
-    def image(self) -> Image: ...
+    def image(self) -> Image | NDArray[Any]: ...
 
     def metadata(self) -> dict[str, str]:
         """What a file of it says of itself."""
@@ -119,7 +121,7 @@ class Output:
         Raises:
             ImageWriteError: a file cannot be written where it should go, or its format cannot hold it.
         """
-        import torch
+        import numpy as np
 
         from impasto import images
 
@@ -133,7 +135,7 @@ class Output:
                 if re.fullmatch(re.escape(self.path.stem) + r"-\d{4,}" + re.escape(self.path.suffix), stage.name):
                     raise ImageWriteError(f"{stage}: this stage of an earlier run exists; add --force to replace it")
         # Whether this format takes these options is for the encoder to say, of a picture that costs nothing.
-        images.encode(torch.zeros(1, 3, 2, 2), self.format, quality=self.quality, bit_depth=self.bit_depth)
+        images.encode(np.zeros((1, 3, 2, 2), np.float32), self.format, quality=self.quality, bit_depth=self.bit_depth)
 
     def _check_figure(self, figure: Path) -> None:
         target = check_figure(figure, protect=self.protect, overwrite=self.overwrite)
@@ -157,9 +159,11 @@ class Output:
         except ImageWriteError as error:
             import tempfile
 
+            from impasto import images
+
             try:
                 refuge = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{self.path.stem}.png"
-                pastiche.image.save(refuge, metadata=self._metadata(pastiche))
+                images.write(pastiche.image, refuge, metadata=self._metadata(pastiche))
             except (ImpastoError, OSError):
                 raise error from None
             raise ImageWriteError(f"{error}; the picture was kept as {refuge}") from error

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.errors import ImageError, ImageReadError, ImpastoWarning
 from impasto.images import Image, read, resize
-from impasto.images.image import quantize
+from impasto.images.pixels import quantize
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 # Bytes of decoded pictures that are kept at hand.

@@ -16,8 +16,9 @@ from torch import Tensor
 from impasto.errors import ImageError, ImageReadError, ImpastoWarning
 from impasto.images.decoding import from_pil
 from impasto.images.image import Image
+from impasto.images.opening import DEFAULT_MAX_PIXELS, BinaryFile, translated
 from impasto.images.raster import Raster, check_size
-from impasto.images.reading import DEFAULT_MAX_PIXELS, BinaryFile, read_quietly, to_image, translated
+from impasto.images.reading import read_quietly, to_image
 
 # What float32 arithmetic may leave beyond [0, 1]: it is clamped. More is a mistake of scale.
 _SLACK = 1e-3

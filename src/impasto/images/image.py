@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import PIL.Image
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from impasto.errors import ImageError
+from impasto.images.pixels import quantize
+from impasto.images.sizes import checked, fit
 
 if TYPE_CHECKING:
     from os import PathLike
 
 # The long side of what a notebook shows, in pixels: sharp on a page, and small in the notebook's file.
 _PREVIEW_SIDE = 1024
-
-# Rows quantised at a time, so that a picture for print needs no second float copy of itself.
-_ROWS = 256
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,30 +118,6 @@ class Image:
         return f"Image({self.name!r}, {self.height} × {self.width}, {kind}, {self.bit_depth} bits)"
 
 
-def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
-    """(height, width) of the same aspect as `size` whose longer side is `long_side` pixels; it may shrink or enlarge.
-
-    The shorter side is rounded to the nearest pixel, halves up, and is at least 1.
-
-    Raises:
-        ImageError: a side is not a positive whole number.
-    """
-    height, width = _checked(size)
-    _checked((long_side, long_side))
-    longest = max(height, width)
-    # In whole numbers, so that no size depends on how a quotient was rounded.
-    return (
-        max(1, (2 * height * long_side + longest) // (2 * longest)),
-        max(1, (2 * width * long_side + longest) // (2 * longest)),
-    )
-
-
-def of_area(size: tuple[int, int], area: float, *, least: int = 1) -> tuple[int, int]:
-    """(height, width) of about the same aspect as `size` with about `area` pixels; each side is at least `least`."""
-    factor = math.sqrt(area / (size[0] * size[1]))
-    return max(least, round(size[0] * factor)), max(least, round(size[1] * factor))
-
-
 def resize(pixels: Float[Tensor, "1 c h w"], size: tuple[int, int]) -> Float[Tensor, "1 c height width"]:
     """`pixels` resampled to `size`, (height, width) in pixels, by an antialiased bicubic filter.
 
@@ -155,36 +127,10 @@ def resize(pixels: Float[Tensor, "1 c h w"], size: tuple[int, int]) -> Float[Ten
     Raises:
         ImageError: a side is not a positive whole number.
     """
-    height, width = _checked(size)
+    height, width = checked(size)
     if (height, width) == tuple(pixels.shape[-2:]):
         return pixels
     resampled = functional.interpolate(
         pixels, size=(height, width), mode="bicubic", align_corners=False, antialias=True
     )
     return resampled.clamp(0.0, 1.0)
-
-
-def quantize(pixels: Float[Tensor, "1 3 h w"], bit_depth: int = 8) -> NDArray[Any]:
-    """`pixels` in [0, 1] as whole levels: uint8 or (at 16 bits) uint16, shape (height, width, 3).
-
-    Each value is rounded to the nearest of the 2^bit_depth levels, exact halves to the even one, so that what was read
-    from a file of this depth comes out as it went in. Values outside [0, 1] are clamped.
-
-    Raises:
-        ImageError: a value is NaN or infinite.
-    """
-    levels, dtype = (65535.0, np.uint16) if bit_depth == 16 else (255.0, np.uint8)
-    height, width = pixels.shape[-2:]
-    samples: NDArray[Any] = np.empty((height, width, 3), dtype)
-    for top in range(0, height, _ROWS):
-        rows = pixels[0, :, top : top + _ROWS].detach().to("cpu", torch.float32)
-        if not bool(torch.isfinite(rows).all()):
-            raise ImageError("the picture has values that are not finite numbers (NaN or infinity)")
-        samples[top : top + _ROWS] = rows.clamp(0.0, 1.0).mul(levels).round().permute(1, 2, 0).numpy()
-    return samples
-
-
-def _checked(size: tuple[int, int]) -> tuple[int, int]:
-    if not all(isinstance(side, int) and side >= 1 for side in size):
-        raise ImageError(f"size: received {size}; both sides must be whole numbers of pixels, at least 1")
-    return size

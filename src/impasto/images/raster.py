@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
 from impasto.errors import ImageReadError
 from impasto.images.profiles import ProfileError, to_srgb
@@ -72,7 +70,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def develop(raster: Raster) -> tuple[Float[Tensor, "1 3 h w"], str | None]:
+def develop(raster: Raster) -> tuple[Float[np.ndarray, "1 3 h w"], str | None]:
     """The pixels of an Image, and the description of the profile they were converted from, if any.
 
     Colours go to sRGB, transparency onto white, and the picture upright. Adds to `raster.notes`.
@@ -90,7 +88,7 @@ def develop(raster: Raster) -> tuple[Float[Tensor, "1 3 h w"], str | None]:
         _clip(pixels, raster.notes)
     if raster.alpha is not None:
         _flatten(pixels, _unit(raster.alpha[..., None])[0], raster.notes)
-    return torch.from_numpy(_upright(pixels, raster.orientation))[None], description
+    return _upright(pixels, raster.orientation)[None], description
 
 
 def _colors(raster: Raster) -> tuple[NDArray[Any], str | None]:

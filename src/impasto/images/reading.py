@@ -1,46 +1,18 @@
-"""Owns read: from a file, a stream or bytes to an Image; and that nothing but an ImageReadError comes of a bad one."""
+"""Owns read: from a file, a stream or bytes to an Image."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import io
-import os
-import stat
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Protocol, runtime_checkable
 
-import PIL.Image
+import torch
 
-from impasto.errors import ImageError, ImageReadError, ImpastoWarning
-from impasto.images.decoding import HEAD_BYTES, READABLE_FORMATS, decode, identify, read_text
+from impasto.errors import ImageReadError, ImpastoWarning
+from impasto.images.decoding import decode, read_text
 from impasto.images.image import Image
-from impasto.images.messages import printable, reason
-from impasto.images.raster import File, Raster, develop
-
-# 200 megapixels are 2.4 GB as float32 RGB; a full-frame camera has a quarter of it.
-DEFAULT_MAX_PIXELS = 200_000_000
-
-# No format here spends more on a pixel than four float32 samples; the rest is for text, profiles and previews.
-_BYTES_PER_PIXEL = 16
-_BYTES_ASIDE = 64 << 20
-
-_READ_BLOCK = 1 << 20
-
-
-@runtime_checkable
-class BinaryFile(Protocol):
-    """Anything that can be read from in bytes: an open file, standard input's buffer, an upload."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
-
-
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
+from impasto.images.messages import printable
+from impasto.images.opening import DEFAULT_MAX_PIXELS, Source, base_name, kind_of, opened, translated
+from impasto.images.raster import Raster, develop
 
 
 def read(source: Source, *, name: str | None = None, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image:
@@ -84,8 +56,8 @@ def read_metadata(source: Source) -> dict[str, str]:
     Warns:
         ImpastoWarning: some of the text was damaged or too long.
     """
-    with _opened(source, DEFAULT_MAX_PIXELS) as (file, label), translated(label):
-        text, notes = read_text(file, _kind(file))
+    with opened(source, DEFAULT_MAX_PIXELS) as (file, label), translated(label):
+        text, notes = read_text(file, kind_of(file))
     for note in notes:
         warnings.warn(f"{label}: {note}", ImpastoWarning, stacklevel=2)
     return text
@@ -95,12 +67,12 @@ def read_quietly(source: Source, *, name: str | None, max_pixels: int) -> tuple[
     """As `read`, with the warnings as a list, for callers that warn from their own place."""
     if max_pixels < 1:
         raise ImageReadError(f"max_pixels: received {max_pixels}; it must be at least 1")
-    with _opened(source, max_pixels, name) as (file, label), translated(label):
-        kind = _kind(file)
+    with opened(source, max_pixels, name) as (file, label), translated(label):
+        kind = kind_of(file)
         raster = decode(file, kind, max_pixels)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        image = to_image(raster, name=_base_name(source) if name is None else name, kind=kind, digest=digest)
+        image = to_image(raster, name=base_name(source) if name is None else name, kind=kind, digest=digest)
     return image, [f"{label}: {note}" for note in raster.notes]
 
 
@@ -108,7 +80,7 @@ def to_image(raster: Raster, *, name: str, kind: str | None = None, digest: str 
     """The Image of a decoded picture."""
     pixels, description = develop(raster)
     return Image(
-        pixels,
+        torch.from_numpy(pixels),
         name=printable(name),
         format=kind,
         bit_depth=raster.bit_depth,
@@ -116,153 +88,3 @@ def to_image(raster: Raster, *, name: str, kind: str | None = None, digest: str 
         icc_converted=description,
         text=dict(raster.text),
     )
-
-
-class _Hush:
-    """Sets aside Pillow's own warnings and size limit while pictures are being decoded.
-
-    Both are global to the process, and reads may overlap in threads: the first to begin sets them aside, the last to
-    end puts them back. Sizes are checked by `check_size` before Pillow would.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._depth = 0
-        self._filters = warnings.catch_warnings()
-        self._limit: int | None = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._depth == 0:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.filterwarnings("ignore", module=r"(PIL|tifffile)\b")
-                self._limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
-            self._depth += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._lock:
-            self._depth -= 1
-            if self._depth == 0:
-                PIL.Image.MAX_IMAGE_PIXELS = self._limit
-                self._filters.__exit__(kind, error, trace)
-
-
-_HUSH = _Hush()
-
-
-@contextmanager
-def translated(label: str) -> Iterator[None]:
-    """Turns whatever decoding raises into an ImageReadError about `label`, and keeps decoders' warnings to itself."""
-    try:
-        with _HUSH:
-            yield
-    except ImageError as error:
-        raise ImageReadError(f"{label}: {error}") from error
-    except MemoryError as error:
-        raise _out_of_memory(label) from error
-    except Exception as error:
-        # Decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, SystemError and more on damage.
-        if "allocate memory" in str(error):
-            raise _out_of_memory(label) from error
-        raise ImageReadError(
-            f"{label}: the file is damaged or cut short ({reason(error)}); get a fresh copy of it, or save it again"
-        ) from error
-
-
-def _out_of_memory(label: str) -> ImageReadError:
-    return ImageReadError(f"{label}: there is not enough memory to read it; make the picture smaller")
-
-
-def _kind(file: File) -> str:
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
-    if not head:
-        raise ImageReadError(f"the file is empty (0 bytes); allowed are {', '.join(READABLE_FORMATS)}")
-    return identify(head)
-
-
-def _base_name(source: Source) -> str:
-    """The file's name without folders; "" where there is none."""
-    name = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "")
-    # A file opened by its number has that for a name, and the standard streams one in angle brackets.
-    return "" if not isinstance(name, (str, os.PathLike)) or str(name).startswith("<") else Path(name).name
-
-
-@contextmanager
-def _opened(source: Source, max_pixels: int, name: str | None = None) -> Iterator[tuple[File, str]]:
-    """A seekable file of the source's bytes, and what messages call it."""
-    most = _BYTES_PER_PIXEL * max_pixels + _BYTES_ASIDE
-    file: File
-    with ExitStack() as stack:
-        if isinstance(source, (str, os.PathLike)):
-            label = printable(os.fspath(source) if name is None else name, 240)
-            try:
-                opened = stack.enter_context(Path(source).open("rb"))
-            except (OSError, ValueError) as error:
-                raise ImageReadError(f"{label}: {_why_not_opened(error)}") from error
-            file = _rewindable(opened, label, most)
-        else:
-            label = printable(_base_name(source) if name is None else name) or "the picture"
-            file = _hold(source, label, most)
-        yield file, label
-
-
-def _rewindable(file: io.BufferedReader, label: str, most: int) -> File:
-    status = os.fstat(file.fileno())
-    # A pipe, as the shell's <(...) makes one, cannot be gone back in. A device may have no end.
-    if stat.S_ISFIFO(status.st_mode):
-        return _hold(file, label, most)
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageReadError(f"{label}: this is a device, not a file; give a picture file")
-    if status.st_size > most:
-        raise _too_long(label, most)
-    return file
-
-
-def _hold(source: object, label: str, most: int) -> io.BytesIO:
-    """The bytes of `source` in memory, read no further than any allowed picture goes."""
-    if isinstance(source, BinaryFile):
-        return io.BytesIO(_drained(source, label, most))
-    if not isinstance(source, (bytes, bytearray, memoryview)):
-        raise ImageReadError(
-            f"{label}: received {type(source).__name__}; allowed are a path, bytes, or a file open in binary mode"
-        )
-    if len(source) > most:
-        raise _too_long(label, most)
-    return io.BytesIO(source)
-
-
-def _drained(file: BinaryFile, label: str, most: int) -> bytes:
-    data = bytearray()
-    while len(data) <= most:
-        try:
-            block = file.read(_READ_BLOCK)
-        except (OSError, ValueError) as error:
-            raise ImageReadError(f"{label}: it could not be read ({reason(error)})") from error
-        if not isinstance(block, bytes):
-            raise ImageReadError(f"{label}: reading gave {type(block).__name__}; open the file in binary mode, 'rb'")
-        if not block:
-            return bytes(data)
-        data += block
-    raise _too_long(label, most)
-
-
-def _too_long(label: str, most: int) -> ImageReadError:
-    return ImageReadError(
-        f"{label}: the file is longer than {most >> 20:,} MB, which no picture of the allowed size is"
-    )
-
-
-def _why_not_opened(error: OSError | ValueError) -> str:
-    match getattr(error, "errno", None):
-        case errno.ENOENT | errno.ENOTDIR:
-            return "there is no such file; check its name and folder"
-        case errno.EISDIR:
-            return "this is a folder; give a picture file in it"
-        case errno.EACCES | errno.EPERM:
-            return "there is no permission to read it; change its permissions, or copy it"
-        case _:
-            return f"it could not be opened ({reason(error)})"

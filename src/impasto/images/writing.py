@@ -10,18 +10,28 @@ import stat
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import PIL.Image
-from jaxtyping import Float
-from torch import Tensor
 
 from impasto.errors import ImageError, ImageWriteError, ImpastoWarning, SettingsError
 from impasto.images import metadata as embedding
 from impasto.images import png, tiff
-from impasto.images.image import Image, quantize
 from impasto.images.messages import printable, reason
+from impasto.images.pixels import quantize
 from impasto.images.profiles import srgb_profile
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from impasto.images.image import Image
+
+    Picture: TypeAlias = Image | Float[Tensor, "1 3 h w"] | NDArray[Any]
+else:
+    # Writing needs no torch, so that a command that computes without it can start without it.
+    Picture = object
 
 WRITABLE_SUFFIXES: Mapping[str, str] = {
     ".png": "PNG",
@@ -46,7 +56,7 @@ _FULL_COLOR_QUALITY = 90
 
 
 def write(
-    image: Image | Float[Tensor, "1 3 h w"],
+    image: Picture,
     path: str | os.PathLike[str],
     *,
     metadata: Mapping[str, str] | None = None,
@@ -61,7 +71,8 @@ def write(
     and moved there in one step. Whatever fails, a file that was there stays as it was. A symbolic link is followed.
 
     Args:
-        image: an Image, or pixels of shape (1, 3, height, width), sRGB in [0, 1], rounded to the nearest level.
+        image: an Image, or a tensor or array of shape (1, 3, height, width), sRGB in [0, 1], rounded to the nearest
+            level.
         path: ends in .png, .jpg, .jpeg, .webp, .tif, .tiff, .bmp or .avif. Its folder must exist.
         metadata: text to embed, at most 60 KB as JSON; keys of 1 to 79 printable ASCII characters.
         quality: of JPEG, WebP and AVIF, 1 to 100; from 90 on JPEG and AVIF keep colour at full resolution. The other
@@ -94,7 +105,7 @@ def write(
 
 
 def encode(
-    image: Image | Float[Tensor, "1 3 h w"],
+    image: Picture,
     format: str,
     *,
     metadata: Mapping[str, str] | None = None,
@@ -198,7 +209,7 @@ def _same_file(target: Path, source: str | os.PathLike[str]) -> bool:
 
 
 def _encode(
-    image: Image | Float[Tensor, "1 3 h w"],
+    image: Picture,
     kind: str,
     metadata: Mapping[str, str] | None,
     quality: int,
@@ -210,7 +221,7 @@ def _encode(
         raise SettingsError("bit_depth", f"received {bit_depth!r}; allowed are 8 and 16")
     if bit_depth == 16 and kind not in _DEEP_FORMATS:
         raise ImageWriteError(f"{kind} holds 8 bits a channel; for 16 write {' or '.join(_DEEP_FORMATS)}")
-    pixels = image.pixels if isinstance(image, Image) else image
+    pixels: Any = getattr(image, "pixels", image)
     if pixels.ndim != 4 or pixels.shape[:2] != (1, 3) or min(pixels.shape) < 1:
         raise ImageWriteError(
             f"received pixels of shape {tuple(pixels.shape)}; a picture has shape (1, 3, height, width)"

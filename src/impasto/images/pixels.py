@@ -1,0 +1,71 @@
+"""Owns pictures as NumPy arrays, for those who do without torch: reading, resizing, and rounding to whole levels."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from impasto.errors import ImageError, ImpastoWarning
+from impasto.images.decoding import decode
+from impasto.images.opening import DEFAULT_MAX_PIXELS, Source, kind_of, opened, translated
+from impasto.images.raster import develop
+from impasto.images.sizes import checked
+
+# Rows quantised at a time, so that a picture for print needs no second float copy of itself.
+_ROWS = 256
+
+
+def read_pixels(source: Source, *, name: str | None = None) -> Float[np.ndarray, "1 3 h w"]:
+    """What `read` has for pixels, as an array.
+
+    Raises:
+        ImageReadError: as in `read`.
+
+    Warns:
+        ImpastoWarning: as in `read`.
+    """
+    with opened(source, DEFAULT_MAX_PIXELS, name) as (file, label), translated(label):
+        raster = decode(file, kind_of(file), DEFAULT_MAX_PIXELS)
+        pixels, _ = develop(raster)
+    for note in raster.notes:
+        warnings.warn(f"{label}: {note}", ImpastoWarning, stacklevel=2)
+    return pixels
+
+
+def resize_pixels(pixels: Float[np.ndarray, "1 3 h w"], size: tuple[int, int]) -> Float[np.ndarray, "1 3 _ _"]:
+    """`pixels` at `size`, (height, width), by the same filter as `resize`."""
+    height, width = checked(size)
+    if pixels.shape[-2:] == (height, width):
+        return pixels
+    planes = [
+        PIL.Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), PIL.Image.Resampling.BICUBIC)
+        for plane in pixels[0]
+    ]
+    return np.stack([np.asarray(plane, np.float32) for plane in planes])[None].clip(0.0, 1.0)
+
+
+def quantize(pixels: Any, bit_depth: int = 8) -> NDArray[Any]:
+    """`pixels`, a tensor or an array (1, 3, h, w) in [0, 1], as whole levels: uint8 or uint16, (height, width, 3).
+
+    Each value is rounded to the nearest of the 2^bit_depth levels, exact halves to the even one, so that what was read
+    from a file of this depth comes out as it went in. Values outside [0, 1] are clamped.
+
+    Raises:
+        ImageError: a value is NaN or infinite.
+    """
+    levels, dtype = (65535.0, np.uint16) if bit_depth == 16 else (255.0, np.uint8)
+    height, width = pixels.shape[-2:]
+    samples: NDArray[Any] = np.empty((height, width, 3), dtype)
+    for top in range(0, height, _ROWS):
+        rows = pixels[0, :, top : top + _ROWS]
+        if not isinstance(rows, np.ndarray):
+            rows = rows.detach().cpu().float().numpy()
+        if not np.isfinite(rows).all():
+            raise ImageError("the picture has values that are not finite numbers (NaN or infinity)")
+        samples[top : top + _ROWS] = np.rint(rows.clip(0.0, 1.0) * np.float32(levels)).transpose(1, 2, 0)
+    return samples
