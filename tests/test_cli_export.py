@@ -42,6 +42,15 @@ def test_a_model_becomes_a_file_that_says_its_styles(place):
         (["mine.safetensors", "--half", "--int8"], 2, "give only one of them"),
         (["brushs"], 1, "did you mean brushes?"),
         (["photo.png"], 1, "photo.png cannot be read as a model"),
+        ([], 2, "got none; name one: any, brushes"),
+        (["any", "brushes"], 2, "got 2; name one"),
+        (["any", "--runtime", "ort.tgz"], 2, "it is for --web only"),
+        (["--web", "page", "--half"], 2, "it has no meaning for --web"),
+        (["--web", "photo.png"], 1, "this is a file; name a folder"),
+        (["--web", "."], 1, "the folder has files in it; add --force"),
+        (["mine.safetensors", "mine.safetensors", "--web", "page"], 2, "need names of their own"),
+        (["mine.safetensors", "--web", "page", "--runtime", "none.tgz"], 1, "none.tgz cannot be read (No such file"),
+        (["mine.safetensors", "--web", "page", "--runtime", "photo.png"], 1, "photo.png is not the npm package onnxr"),
     ],
 )
 def test_what_is_refused(place, arguments, code, message):
@@ -50,6 +59,23 @@ def test_what_is_refused(place, arguments, code, message):
     done = run("export", *arguments)
     assert (done.code, message in done.error()) == (code, True), done.err
     assert Path("there.onnx").read_bytes() == b"precious"
+
+
+def test_a_page_needs_npm(place, monkeypatch):
+    monkeypatch.setenv("PATH", str(place))
+    done = run("export", "mine.safetensors", "--web", "page")
+    assert (done.code, "npm is not here, and the page needs the npm package onnxruntime-web" in done.error()) == (
+        1,
+        True,
+    )
+    npm = place / "npm"
+    npm.write_text("#!/bin/sh\necho npm error network >&2\nexit 1\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:/bin:/usr/bin")
+    done = run("export", "mine.safetensors", "--web", "page")
+    assert (done.code, "npm could not fetch onnxruntime-web" in done.error()) == (1, True)
+    assert "(npm error network)" in done.err
+    assert not Path("page").exists()
 
 
 #: The command in a process that must not know of torch.

@@ -13,7 +13,8 @@ from tests.browser.conftest import ROOT
 
 HERE = Path(__file__).parent
 STATIC = ROOT / "src" / "impasto" / "web" / "static"
-MODULES = sorted(STATIC.rglob("*.js"))
+EXPORTED = ROOT / "src" / "impasto" / "web" / "export" / "static"
+MODULES = sorted([*STATIC.rglob("*.js"), *EXPORTED.glob("*.js")])
 
 
 def test_types(request: pytest.FixtureRequest) -> None:
@@ -31,7 +32,7 @@ def test_types(request: pytest.FixtureRequest) -> None:
     assert not done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(STATIC)))
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: f"{path.parent.parent.name}/{path.name}")
 def test_a_module_says_what_it_owns_and_is_small(module: Path) -> None:
     text = module.read_text(encoding="utf-8")
     assert text.startswith("// Owns ")
@@ -39,7 +40,8 @@ def test_a_module_says_what_it_owns_and_is_small(module: Path) -> None:
 
 
 def test_nothing_is_fetched_from_elsewhere_and_no_text_becomes_markup() -> None:
-    for path in [*MODULES, *STATIC.rglob("*.css"), STATIC / "index.html"]:
+    others = [path for place in (STATIC, EXPORTED) for kind in ("css", "html") for path in place.rglob(f"*.{kind}")]
+    for path in [*MODULES, *others]:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", text), path
 

@@ -1,4 +1,4 @@
-"""Owns `impasto export`: a fast model in, files out that run without Impasto."""
+"""Owns `impasto export`: fast models in, files out that run without Impasto."""
 
 from __future__ import annotations
 
@@ -13,30 +13,58 @@ from impasto.cli.options import ReportOptions, flag, words
 from impasto.cli.outputs import same_file
 from impasto.errors import ImageWriteError, SettingsError
 
+# What a page paints with if nothing is said.
+_OF_A_PAGE = ("brushes", "any")
+
 
 def export(
-    model: Annotated[str, Parameter(help="The model: any, brushes, or a file that `impasto train` wrote.")],
-    /,
-    *,
+    *model: Annotated[
+        str,
+        Parameter(help="The model: any, brushes, or a file that `impasto train` wrote; several for a page."),
+    ],
     out: Annotated[
         str | None,
         words("The file, ending in .onnx.", "named after the model", name=("--out", "-o"), metavar="FILE"),
     ] = None,
     half: Annotated[bool, flag("Store weights in half precision: half the size, the same picture.")] = False,
     int8: Annotated[bool, flag("Compute most convolutions in 8 bits.")] = False,
+    web: Annotated[
+        str | None,
+        words("Write a page instead that paints in the browser: its folder.", "none", metavar="DIR"),
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        words("For --web: onnxruntime-web as a .tgz, if npm is not to be asked for it.", "from npm", metavar="FILE"),
+    ] = None,
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
 ) -> int:
     """Write a fast model as ONNX, for programs without Impasto or torch.
 
       impasto export brushes -o brushes.onnx
       impasto fast photo.jpg starry_night --model brushes.onnx
+      impasto export --web page
 
     A model for any painting is two files: any.onnx paints, and any-style.onnx
-    makes the condition that it paints by from a painting.
+    makes the condition that it paints by from a painting. A page is a folder
+    for any web server; it paints photos and the camera in the browser, with
+    brushes and any if no model is named.
     """
     if half and int8:
         raise SettingsError("int8", "it stores weights smaller still than --half; give only one of them")
-    path = Path(out or f"{Path(model).stem}.onnx")
+    if web is not None:
+        for name, given in (("out", out), ("half", half), ("int8", int8)):
+            if given:
+                raise SettingsError(name, "it has no meaning for --web, which stores weights in half precision")
+        return _page(model or _OF_A_PAGE, Path(web), runtime, report)
+    if runtime is not None:
+        raise SettingsError("runtime", "it is for --web only")
+    if len(model) != 1:
+        given = f"got {len(model)}" if model else "got none"
+        raise SettingsError("model", f"{given}; name one: any, brushes, or a file that `impasto train` wrote")
+    return _file(model[0], Path(out or f"{Path(model[0]).stem}.onnx"), half, int8, report)
+
+
+def _file(model: str, path: Path, half: bool, int8: bool, report: ReportOptions) -> int:
     _check(path, model, report)
     # Only now, so that help and mistakes need not wait for torch.
     from impasto.fast import FastModel
@@ -51,7 +79,7 @@ def export(
         reporting.result(
             {
                 "outputs": files,
-                "bytes": [file.stat().st_size for file in files],
+                "bytes": [*map(_bytes, files)],
                 "model": chosen.name,
                 "styles": list(chosen.styles),
             }
@@ -60,9 +88,38 @@ def export(
     for file in files:
         reporting.result(file)
     if not report.quiet:
-        size = sum(file.stat().st_size for file in files) / 1e6
-        reporting.note(f"{chosen.name} as ONNX: {size:.1f} MB")
+        reporting.note(f"{chosen.name} as ONNX: {_megabytes(files)}")
     return 0
+
+
+def _page(models: tuple[str, ...], folder: Path, runtime: str | None, report: ReportOptions) -> int:
+    if folder.exists() and not folder.is_dir():
+        raise ImageWriteError(f"{folder}: this is a file; name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not report.force:
+        raise ImageWriteError(f"{folder}: the folder has files in it; add --force to write among them, or name another")
+    from impasto.fast import FastModel
+    from impasto.web.export import write
+
+    chosen = [FastModel.load(model) for model in models]
+    names = [model.name for model in chosen]
+    if len(set(names)) < len(names):
+        raise SettingsError("model", f"got {', '.join(names)}; a page's models need names of their own")
+    files = write(chosen, folder, archive=None if runtime is None else Path(runtime))
+    if report.json:
+        reporting.result({"output": folder, "files": len(files), "bytes": sum(map(_bytes, files)), "models": names})
+        return 0
+    reporting.result(folder)
+    if not report.quiet:
+        reporting.note(f"a page of {_megabytes(files)}; to see it: python -m http.server -d {folder}")
+    return 0
+
+
+def _megabytes(files: list[Path]) -> str:
+    return f"{sum(map(_bytes, files)) / 1e6:.1f} MB"
+
+
+def _bytes(file: Path) -> int:
+    return file.stat().st_size
 
 
 def _check(path: Path, model: str, report: ReportOptions) -> None:

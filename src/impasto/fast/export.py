@@ -39,6 +39,8 @@ Weights = Literal["float", "half", "int8"]
 
 # What ONNX Runtime 1.14 and newer know, and its sibling for browsers.
 _OPSET = 18
+# What is to be said wherever VGG-19 goes.
+_NOTICE = "VGG-19 to relu4_1, by Karen Simonyan and Andrew Zisserman, 8-bit codes; CC BY 4.0"
 # Added to a variance before its root is taken; that of torch's normalisations.
 _EPSILON = 1e-5
 # Added to a variance whose root is a statistic; that of `Moments`.
@@ -147,7 +149,13 @@ def write_style_encoder(model: FastModel, path: Path, *, weights: Weights = "flo
     assert model.predictor is not None
     inputs = {portable.PAINTING: torch.rand(1, 3, 96, 72)}
     graph = _graph(_StyleEncoder(model.predictor), inputs, portable.PAINTING, portable.CONDITION)
-    about = {"format": portable.FORMAT, "version": portable.VERSION, "name": model.name, "side": STYLE_SIDE}
+    about = {
+        "format": portable.FORMAT,
+        "version": portable.VERSION,
+        "name": model.name,
+        "side": STYLE_SIDE,
+        "notice": _NOTICE,
+    }
     return _write(graph, path, about, halved=weights != "float")
 
 
