@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ablation, command, fast, memory, quality, race, startup, strength, throughput
+from benchmarks import ablation, command, export, fast, memory, quality, race, startup, strength, throughput
 from benchmarks.store import Store
 
 # What a row is about, by benchmark.
@@ -15,6 +15,7 @@ _KEYS = {
     "memory": ("side", "precision"),
     "race": ("pair", "side"),
     "fast": ("program", "turn"),
+    "export": ("model", "form", "turn"),
     "ablation": ("change", "pair"),
     "strength": ("pair", "strength"),
     "quality": ("program", "pair", "side"),
@@ -58,6 +59,8 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
         memory.measure(store, again=chosen.again)
     elif name == "fast":
         fast.measure(store, again=chosen.again)
+    elif name == "export":
+        export.measure(store, again=chosen.again)
     elif name == "race":
         race.measure(store, side=chosen.side, pairs=chosen.pairs, again=chosen.again)
     else:
@@ -72,6 +75,7 @@ _WRITE = {
     "memory": memory.write,
     "race": race.write,
     "fast": fast.write,
+    "export": export.write,
     "ablation": ablation.write,
     "strength": strength.write,
     "quality": quality.write,

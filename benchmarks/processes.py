@@ -17,7 +17,8 @@ begin = time.perf_counter()
 code = subprocess.run(sys.argv[2:]).returncode
 seconds = time.perf_counter() - begin
 with open(sys.argv[1], "w") as file:
-    json.dump([code, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss], file)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    json.dump([code, seconds, used.ru_maxrss, used.ru_utime + used.ru_stime], file)
 """
 
 
@@ -29,11 +30,13 @@ class Finished:
         seconds: from its start to its end, on the clock.
         peak: the most memory it held, in bytes.
         out: what it printed.
+        processor: seconds of all cores together, which other programs make little longer.
     """
 
     seconds: float
     peak: int
     out: str
+    processor: float
 
 
 def run(command: Sequence[str | Path]) -> Finished:
@@ -53,7 +56,7 @@ def run(command: Sequence[str | Path]) -> Finished:
                 check=True,
             )
         text = printed.read_text(encoding="utf-8", errors="replace")
-        code, seconds, kibibytes = json.loads(weighed.read_text(encoding="utf-8"))
+        code, seconds, kibibytes, processor = json.loads(weighed.read_text(encoding="utf-8"))
     if code:
         raise RuntimeError(f"{Path(words[0]).name} ended with {code}: {text[-500:]}")
-    return Finished(seconds, kibibytes * 1024, text)
+    return Finished(seconds, kibibytes * 1024, text, processor)

@@ -22,8 +22,11 @@ ROOT = Path(__file__).parent.parent
 STUDIO = ROOT / "docs" / "api.md"
 PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {STUDIO})]
 SMALL = "--size 48 --iterations 1 --coarse-iterations 1 --scales 2"
-# Those that set the project up are run by CI itself; the doctor has tests of its own, for it takes its time.
-ELSEWHERE = ("make ", "impasto doctor", "python tools/")
+# Those that set the project up are run by CI itself; the doctor has tests of its own, for it takes its time, and so has
+# the page that wants npm.
+ELSEWHERE = ("make ", "impasto doctor", "python tools/", "impasto export --web")
+# Pages whose commands and code take their time.
+SLOW = {"export.md"}
 
 # What only a shell understands.
 SHELL = set("|&;<>()$`*?[]#~{}!\\")
@@ -36,6 +39,10 @@ def blocks(page: Path, language: str) -> list[str]:
 def commands(page: Path) -> list[str]:
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     return [line for line in lines if line.strip() and not line.startswith(ELSEWHERE)]
+
+
+def marks(page: Path) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if page.name in SLOW else []
 
 
 def small(command: str) -> str:
@@ -65,7 +72,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=marks(page), id=page.name) for page in PAGES if commands(page)]
+)
 def test_commands_run_in_the_order_of_the_page(page: Path, workplace: Path) -> None:
     # The README paints out.png in Python, and repaints it by command.
     impasto.stylize("photo.jpg", "painting.jpg", size=48, iterations=1, coarse_iterations=1).save("out.png")
@@ -88,7 +97,7 @@ def test_commands_run_in_the_order_of_the_page(page: Path, workplace: Path) -> N
 @pytest.mark.parametrize(
     ("page", "code"),
     [
-        pytest.param(page, code, id=f"{page.name}-{number}")
+        pytest.param(page, code, id=f"{page.name}-{number}", marks=marks(page))
         for page in PAGES
         for number, code in enumerate(blocks(page, "python"))
     ],

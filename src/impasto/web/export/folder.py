@@ -144,6 +144,7 @@ def _picture(folder: Path, sample: assets.Sample, side: int) -> dict[str, str]:
     return {
         "picture": f"pictures/{path.name}",
         "title": sample.title,
-        "author": sample.author,
+        # Without the years.
+        "author": sample.author.partition(" (")[0],
         "licence": sample.licence,
     }
