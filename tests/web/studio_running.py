@@ -11,14 +11,16 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import PIL.Image
 
+from impasto._version import __version__
 from impasto.web import Config, create_app
+from impasto.web.executor import Report
 
 with warnings.catch_warnings():
     # It would rather have httpx2, which has no release that httpx's other users can share.
@@ -31,6 +33,19 @@ QUICK = {"size": 32, "iterations": 2, "coarse_iterations": 2}
 ENDLESS = {"size": 32, "iterations": 1_000_000, "coarse_iterations": 2, "tolerance": 0.0}
 JOB = {"content": "sample:coffee", "styles": ["sample:starry_night"], "settings": QUICK}
 
+#: A machine's speed, for a studio that shall not spend its first seconds on measuring one.
+SPEED = {
+    "device": "cpu",
+    "threads": 1,
+    "setup": 0.1,
+    "evaluation": {"fixed": 0.01, "per_pixel": 8e-6},
+    "features": {"fixed": 0.005, "per_pixel": 3e-6},
+    "step": {"fixed": 0.0, "per_pixel": 1e-7},
+    "flops": 1e11,
+    "matrix_flops": 2e11,
+    "samples": {},
+}
+
 
 def png(width: int = 48, height: int = 32, color: tuple[int, int, int] = (200, 120, 40)) -> bytes:
     """A picture's file: one colour, and a darker corner so that it has something to be painted."""
@@ -41,10 +56,35 @@ def png(width: int = 48, height: int = 32, color: tuple[int, int, int] = (200, 1
     return out.getvalue()
 
 
+class Nobody:
+    """An executor that never has room: for a studio of which nothing is painted."""
+
+    free = 0
+
+    async def start(self, report: Report) -> None:
+        """Nothing is to be got ready."""
+
+    async def paint(self, order: Mapping[str, Any]) -> None:
+        raise AssertionError("there is no room")
+
+    async def tell(self, lease: str, command: Mapping[str, Any]) -> None:
+        """Nobody has a lease."""
+
+    async def stop(self, seconds: float) -> None:
+        """Nothing is being painted."""
+
+
+def measured(data: Path) -> None:
+    """Lets a studio know how fast the machine is, as from its last start."""
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "speed.json").write_text(json.dumps({"of": [__version__, 1], "speed": SPEED}))
+
+
 @contextlib.contextmanager
-def in_process(data: Path, **config: Any) -> Iterator[TestClient]:
-    """A studio in this process, painting in others as ever."""
-    app = create_app(Config(data=data, min_free=0, **config))
+def in_process(data: Path, *, paints: bool = True, **config: Any) -> Iterator[TestClient]:
+    """A studio in this process, painting in others as ever, or not at all."""
+    measured(data)
+    app = create_app(Config(data=data, min_free=0, threads=1, **config), executor=None if paints else Nobody())
     with TestClient(app, base_url="http://localhost") as client:
         yield client
 
@@ -105,6 +145,7 @@ class Server:
     """
 
     def __init__(self, data: Path, *options: str, env: dict[str, str] | None = None) -> None:
+        measured(data)
         self._log = (data.parent / f"{data.name}.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "impasto", "serve", "--port", "0", "--data", str(data), *options],

@@ -50,7 +50,7 @@ class Config:
         max_bytes: the largest request.
         max_queue: jobs that may wait or run at once.
         workers: pictures painted at once.
-        threads: of the CPU for each worker; its share of the machine, if None.
+        threads: of the CPU for each worker; OMP_NUM_THREADS or its share of the machine, if None.
         attempts: times that a painting process may die over a job without getting further.
         min_free: bytes of disk that uploads leave free.
         keep_deleted: seconds for which a deletion can be undone.

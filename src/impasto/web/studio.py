@@ -24,6 +24,7 @@ from impasto.web.children import Children
 from impasto.web.config import Config
 from impasto.web.database import FILE, Database
 from impasto.web.executor import Executor, LocalExecutor
+from impasto.web.fast import Fast
 from impasto.web.files import CHECKPOINT, Folders
 from impasto.web.foreman import LOST, Foreman
 from impasto.web.intake import Intake
@@ -67,7 +68,7 @@ class Studio:
         self.folders = Folders(config.data / "jobs")
         self.hub = Hub()
         self.metrics = telemetry.Metrics(self.jobs.counts)
-        self._threads = config.threads or max(1, (os.cpu_count() or 1) // config.workers)
+        self._threads = config.threads or _threads(config.workers)
         executor = executor or LocalExecutor(config.workers, self._threads)
         self.foreman = Foreman(
             self.jobs, self.pictures, self.folders, executor, self.hub, self.metrics, config.attempts
@@ -75,6 +76,7 @@ class Studio:
         self.views = Views(self.jobs, self.pictures, self.folders, self.foreman.live)
         self.sheets = Sheets(self)
         self.intake = Intake(self.jobs, self.pictures, self.children, config.max_pixels)
+        self.fast = Fast(self.pictures, self.intake, self.children, config.max_pixels)
         self._tasks: list[asyncio.Task[None]] = []
 
     # Its life.
@@ -268,6 +270,12 @@ class Studio:
         new, _ = self.jobs.add(spec, settings.to_mapping(), parent=job_id)
         self.announce(new.id)
         return self.views.job(new.id), True
+
+
+def _threads(workers: int) -> int:
+    """A painting process's share of the CPU, or what people said of it in the usual way."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else max(1, (os.cpu_count() or 1) // workers)
 
 
 _COMMANDS = {"cancel": "cancel", "delete": "cancel", "stop": "stop", "pause": "rest"}
