@@ -34,27 +34,34 @@ ENDLESS = {"size": 64, "scales": 2, "coarse_iterations": 5, "iterations": 100_00
 BRIEF = {"size": 48, "scales": 1, "iterations": 2}
 
 
+@contextlib.contextmanager
+def serving(folder: Path, **more: str) -> Iterator[str]:
+    """Address of `impasto serve` on a free port, with a folder of its own."""
+    environment = os.environ | {"PYTHONPATH": str(Path(impasto.__file__).parents[1]), "OMP_NUM_THREADS": "1"} | more
+    command = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--data", str(folder / "data")]
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        assert process.stdout is not None
+        try:
+            address = process.stdout.readline().strip().rstrip("/")
+            assert address.startswith("http"), (folder / "log.txt").read_text()
+            yield address
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+
+
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of `impasto serve` on a free port, with a folder of its own."""
+    """Address of the studio that the tests share."""
     pytest.importorskip("fastapi", reason="the studio needs impasto[web]")
-    folder = tmp_path_factory.mktemp("studio")
-    log = (folder / "log.txt").open("w")
-    environment = os.environ | {"PYTHONPATH": str(Path(impasto.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--data", str(folder / "data")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-    assert process.stdout is not None
-    address = process.stdout.readline().strip().rstrip("/")
-    assert address.startswith("http"), (folder / "log.txt").read_text()
-    yield address
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    process.stdout.close()
-    log.close()
+    with serving(tmp_path_factory.mktemp("studio")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
-from tests.browser.conftest import BRIEF, ENDLESS, WIDTHS
+from tests.browser.conftest import BRIEF, ENDLESS, WIDTHS, serving
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import expect
@@ -22,8 +23,13 @@ LONG = 60 * SECONDS
 
 def drop(page: Any, onto: str, path: Path) -> None:
     """Drops a file onto a part of the page, as a mouse does."""
+    page.dispatch_event(onto, "drop", {"dataTransfer": transfer_of(page, path)})
+
+
+def transfer_of(page: Any, path: Path) -> Any:
+    """What a drop or the clipboard holds: a file."""
     data = base64.b64encode(path.read_bytes()).decode()
-    transfer = page.evaluate_handle(
+    return page.evaluate_handle(
         """([data, name]) => {
             const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
             const transfer = new DataTransfer();
@@ -32,7 +38,6 @@ def drop(page: Any, onto: str, path: Path) -> None:
         }""",
         [data, path.name],
     )
-    page.dispatch_event(onto, "drop", {"dataTransfer": transfer})
 
 
 def job_of(page: Any) -> str:
@@ -40,12 +45,18 @@ def job_of(page: Any) -> str:
     return str(page.url).rsplit("#/job/", 1)[1]
 
 
-def painted_on(api: Any, job: dict[str, Any], steps: int = 3, seconds: float = 60) -> None:
-    """Waits until a job has been painted for some steps more."""
+def until(api: Any, job: str, wanted: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
+    """Waits until a job is as wanted."""
     deadline = time.monotonic() + seconds
-    while api.get(f"/api/jobs/{job['id']}").json()["progress"]["step"] < job["progress"]["step"] + steps:
-        assert time.monotonic() < deadline, "it does not go on"
-        time.sleep(0.2)
+    while not wanted(now := api.get(f"/api/jobs/{job}").json()):
+        assert time.monotonic() < deadline, now
+        time.sleep(0.1)
+    return dict(now)
+
+
+def painted_on(api: Any, job: dict[str, Any], steps: int = 3) -> None:
+    """Waits until a job has been painted for some steps more."""
+    until(api, job["id"], lambda now: now["progress"]["step"] >= job["progress"]["step"] + steps)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -69,9 +80,7 @@ def test_a_photo_becomes_a_picture(
 
     # The strength changes while it paints.
     page.get_by_role("slider", name="Strength").fill("0.8")
-    expect(page.locator("#spoken")).to_have_text("The picture goes on with the change.", timeout=LONG)
-    job = api.get(f"/api/jobs/{job_of(page)}").json()
-    assert job["settings"]["strength"] == 0.8
+    job = until(api, job_of(page), lambda now: now["settings"]["strength"] == 0.8)
     # Only what was painted after the change has it among its settings.
     painted_on(api, job)
 
@@ -108,6 +117,38 @@ def test_a_photo_becomes_a_picture(
     expect(page.locator("notice-stack")).to_contain_text("Its settings are back")
     expect(page.get_by_role("slider", name="Strength")).to_have_value("0.8")
     expect(page.locator("photo-well")).to_contain_text("hills.png")
+
+
+def test_a_draft_is_there_at_once_and_makes_way(visit: Visit, api: Any, artefacts: Path) -> None:
+    api.post("/api/queue", json={"paused": True})
+    page = visit(settings=ENDLESS)
+    tag = page.locator(".draft-tag")
+    expect(tag).to_be_hidden()
+    page.keyboard.press("i")
+    drawn = page.locator("picture-pane.after[data-shown^=blob]")
+    expect(drawn).to_be_attached(timeout=LONG)
+    expect(tag).to_contain_text("Paint makes the real one")
+    # It follows the knobs.
+    first = drawn.get_attribute("data-shown")
+    page.get_by_role("slider", name="Strength").fill("0.2")
+    expect(drawn).not_to_have_attribute("data-shown", first, timeout=LONG)
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(tag).to_contain_text("the painting takes its place")
+    page.screenshot(path=artefacts / "draft-desktop.png")
+    api.post("/api/queue", json={"paused": False})
+    expect(page.locator("picture-pane.after[data-shown*=preview]")).to_be_attached(timeout=LONG)
+    expect(tag).to_be_hidden()
+
+
+def test_without_a_draft_the_photo_stays_and_nothing_is_said(visit: Visit, api: Any) -> None:
+    api.post("/api/queue", json={"paused": True})
+    page = visit(settings=ENDLESS)
+    page.route("**/api/fast", lambda route: route.fulfill(status=500, body="{}"))
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.locator("job-panel .line")).to_have_text("The queue is paused")
+    expect(page.locator(".draft-tag")).to_be_hidden()
+    expect(page.locator(".notice.bad")).to_have_count(0)
+    expect(page.get_by_alt_text("The photo: ")).to_be_visible()
 
 
 def test_everything_by_keys(visit: Visit, api: Any) -> None:
@@ -262,3 +303,102 @@ def test_a_region_is_drawn(visit: Visit, api: Any, artefacts: Path) -> None:
     job = api.get(f"/api/jobs/{job_of(page)}").json()
     assert len(job["masks"]) == 1
     assert job["settings"]["background"] == "keep"
+
+
+@pytest.mark.slow
+def test_a_picture_is_pasted(visit: Visit, pictures: dict[str, Path]) -> None:
+    page = visit()
+    transfer = transfer_of(page, pictures["painting"])
+    page.evaluate(
+        """(transfer) => document.dispatchEvent(
+            new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true, cancelable: true}))""",
+        transfer,
+    )
+    expect(page.locator("photo-well")).to_contain_text("swirls.png")
+    page.get_by_role("button", name="Use it as a painting").click()
+    expect(page.locator("painting-list")).to_contain_text("swirls.png")
+    expect(page.locator("photo-well")).to_contain_text("red panda")
+
+
+@pytest.mark.slow
+def test_two_fingers_zoom(visit: Visit) -> None:
+    page = visit("phone")
+    view = page.locator("compare-view")
+    box = view.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, apart: float) -> None:
+        points = [] if kind == "touchEnd" else [{"x": x - apart, "y": y, "id": 1}, {"x": x + apart, "y": y, "id": 2}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", 20)
+    for apart in (30, 45, 60):
+        fingers("touchMove", apart)
+    fingers("touchEnd", 0)
+    expect(view).to_have_class("zoomed")
+    page.get_by_role("button", name="Fit (0)").click()
+    expect(view).not_to_have_class("zoomed")
+
+
+@pytest.mark.slow
+def test_regions_change_while_it_paints(visit: Visit, api: Any) -> None:
+    page = visit(settings=ENDLESS)
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.locator("picture-pane.after[data-shown*=preview]")).to_be_attached(timeout=LONG)
+    page.get_by_role("button", name="Regions").click()
+    page.locator(".brush-canvas").focus()
+    page.keyboard.press(" ")
+    page.get_by_role("button", name="Use this region").click()
+    job = until(api, job_of(page), lambda now: len(now["masks"]) == 1)
+    painted_on(api, job)
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(page.locator("job-panel .line")).to_contain_text("stopped after", timeout=LONG)
+
+
+@pytest.mark.slow
+def test_a_stopped_picture_is_painted_longer(visit: Visit, api: Any) -> None:
+    page = visit(settings=BRIEF)
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.locator(".menu > summary")).to_be_visible(timeout=LONG)
+    first = job_of(page)
+    page.get_by_role("button", name="Paint longer").click()
+    page.wait_for_function("first => !location.hash.endsWith(first)", arg=first)
+    assert until(api, job_of(page), lambda now: now["state"] == "succeeded")["parent"] == first
+    expect(page.locator("job-panel .line")).to_contain_text("painted in", timeout=LONG)
+
+
+@pytest.mark.slow
+def test_a_giant_is_sharp_by_its_tiles(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    path = tmp_path / "giant.png"
+    PIL.Image.effect_noise((2600, 1700), 60).resize((3900, 2550)).convert("RGB").save(path)
+    drop(page, "photo-well", path)
+    expect(page.locator("photo-well")).to_contain_text("giant.png", timeout=LONG)
+    page.keyboard.press("1")
+    tiles = page.locator("picture-pane.after .tiles img")
+    expect(tiles.first).to_be_attached(timeout=LONG)
+    drawn = "all => all.length > 0 && all.every((one) => one.complete && one.naturalWidth > 0)"
+    deadline = time.monotonic() + 60
+    while not tiles.evaluate_all(drawn):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert "/tiles/0/" in tiles.first.get_attribute("src")
+
+
+@pytest.mark.slow
+def test_the_token_is_asked_for_once(tmp_path: Path, chromium: Any) -> None:
+    with serving(tmp_path, IMPASTO_TOKEN="a token that nobody guesses") as address:
+        context = chromium.new_context(base_url=address.partition("#")[0])
+        page = context.new_page()
+        page.goto("/")
+        field = page.get_by_role("textbox", name="Token")
+        field.fill("a wrong one")
+        page.get_by_role("button", name="Enter").click()
+        expect(page.get_by_role("alert").filter(has_text="token")).to_be_visible()
+        field.fill("a token that nobody guesses")
+        page.get_by_role("button", name="Enter").click()
+        expect(page.locator("photo-well")).to_contain_text("red panda", timeout=LONG)
+        page.reload()
+        expect(page.locator("photo-well")).to_contain_text("red panda", timeout=LONG)
+        context.close()

@@ -359,6 +359,25 @@ def test_an_estimate_says_what_a_job_takes_and_warns_of_what_has_no_effect(clien
     assert told["warnings"] == ["learning_rate has no effect: it belongs to Adam, and optimizer is lbfgs"]
 
 
+def test_a_picture_at_once(client):
+    fields = {"content": "sample:coffee", "style": "sample:the_scream", "size": "64"}
+    parts = [(name, (None, value)) for name, value in fields.items()]
+    answer = client.post("/api/fast", files=parts)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    painted = PIL.Image.open(io.BytesIO(answer.content))
+    assert max(painted.size) == 64
+    # A painting of one's own, half of it, as PNG.
+    more = [
+        ("style", ("mine.png", png(64, 64))),
+        ("weight", (None, "1")),
+        ("weight", (None, "1")),
+        ("format", (None, "png")),
+    ]
+    both = client.post("/api/fast", files=[*parts, *more])
+    assert both.headers["content-type"] == "image/png", both.text
+    assert PIL.Image.open(io.BytesIO(both.content)).size == painted.size
+
+
 def test_numbers_for_prometheus(client, done):
     text = client.get("/metrics").text
     assert 'impasto_jobs{state="succeeded"}' in text

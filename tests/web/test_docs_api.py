@@ -50,6 +50,7 @@ def test_curl(studio):
     )
     assert done.returncode == 0, done.stderr
     assert impasto.load(str(folder / "result.jpg")).size == (21, 32)
+    assert impasto.load(str(folder / "fast.jpg")).size == (40, 60)
     assert '"size":32' in done.stdout
     (shown,) = [json.loads(block) for block in blocks("json")]
     assert json.loads(done.stdout[done.stdout.rindex('{"type"') :]) == shown
@@ -64,6 +65,7 @@ def test_httpx(studio, monkeypatch):
         exec(compile(quick, PAGE.name, "exec"), names)
     names["studio"].close()
     assert impasto.load("result.png").size == (21, 32)
+    assert impasto.load("fast.png").size == (40, 60)
 
 
 def test_every_path_is_described_and_every_option_documented(studio):

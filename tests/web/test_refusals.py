@@ -120,6 +120,38 @@ def test_bodies_that_are_not_understood(client):
     check(client.post("/api/jobs", json=JOB, headers={"Idempotency-Key": "a b"}), 422, "Idempotency-Key")
 
 
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({"style": "/etc/passwd"}, "style: no sample is called"),
+        ({"content": "../photo.png"}, "content: write sample:NAME"),
+        ({"strength": "2"}, "strength: it must be a number, 0 to 1"),
+        ({"weight": "nan"}, "weight: it must be a number"),
+        ({"size": "huge"}, "size: it must be a number"),
+        ({"model": "mine"}, "model: there are any"),
+        ({"format": "gif"}, "format: it must be one of png, jpeg"),
+        ({"colour": "red"}, "'colour': there are content"),
+    ],
+)
+def test_what_cannot_be_painted_at_once_is_refused_by_name(client, change, detail):
+    fields = {"content": "sample:coffee", "style": "sample:the_scream", **change}
+    check(client.post("/api/fast", files=[(name, (None, value)) for name, value in fields.items()]), 422, detail)
+
+
+def test_a_crowd_that_wants_a_picture_at_once_is_told_when_to_come_back(client):
+    fast = client.app.state.studio.fast
+    held = [fast._room.acquire(blocking=False) for _ in range(4)]
+    try:
+        assert all(held)
+        parts = [("content", (None, "sample:coffee")), ("style", (None, "sample:the_scream"))]
+        answer = client.post("/api/fast", files=parts)
+        check(answer, 429, "try again in a moment", "too-many-requests")
+        assert answer.headers["retry-after"] == "1"
+    finally:
+        for _ in held:
+            fast._room.release()
+
+
 def test_a_flood_of_parts_is_refused(client):
     many_files = [("style", ("x.png", b"x"))] * 9
     check(client.post("/api/jobs", files=many_files), 400, "Too many files")
@@ -239,9 +271,7 @@ def test_without_a_token_only_this_machine_is_let_in():
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory):
     """A studio with a token, which has not been asked for anything yet."""
-    with TestClient(
-        create_app(Config(data=tmp_path_factory.mktemp("locked"), token=TOKEN)), base_url="http://localhost"
-    ) as it:
+    with in_process(tmp_path_factory.mktemp("locked"), paints=False, token=TOKEN) as it:
         yield it
 
 
@@ -280,7 +310,7 @@ def test_guessing_a_token_is_slow(locked):
 
 
 def test_a_full_queue_says_when_to_come_back(data):
-    with in_process(data, max_queue=2) as client:
+    with in_process(data, paints=False, max_queue=2) as client:
         client.post("/api/queue", json={"paused": True})
         submitted(client)
         kept = client.post("/api/jobs", json={**JOB, "settings": QUICK}, headers={"Idempotency-Key": "k"})
@@ -311,7 +341,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(data):
     ).returncode:
         pytest.skip("no file system can be mounted here")
     try:
-        with in_process(data) as client:
+        with in_process(data, paints=False) as client:
             kept = upload(client, png(60, 60)).json()
             rest = (data / "fill").open("wb")
             with pytest.raises(OSError), rest:
@@ -329,7 +359,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(data):
 
 
 def test_too_large_a_request_is_cut_off_whatever_it_says_of_itself(data):
-    with in_process(data, max_bytes=200_000) as client:
+    with in_process(data, paints=False, max_bytes=200_000) as client:
         check(upload(client, bytes(300_000)), 413, "larger than 200000 bytes")
         boundary = b"--b\r\nContent-Disposition: form-data; name=file; filename=x\r\n\r\n"
         sent = 0

@@ -12,6 +12,7 @@
 | `pictures` | pictures on disk by their contents |
 | `children`, `tasks` | work on strangers' files in short-lived processes, with limits |
 | `executor`, `worker` | painting, in processes of its own |
+| `fast` | pictures painted at once, beside the queue |
 | `orders`, `shapes` | what a request may hold, and what an answer does |
 | `streams` | server-sent events |
 | `routes` | the paths |

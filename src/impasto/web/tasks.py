@@ -178,14 +178,25 @@ def sheet(cells: Sequence[Mapping[str, Any]], axes: Sequence[Mapping[str, Any]],
 
 
 def fast(order: Mapping[str, Any], max_pixels: int, out: str) -> bool:
-    """A picture painted by one pass of a network: `content` and `styles` are paths, or a style is a name."""
+    """A picture painted by one pass of a network, at most as large as `size`; without a model, by the one that suits.
+
+    Raises:
+        Problem, ImpastoError: a picture cannot be read, or the model does not know the painting.
+    """
     from impasto.fast import FastModel
 
-    content, _ = _read(order["content"], "the picture", max_pixels)
-    styles = [
-        _read(style, "the painting", max_pixels)[0] if Path(style).is_file() else style for style in order["styles"]
-    ]
-    painted = FastModel.load(order["model"]).stylize(content, styles, strength=order["strength"])
+    content = _read(order["content"], "the picture", max_pixels)[0]
+    if order["size"] is not None and order["size"] < max(content.size):
+        content = content.resized(images.fit(content.size, order["size"]))
+    names = [style["name"] for style in order["styles"]]
+    model = FastModel.load(order["model"] or "brushes")
+    if order["model"] is None and not set(names) <= set(model.styles):
+        model = FastModel.load("any")
+    if model.styles:
+        styles = [name or "a painting of your own" for name in names]
+    else:
+        styles = [_read(style["path"], "the painting", max_pixels)[0] for style in order["styles"]]
+    painted = model.stylize(content, styles, blend=order["blend"], strength=order["strength"])
     Path(out).write_bytes(images.encode(painted, order["format"]))
     return True
 

@@ -15,9 +15,9 @@ from impasto._version import __version__
 from impasto.presets import DEFAULT, presets
 from impasto.settings import GROUPS, OPTIONS, LayerWeights, Settings, Shares
 from impasto.web import shapes
+from impasto.web.fast import models
 from impasto.web.pictures import MEDIA_TYPES
 from impasto.web.routes.asked import MOST_FIELDS, MOST_FILES, Here, refusals
-from impasto.web.routes.fast import models
 from impasto.web.telemetry import METRICS_TYPE
 
 router = APIRouter(tags=["what there is"])

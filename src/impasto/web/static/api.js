@@ -27,9 +27,9 @@ const SILENCE = {
 /**
  * @param {string} method
  * @param {string} path
- * @param {{json?: any, form?: FormData, headers?: Record<string, string>, signal?: AbortSignal}} [options]
+ * @param {{json?: any, form?: FormData, headers?: Record<string, string>, signal?: AbortSignal, blob?: boolean}} [options]
  */
-async function ask(method, path, { json, form, headers = {}, signal } = {}) {
+async function ask(method, path, { json, form, headers = {}, signal, blob = false } = {}) {
   /** @type {Response} */
   let response;
   try {
@@ -43,7 +43,7 @@ async function ask(method, path, { json, form, headers = {}, signal } = {}) {
     if (signal?.aborted) throw error;
     throw new RequestError(SILENCE);
   }
-  if (response.ok) return response.status === 204 ? null : response.json();
+  if (response.ok) return response.status === 204 ? null : blob ? response.blob() : response.json();
   const error = new RequestError(await problemOf(response));
   if (error.word === "token-needed") document.dispatchEvent(new CustomEvent("token-needed"));
   throw error;
@@ -91,6 +91,12 @@ export const api = {
   job: (id) => ask("GET", job(id)),
   /** A second click on the same wish must not paint twice: `key` is the wish. @param {any} wish @param {string} key @returns {Promise<Job>} */
   paint: (wish, key) => ask("POST", "/api/jobs", { json: wish, headers: { "Idempotency-Key": key } }),
+  /** A picture at once, by the fast engine. @param {string[][]} fields @returns {Promise<Blob>} */
+  fast(fields) {
+    const form = new FormData();
+    for (const [name = "", value = ""] of fields) form.append(name, value);
+    return ask("POST", "/api/fast", { form, blob: true });
+  },
   /** @param {any} wish @param {AbortSignal} [signal] @returns {Promise<Estimate>} */
   estimate: (wish, signal) => ask("POST", "/api/estimate", signal ? { json: wish, signal } : { json: wish }),
   /** One of the job's `actions`. @param {string} id @param {string} action @param {any} [body] @returns {Promise<Job>} */

@@ -22,8 +22,9 @@ export async function takeFiles(files, role, { pasted = false, place } = {}) {
     if (picture.recipe) {
       await takeOurs(picture, role);
     } else {
+      const before = draft.copy();
       use(picture, role, place);
-      if (pasted) offerOther(picture, role);
+      if (pasted) offerOther(picture, role, before);
     }
     if (role === "photo") break;
   }
@@ -68,10 +69,9 @@ async function takeOurs(picture, role) {
   });
 }
 
-/** @param {Picture} picture @param {Role} role */
-function offerOther(picture, role) {
+/** @param {Picture} picture @param {Role} role @param {ReturnType<typeof draft.copy>} before what was on the knobs without it */
+function offerOther(picture, role, before) {
   const other = role === "photo" ? "painting" : "photo";
-  const before = draft.copy();
   notify({
     text: `Pasted as the ${role}.`,
     action: { label: `Use it as a ${other}`, act: () => (draft.change(before), use(picture, other)) },

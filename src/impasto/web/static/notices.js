@@ -37,7 +37,9 @@ export function wordsOf(error) {
   }
   const { title, detail = "", retry_after: wait, errors = [] } = error.problem;
   const fields = detail ? "" : errors.map(({ field, message }) => `${field}: ${message}`).join("; ");
-  return { title, text: [detail || fields, wait ? `Try again in ${duration(wait)}.` : ""].filter(Boolean).join(" ") };
+  const said = detail || fields;
+  const end = wait && !/[.!?]$/.test(said) ? "." : "";
+  return { title, text: [said + end, wait ? `Ask again in ${duration(wait)}.` : ""].filter(Boolean).join(" ") };
 }
 
 class NoticeStack extends Part {

@@ -4,7 +4,7 @@
 import { api } from "./api.js";
 
 /** @import { Job, Picture, Preset, Queue, Setting, System } from "./types.js" */
-/** @typedef {"ready" | "jobs" | "job" | "progress" | "queue" | "route" | "connection" | "draft"} Topic */
+/** @typedef {"ready" | "jobs" | "job" | "progress" | "queue" | "route" | "connection" | "draft" | "instant"} Topic */
 /** @typedef {{view: "paint" | "gallery" | "sweep", id: string | null}} Route */
 
 class Store {

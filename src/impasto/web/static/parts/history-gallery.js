@@ -72,7 +72,8 @@ class HistoryGallery extends Part {
       h(
         "div",
         { class: "card-foot" },
-        h("div", { class: "grow" }, h("p", { class: "card-name" }, name), h("p", { class: "soft small-text figures" }, `${result.width} × ${result.height} · ${when(job.finished ?? job.created)}`)),
+        h("p", { class: "card-name" }, name),
+        h("p", { class: "soft small-text figures" }, `${result.width} × ${result.height} · ${when(job.finished ?? job.created)}`),
         star,
         tool("settings", "Use these settings", () => (useSettings(job), go("#/"))),
         tool("trash", "Delete", () => doTo(job, "delete")),

@@ -44,7 +44,7 @@ export class MaskBrush extends Part {
         ),
         this.#targets,
         h("div", { class: "brush-area" }, this.#photo, this.#canvas, this.#cursor),
-        h("div", { class: "row wrap" }, h("label", { class: "row grow" }, h("span", { class: "small-text" }, "Brush"), this.#size), this.#erases, tool("undo", "Undo", () => this.#back()), tool("swap", "Turn inside out", () => this.#invert()), tool("trash", "Clear", () => this.#clear())),
+        h("div", { class: "row wrap" }, h("label", { class: "row brush-size" }, h("span", { class: "small-text" }, "Brush"), this.#size), this.#erases, tool("undo", "Undo", () => this.#back()), tool("swap", "Turn inside out", () => this.#invert()), tool("trash", "Clear", () => this.#clear())),
         this.#background,
         h("footer", null, h("button", { class: "button", onclick: () => this.#dialog.close() }, "Leave as it was"), h("button", { class: "button main", onclick: () => this.#done() }, "Use this region")),
       ),

@@ -4,6 +4,7 @@ import { thumbnail } from "../api.js";
 import { draft } from "../draft.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
+import { canDraft, draftOf } from "../instant.js";
 import { shortcut } from "../keys.js";
 import { say } from "../notices.js";
 import { Part } from "../part.js";
@@ -17,6 +18,8 @@ import { CompareView } from "./compare-view.js";
 
 /** Pictures up to this are shown whole; larger ones by a thumbnail under tiles. */
 const WHOLE = 2560;
+/** How long the knobs must rest before a draft of them is made. */
+const REST = 300;
 /** Formats that every browser draws. */
 const DRAWN = new Set(["JPEG", "PNG", "WEBP", "GIF"]);
 /** @type {{mode: Mode, name: string, icon: import("../icons.js").IconName}[]} */
@@ -35,6 +38,10 @@ class PictureStage extends Part {
   #modeGroup = h("div", { class: "row tight", role: "group", "aria-label": "Compare" }, this.#modes);
   #masks = h("button", { class: "button small", onclick: () => /** @type {any} */ (document.querySelector("mask-brush"))?.open() }, icon("mask"), "Regions");
   #inset = h("img", { class: "inset", alt: "" });
+  #look = h("button", { class: "button small", "aria-pressed": "false", title: "Show roughly what will be painted (I)", onclick: () => this.#turnLook() }, icon("bolt"), "Draft");
+  #tag = h("p", { class: "tag draft-tag", role: "status" });
+  #looking = false;
+  #timer = 0;
   /** @type {string | null} */ #id = null;
 
   draw() {
@@ -46,23 +53,30 @@ class PictureStage extends Part {
         "div",
         { class: "tools", role: "toolbar", "aria-label": "Look" },
         this.#modeGroup,
+        this.#look,
         this.#masks,
         h("span", { class: "grow" }),
         h("div", { class: "row tight", role: "group", "aria-label": "Zoom" }, tool("zoom", "Nearer (+)", () => this.#view.zoomIn()), this.#percent, tool("fit", "Fit (0)", () => this.#view.fit())),
       ),
     );
+    this.#view.append(this.#tag);
     this.#view.addEventListener("view", () => (this.#percent.textContent = `${Math.round(this.#view.magnification * 100)} %`));
     shortcut("Picture", ["c"], "Picture, before and after, side by side", () => this.#turnMode());
     shortcut("Picture", ["+", "-"], "Nearer, farther");
     shortcut("Picture", ["0"], "Fit the whole picture", () => this.#view.fit());
     shortcut("Picture", ["1"], "Actual size", () => this.#view.actualSize());
     shortcut("Picture", ["← ↑ → ↓"], "Move the picture, or the divider");
+    shortcut("Picture", ["i"], "Instant draft of what will be painted", () => !this.#look.hidden && this.#turnLook());
     shortcut("Picture", ["r"], "Draw regions", () => this.#masks.click());
     this.#setMode("single");
   }
 
   listen() {
-    this.watch(["route", "draft", "jobs", "ready"], () => this.#show());
+    this.watch(["route", "jobs", "ready", "instant"], () => this.#show());
+    this.watch("draft", () => {
+      clearTimeout(this.#timer);
+      this.#timer = window.setTimeout(() => this.#show(), this.#looking ? REST : 0);
+    });
     this.watch(["job", "progress"], (job) => job?.id === store.route.id && this.#show());
     this.#show();
   }
@@ -81,11 +95,28 @@ class PictureStage extends Part {
     say(next.name);
   }
 
+  #turnLook() {
+    this.#looking = !this.#looking;
+    this.#look.setAttribute("aria-pressed", String(this.#looking));
+    this.#show();
+  }
+
+  /** Says on the canvas that it shows a draft, and what comes of it. @param {Job | null} job @param {boolean} sketched */
+  #tell(job, sketched) {
+    const words = !sketched ? "" : job ? "Instant draft · the painting takes its place" : "Instant draft · Paint makes the real one";
+    if (this.#tag.textContent !== words) this.#tag.textContent = words;
+    this.#tag.hidden = !words;
+  }
+
   #show() {
     const job = store.current;
     const photo = job ? job.content : draft.content;
     if (!photo) return;
-    const after = job ? afterOf(job) : null;
+    const painted = job ? afterOf(job) : null;
+    const sketched = painted || (!job && !this.#looking) ? null : sketchOf(job);
+    const after = painted ?? sketched;
+    this.#look.hidden = Boolean(job) || !canDraft();
+    this.#tell(job, Boolean(sketched));
     const fresh = (job?.id ?? photo.ref) !== this.#id;
     this.#id = job?.id ?? photo.ref;
     this.#modeGroup.hidden = !after;
@@ -96,6 +127,25 @@ class PictureStage extends Part {
     this.#inset.hidden = !first || Boolean(after);
     if (first) this.#inset.src = thumbnail(first, 320);
   }
+}
+
+/**
+ * What the fast engine makes of a job that waits or begins, or of what is on the knobs; null while it is made.
+ *
+ * @param {Job | null} job @returns {Shown | null}
+ */
+function sketchOf(job) {
+  if (job && job.state !== "queued" && job.state !== "running") return null;
+  const content = job ? job.content : draft.content;
+  const styles = job ? job.styles.map((picture) => ({ picture, weight: picture.weight ?? 1 })) : draft.styles;
+  const strength = job ? job.settings["strength"] : draft.value("strength");
+  const url = content && draftOf({ content, styles, strength: asFast(strength) });
+  return url && content ? { url, alt: "An instant draft; the painting will be finer", frame: content } : null;
+}
+
+/** The fast engine's strength: its models were trained for what is 0.5 here. @param {number} strength */
+function asFast(strength) {
+  return Math.min(1, Math.round(strength * 2 * 20) / 20);
 }
 
 /** @param {Job} job @returns {Shown | null} */

@@ -15,7 +15,7 @@ export class TokenSheet extends Part {
       "form",
       { class: "sheet", method: "dialog" },
       h("header", null, h("h2", { id: "token-title" }, "This studio asks for its token")),
-      h("p", { class: "soft" }, "It was printed where `impasto serve` was started, at the end of the address."),
+      h("p", { class: "soft" }, "It was printed where ", h("code", null, "impasto serve"), " was started, at the end of the address."),
       h("div", null, h("label", { for: "token" }, "Token"), this.#input, this.#problem),
       h("footer", null, h("button", { class: "button main" }, "Enter")),
     );
