@@ -45,7 +45,7 @@ export function when(iso) {
   const then = new Date(iso);
   const seconds = (Date.now() - then.getTime()) / 1000;
   if (seconds < 60) return "just now";
-  if (seconds < 3600) return `${plural(Math.floor(seconds / 60), "minute")} ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 12 * 3600) return `${plural(Math.floor(seconds / 3600), "hour")} ago`;
   return then.toLocaleDateString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }
