@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ablation, command, export, fast, memory, quality, race, startup, strength, throughput
+from benchmarks import ablation, command, export, fast, memory, quality, race, start, startup, strength, throughput
 from benchmarks.store import Store
 
 # What a row is about, by benchmark.
@@ -16,6 +16,7 @@ _KEYS = {
     "race": ("pair", "side"),
     "fast": ("program", "turn"),
     "export": ("model", "form", "turn"),
+    "start": ("pair", "start", "share"),
     "ablation": ("change", "pair"),
     "strength": ("pair", "strength"),
     "quality": ("program", "pair", "side"),
@@ -61,6 +62,8 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
         fast.measure(store, again=chosen.again)
     elif name == "export":
         export.measure(store, again=chosen.again)
+    elif name == "start":
+        start.measure(store, pairs=chosen.pairs, again=chosen.again)
     elif name == "race":
         race.measure(store, side=chosen.side, pairs=chosen.pairs, again=chosen.again)
     else:
@@ -76,6 +79,7 @@ _WRITE = {
     "race": race.write,
     "fast": fast.write,
     "export": export.write,
+    "start": start.write,
     "ablation": ablation.write,
     "strength": strength.write,
     "quality": quality.write,

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import impasto
-from impasto import assets
+from impasto import assets, method
 from impasto.api import input_of, load, settings_for, stylization, stylize
 from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, ImpastoWarning, SettingsError
+from impasto.fast import FastModel
 from impasto.images import Image
 from impasto.pastiche import Input, Recipe
 from impasto.settings import Settings
@@ -148,11 +149,21 @@ def test_a_file_name_that_is_no_text_spoils_nothing(files, tmp_path):
     assert recipe.content.name.isprintable()
 
 
-@pytest.mark.parametrize("init", ["content", "noise", "style"])
+@pytest.mark.parametrize("init", ["content", "noise", "style", "fast"])
 def test_a_word_to_start_from(files, init):
     pastiche = stylize(*files, init=init, **FAST)
     assert pastiche.settings.init == init
     assert pastiche.recipe.init is None
+
+
+def test_the_fast_engine_makes_the_start(photo, painting):
+    photograph, style = photo(64, 80), painting(60, 50)
+    made = FastModel.load().stylize(photograph, style, style_size=72, precision="float32")
+    settings = settings_for(**{**FAST, "size": 80}, init="fast", optimizer="adam", learning_rate=1e-4)
+    begun = next(iter(stylization(photograph, style, settings))).pastiche().image
+    assert (begun.pixels - made.pixels).abs().mean() < 0.01 < (begun.pixels - photograph.pixels).abs().mean()
+    with pytest.raises(SettingsError, match=r"init: .*impasto\.stylize"):
+        method.stylization(photograph, [style], settings)
 
 
 def test_pictures_in_memory_need_no_files(photo, painting):

@@ -161,7 +161,7 @@ def test_wrong_styles_and_shares_say_what_to_do(model, styles, options, words):
 
 def test_what_is_no_model_is_refused_in_words(model, tmp_path):
     good = model.save(tmp_path / "good.safetensors")
-    header = {"format": "impasto-fast", "version": "1", "architecture": "{}", "styles": "[]", "card": "{}"}
+    header = {"format": "impasto-fast", "version": "2", "architecture": "{}", "styles": "[]", "card": "{}"}
     files = {
         "pickle.safetensors": pickle.dumps({"network": 1}),
         "short.safetensors": good.read_bytes()[:-1000],

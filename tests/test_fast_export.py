@@ -73,8 +73,8 @@ def test_half_precision_makes_the_file_smaller_and_changes_no_pixel(small, found
     path = write_painter(onnx.load(found.path), small, tmp_path / "half.onnx", weights="half")
     # Of a small model's file the graph itself is a good part.
     assert path.stat().st_size < 0.85 * found.path.stat().st_size
-    # The model's own file is in half precision already.
-    assert difference(small, PortableModel.load(path), photo(64, 64), small.table["night"]) < 1e-4
+    # The model's own file is in half precision already; what is computed from its weights is rounded once more.
+    assert difference(small, PortableModel.load(path), photo(64, 64), small.table["night"]) < 1e-3
 
 
 def test_8_bits_change_pixels_a_little(small, found, tmp_path):

@@ -36,7 +36,7 @@ VALUES = {
     **{name: st.sampled_from(choices) for name, choices in CHOICES.items()},
     **dict.fromkeys(LAYERS, LAYER_WEIGHTS),
     **dict.fromkeys(SHARES, st.lists(st.floats(1e-3, 1e6), max_size=4).map(tuple)),
-    "init": st.sampled_from(["content", "noise", "style", "a picture.png"]),
+    "init": st.sampled_from(["content", "noise", "style", "fast", "a picture.png"]),
     "backbone": st.sampled_from(["vgg19", "torchvision:resnet50"]),
     "device": st.sampled_from(["auto", "cpu", "cuda:1"]),
 }

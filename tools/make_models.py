@@ -30,14 +30,14 @@ def command(name: str, data: Path, out: Path) -> list[str]:
     """The training of a model."""
     contents = [data / "ship" / "photos_pd_cc0", data / "ship" / "photos_cc_by", data / "classic" / "kodak"]
     shared = [*(part for folder in contents for part in ("--content", str(folder))), "--seed", SEED, "--batch", "4"]
-    shared += ["--out", str(out), "--learning-rate", "0.0008"]
+    shared += ["--out", str(out), "--learning-rate", "0.0006"]
     if name == "any":
         styles = [data / "paintings" / "pd", data / "ship" / "paintings_pd"]
         named = [part for folder in styles for part in ("--styles", str(folder))]
-        return ["train", "--any", *named, "--limit", "320", "--steps", "1700", "--side", "128", *shared]
+        return ["train", "--any", *named, "--limit", "960", "--steps", "5500", "--side", "128", *shared]
     paintings = [sample.name for sample in assets.samples() if sample.kind == "painting"]
     named = [part for painting in paintings for part in ("--style", f"sample:{painting}")]
-    return ["train", *named, "--from", "any", "--steps", "800", "--side", "160", *shared]
+    return ["train", *named, "--from", "any", "--steps", "700", "--side", "160", *shared]
 
 
 def record() -> None:

@@ -82,8 +82,10 @@ RECIPES = (
     _painting("starry_night", "The Starry Night, 1889", "van_gogh_starry_night.jpg", (26, 16, 730, 576)),
     # White lines at the left and the right.
     _painting("the_scream", "The Scream, 1893", "munch_the_scream.jpg", (1, 0, 350, 448)),
+    _photo("astronaut", "The astronaut Eileen Collins", "skimage_astronaut.png", "public domain"),
     _photo("coffee", "A cup of espresso", "skimage_coffee.png", "CC0 1.0"),
     _photo("great_wall", "The Great Wall of China", "explore_monuments_greatWallofChina.webp", "CC0 1.0"),
+    _photo("mont_saint_michel", "Mont Saint-Michel", "explore_monuments_montStMichel.webp", "CC0 1.0"),
     _photo("neuschwanstein", "Neuschwanstein Castle", "explore_monuments_neuschwansteinCastle.webp", "CC0 1.0"),
     _photo("red_panda", "A red panda", "erase_red_panda.webp", "CC0 1.0"),
 )

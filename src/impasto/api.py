@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +24,9 @@ from impasto.pastiche import Change, Input, Pastiche
 from impasto.pictures import BLANK_PREFIX, LARGEST_SIDE, SAMPLE_PREFIX, load
 from impasto.presets import DEFAULT, preset
 from impasto.progress import Progress
+from impasto.pyramid import pyramid
 from impasto.settings import OPTIONS, Settings
-from impasto.targets import layer_weights
+from impasto.targets import layer_weights, shares_of
 
 
 def texture(
@@ -94,7 +96,7 @@ def stylize(
         content: the photograph; anything that `load` takes.
         style: the painting, or a list of paintings to blend.
         preset: name of a bundled preset, or the path of a TOML file.
-        init: `content`, `noise`, `style`, or a picture to start from.
+        init: `content`, `noise`, `style`, `fast`, or a picture to start from.
         masks: of the photograph, one for each region: white is inside. See `guidance.Guidance`.
         style_masks: of the painting, as many as `masks`.
         content_map: white where the photograph's shapes are to stay.
@@ -167,8 +169,9 @@ def stylization(
     if not paintings:
         raise SettingsError("style", "got no painting; name at least one")
     chosen = settings.init if init is None else init
-    start = None if isinstance(chosen, str) and chosen in OPTIONS["init"][1].words else load(chosen)
-    settings = resolved(settings).replace(init=(start.name or "a picture") if start else chosen)
+    own = None if isinstance(chosen, str) and chosen in OPTIONS["init"][1].words else load(chosen)
+    settings = resolved(settings).replace(init=(own.name or "a picture") if own else chosen)
+    start = _fast_start(photograph, paintings, settings) if settings.init == "fast" else own
     device = torch.device(settings.device)
     guidance = None
     if masks or style_masks or content_map is not None:
@@ -209,6 +212,22 @@ def resolved(settings: Settings) -> Settings:
         content, style = layer_weights(settings, architecture(settings.backbone))
         settings = settings.replace(content_layers=content, style_layers=style)
     return settings.replace(device=str(device), precision=precision)
+
+
+def _fast_start(photograph: Image, paintings: Sequence[Image], settings: Settings) -> Image:
+    """What the fast engine makes of the pictures, at the first size that is painted."""
+    # Here, for it takes a while to import and few want it.
+    from impasto.fast import FastModel
+
+    height, width = pyramid(photograph.size, settings, min_side=VGG19.architecture.min_side)[0].size
+    return FastModel.load().stylize(
+        photograph.resized((height, width)),
+        paintings,
+        blend=shares_of(settings, len(paintings)),
+        style_size=max(VGG19.architecture.min_side, round(settings.style_scale * math.sqrt(height * width))),
+        device=settings.device,
+        precision=settings.precision,
+    )
 
 
 def _is_several(style: Any) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from impasto import color, devices
 from impasto.backbones import Backbone, architecture
+from impasto.errors import SettingsError
 from impasto.guidance import Guidance
 from impasto.images import Image, fit, resize
 from impasto.objective import Objective
@@ -45,7 +46,8 @@ class Pictures:
             settings=settings,
             content=Input.of(self.content),
             styles=tuple(map(Input.of, self.styles)),
-            init=Input.of(self.init) if self.init else None,
+            # What the fast engine made is made again.
+            init=Input.of(self.init) if self.init and settings.init != "fast" else None,
             masks=tuple(map(Input.of, guidance.content_masks)) if guidance else (),
             style_masks=tuple(map(Input.of, guidance.style_masks)) if guidance else (),
             content_map=Input.of(guidance.content_map) if guidance and guidance.content_map else None,
@@ -55,8 +57,11 @@ class Pictures:
         """Refuse settings that do not go with them.
 
         Raises:
-            SettingsError: a layer does not exist, or there are not as many shares as paintings or strengths as regions.
+            SettingsError: a layer does not exist, there are not as many shares as paintings or strengths as regions, or
+                the fast engine's picture is missing.
         """
+        if settings.init == "fast" and self.init is None:
+            raise SettingsError("init", "got fast without the fast engine's picture; impasto.stylize has it made")
         layer_weights(settings, architecture(settings.backbone))
         shares_of(settings, len(self.styles))
         strengths_of(settings, len(self.guidance.guides) if self.guidance else 0)

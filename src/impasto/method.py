@@ -55,7 +55,8 @@ def stylization(
         content: the photograph.
         styles: one painting, or several whose statistics are blended as `settings.blend` says.
         settings: everything else, as it is at the beginning.
-        init: the picture to start from, where `settings.init` is none of `content`, `noise` and `style`.
+        init: the picture to start from, where `settings.init` is none of `content`, `noise` and `style`; for `fast`,
+            what the fast engine made.
         guidance: regions with styles of their own, and where content counts more.
         weights: file of the backbone's weights; its own by default.
         device: where to compute; the CPU by default.

@@ -33,7 +33,7 @@ from impasto.pictures import load
 ANY, BRUSHES = "any", "brushes"
 BUNDLED = {ANY: "models/any.safetensors", BRUSHES: "models/brushes.safetensors"}
 
-_FORMAT, _VERSION = "impasto-fast", 1
+_FORMAT, _VERSION = "impasto-fast", 2
 # Pixels from which a picture is worked through in strips, which takes a little longer and a fraction of the memory.
 _STRIPS_FROM = 6_000_000
 
@@ -143,22 +143,32 @@ class FastModel:
         return tuple(self.table)
 
     @cached_property
-    def _backbone(self) -> VGG19:
-        return VGG19(LAYERS[-1])
+    def _backbones(self) -> dict[torch.dtype, VGG19]:
+        """What paintings were looked at with so far, by the numbers computed in."""
+        return {}
 
-    def condition(self, style: Any, *, side: int = STYLE_SIDE) -> Float[Tensor, " k"]:
+    @cached_property
+    def _networks(self) -> dict[tuple[torch.device, torch.dtype], Network]:
+        """The network where, and in the numbers that, it has computed so far."""
+        return {}
+
+    def condition(self, style: Any, *, side: int = STYLE_SIDE, precision: str = "auto") -> Float[Tensor, " k"]:
         """The condition of a style: the name of one that was learned, or (in a model of any) a painting.
 
         Args:
             style: a name, or whatever `impasto.load` takes.
             side: root of the area that a painting is looked at with, in pixels: larger gives larger strokes.
+            precision: numbers to look at it in, see `Settings.precision`.
 
         Raises:
             SettingsError: the model has no style of that name.
             ImageReadError: the painting cannot be read.
         """
         if self.predictor is not None:
-            statistics = style_statistics(self._backbone, load(style), side)
+            dtype = devices.precision(precision, torch.device("cpu"))
+            if dtype not in self._backbones:
+                self._backbones[dtype] = VGG19(LAYERS[-1], dtype=dtype)
+            statistics = style_statistics(self._backbones[dtype], load(style), side)
             return torch.as_tensor(self.predictor(statistics[None])[0])
         if isinstance(style, str) and style in self.table:
             return self.table[style]
@@ -168,7 +178,13 @@ class FastModel:
         raise SettingsError("style", f"the model {self.name} has not learned {name!r}; {hint}")
 
     def mixed(
-        self, styles: Sequence[Any], *, blend: Sequence[float] = (), strength: float = 1.0, side: int = STYLE_SIDE
+        self,
+        styles: Sequence[Any],
+        *,
+        blend: Sequence[float] = (),
+        strength: float = 1.0,
+        side: int = STYLE_SIDE,
+        precision: str = "auto",
     ) -> Float[Tensor, " k"]:
         """The condition of several styles together, `strength` of the way from the photograph to them.
 
@@ -184,10 +200,10 @@ class FastModel:
             raise SettingsError("blend", f"got {', '.join(map(str, blend))}; shares are numbers of at least 0")
         if not 0 <= strength <= 1:
             raise SettingsError("strength", f"got {strength:g}; it must be 0 to 1")
-        conditions = torch.stack([self.condition(style, side=side) for style in styles])
+        conditions = torch.stack([self.condition(style, side=side, precision=precision) for style in styles])
         return torch.lerp(self.photo, (shares / shares.sum()) @ conditions, strength)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def paint(
         self,
         image: Image,
@@ -216,12 +232,15 @@ class FastModel:
 
     def _network(self, device: torch.device, dtype: torch.dtype) -> Network:
         """The network where and in the numbers that it is to compute in; the last convolution is float32."""
+        if (known := self._networks.get((device, dtype))) is not None:
+            return known
         network = Network(self.network.architecture)
         network.load_state_dict(self.network.state_dict())
         network.requires_grad_(False).eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for name, part in network.named_children():
             if name != "last":
                 part.to(dtype)
+        self._networks[device, dtype] = network
         return network
 
     def stylize(
@@ -250,7 +269,7 @@ class FastModel:
             ImpastoError: a picture, a setting or the device cannot be used.
         """
         styles = list(style) if isinstance(style, list | tuple) else [style]
-        condition = self.mixed(styles, blend=blend, strength=strength, side=style_size)
+        condition = self.mixed(styles, blend=blend, strength=strength, side=style_size, precision=precision)
         return self.paint(load(content), condition, device=device, precision=precision)
 
 

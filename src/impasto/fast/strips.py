@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from impasto.fast.network import COLORS, MARGIN, Network, color_map, mirrored
+from impasto.fast.network import COLORS, MARGIN, Enlarging, Network, color_map, mirrored
 
 # Added to a variance before its root is taken; that of torch's normalisations.
 _EPSILON = 1e-5
@@ -43,9 +43,9 @@ def paint(
         y = _stored(_convolved(x, one))
         y = _stored(_convolved(normal(y), two), y)
         x = _stored(_sum(x, normal(y, relu=False)), x)
-    up = normal(_convolved(_doubled(x), network.up))
+    up = normal(_enlarged(x, network.up))
     refine = normal(_convolved(up, network.refine))
-    last = _convolved(_doubled(_cast(refine, network.last.weight.dtype)), network.last)
+    last = _enlarged(_cast(refine, network.last.weight.dtype), network.last)
 
     height, width = pixels.shape[-2:]
     matrix, offset = _colors(pixels, condition[:, -COLORS:])
@@ -173,15 +173,16 @@ def _sum(one: _Layer, other: _Layer) -> _Layer:
     return _Layer(one.channels, one.height, one.width, lambda begin, end: one.read(begin, end) + other.read(begin, end))
 
 
-def _doubled(layer: _Layer) -> _Layer:
-    """The layer enlarged by repetition."""
+def _enlarged(layer: _Layer, enlarging: nn.Module) -> _Layer:
+    assert isinstance(enlarging, Enlarging)
+    weight, bias = enlarging.kernel()
 
     def read(begin: int, end: int) -> Tensor:
-        first = begin // 2
-        rows = F.interpolate(layer.read(first, -(-end // 2)), scale_factor=2.0, mode="nearest")
+        first, last = begin // 2, -(-end // 2)
+        rows = F.pixel_shuffle(F.conv2d(layer.padded(first - 1, last + 1), weight, bias, padding=(0, 1)), 2)
         return rows[:, :, begin - 2 * first : end - 2 * first]
 
-    return _Layer(layer.channels, 2 * layer.height, 2 * layer.width, read)
+    return _Layer(enlarging.out_channels, 2 * layer.height, 2 * layer.width, read)
 
 
 def _cast(layer: _Layer, dtype: torch.dtype) -> _Layer:

@@ -43,6 +43,9 @@ _RANGE_EXAMPLES = 128
 _RANGE = ("predictor.mean", "predictor.deviation")
 # Length that a gradient is cut to: one painting of a kind must not undo what was learned from the others.
 _LARGEST_GRADIENT = 1.0
+# Learning rate of the predictor as a share of the network's: each number of a condition adds up hundreds of its
+# weights, so it would change with every step by more than the network can follow.
+_PREDICTOR_RATE = 0.2
 # Targets that are kept at hand: about 1.4 MB each.
 _TARGETS = 1024
 
@@ -222,7 +225,11 @@ class Trainer:
         self.backbone = VGG19(deepest, dtype=self.dtype).to(self.device)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.styles = Styles(styles, self.backbone, training.loss)
-        self.optimizer = torch.optim.Adam(model.parameters(), training.learning_rate, betas=(0.9, 0.99))
+        groups: list[dict[str, Any]] = [{"params": [*model.network.parameters()], "share": 1.0}]
+        groups += [{"params": [one], "share": 1.0} for one in (model.photo, model.table) if one is not None]
+        if model.predictor is not None:
+            groups.append({"params": [*model.predictor.parameters()], "share": _PREDICTOR_RATE})
+        self.optimizer = torch.optim.Adam(groups, training.learning_rate, betas=(0.9, 0.99))
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self.step = 0
         self._failures = 0
@@ -253,7 +260,7 @@ class Trainer:
         training = self.training
         rate = training.rate(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
         share = training.batch // self.ranks
         part = share // training.accumulate

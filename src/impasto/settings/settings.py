@@ -133,9 +133,9 @@ class Settings:
     init: str = option(
         "content",
         _LOOK,
-        "What the picture starts as: the photograph, seeded noise, noise in the painting's colours, or the picture at "
-        "a path.",
-        words=("content", "noise", "style"),
+        "What the picture starts as: the photograph, seeded noise, noise in the painting's colours, what the fast "
+        "engine makes of it, or the picture at a path.",
+        words=("content", "noise", "style", "fast"),
         open_ended=True,
     )
     seed: int = option(0, _LOOK, "Seed of all that is drawn at random.", low=0, high=2**63 - 1)
