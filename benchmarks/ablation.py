@@ -20,7 +20,7 @@ _LAYERS = "relu1_1={},relu2_1={},relu3_1={},relu4_1={},relu5_1={}"
 
 _CHANGES: dict[str, Mapping[str, Any]] = {
     "the default": {},
-    **{f"strength {value}": {"strength": value} for value in (0.35, 0.65)},
+    **{f"strength {value}": {"strength": value} for value in (0.638, 0.836)},
     **{f"detail {value}": {"detail": value} for value in (0.0, 1.0)},
     **{f"grain {value}": {"grain": value} for value in (0.0, 0.05)},
     **{f"preconditioning {value}": {"preconditioning": value} for value in (0.0, 0.5, 1.0)},
@@ -35,7 +35,7 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     "L2 pooling": {"pooling": "l2"},
     "padding with zeros": {"padding": "zeros"},
     "Wasserstein loss": {"style_loss": "wasserstein"},
-    "Wasserstein loss, strength 0.3": {"style_loss": "wasserstein", "strength": 0.3},
+    "Wasserstein loss, strength 0.6": {"style_loss": "wasserstein", "strength": 0.6},
     "means and deviations only": {"style_loss": "statistics"},
     "one scale, as long": {"scales": 1, "iterations": 40},
     "three scales": {"scales": 3},

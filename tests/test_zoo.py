@@ -370,6 +370,15 @@ def test_a_sweep_does_not_take_pictures_of_other_weights(pictures, squeezenet):
         assert Recipe.of_file(picture).weights.name == weights.name
 
 
+def test_it_explains_with_weights_from_a_file(pictures, squeezenet):
+    asked = ("--backbone", "torchvision:squeezenet1_1", "--weights", str(squeezenet), "--size", "64")
+    for what, more in (("gram", ()), ("content", ("--iterations", "1", "--layers", "features.0"))):
+        done = run("explain", what, "photo.png", *asked, *more, "-o", f"{what}.svg")
+        assert done.code == 0, done.err
+    refused = run("explain", "network", "photo.png", "--weights", str(squeezenet))
+    assert (refused.code, "--weights: they have no effect on network" in refused.error()) == (2, True)
+
+
 # --- Settings that do not fit
 
 

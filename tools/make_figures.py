@@ -60,6 +60,16 @@ def strength() -> None:
     write_figure(grid_figure(cells, columns=5), FIGURES / "strength.png", dpi=160)
 
 
+def strokes() -> None:
+    """One photograph after two paintings, with strokes of three sizes."""
+    cells = []
+    for style in ("cafe_terrace", "the_scream"):
+        for size in (1.5, 3.0, 6.0):
+            pastiche = impasto.stylize("sample:red_panda", f"sample:{style}", size=320, strength=0.85, stroke_size=size)
+            cells.append((f"{style.replace('_', ' ')}, stroke size {size:g} %", pastiche.image))
+    write_figure(grid_figure(cells, columns=3), FIGURES / "strokes.png", dpi=130)
+
+
 def style_losses() -> None:
     """One pair with every style loss."""
     losses = typing.get_args(StyleLossName)
@@ -126,6 +136,7 @@ MAKERS: dict[str, Callable[[], None]] = {
         gram_matrices,
         style_reconstructions,
         strength,
+        strokes,
         style_losses,
         content_losses,
         scales,

@@ -250,7 +250,14 @@ def judge(content: Any, style: Any, pastiche: Any) -> Judgement:
     return Judge(load(content), paintings).judge(picture)
 
 
-def explain(what: str, picture: Any, *, layers: str | Sequence[str] = "", **options: Any) -> Explanation:
+def explain(
+    what: str,
+    picture: Any,
+    *,
+    layers: str | Sequence[str] = "",
+    weights: str | Path | None = None,
+    **options: Any,
+) -> Explanation:
     """Draw a figure that explains what a network's layers know of `picture`.
 
     Args:
@@ -258,13 +265,14 @@ def explain(what: str, picture: Any, *, layers: str | Sequence[str] = "", **opti
             Gram matrices; `network`: how far each layer sees, and what pooling keeps.
         picture: the photograph or the painting; anything that `load` takes.
         layers: to explain; those of the paper by default.
+        weights: as for `stylize`.
         **options: `size`, `iterations`, `seed`, `backbone`, `pooling`, `device`, `precision`, as in `Settings`.
 
     Raises:
         ImpastoError: the picture, a setting, a layer or the device cannot be used.
     """
     settings = settings_to_explain(what, **options)
-    *_, last = explaining(what, load(picture), settings, layers)
+    *_, last = explaining(what, load(picture), settings, layers, weights=None if weights is None else Path(weights))
     return last.explanation()
 
 

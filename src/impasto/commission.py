@@ -20,6 +20,7 @@ from impasto.pastiche import Input, Recipe
 from impasto.pyramid import Scale, pyramid
 from impasto.settings import Settings
 from impasto.starts import enlarged, first_picture
+from impasto.strokes import stroke_width, style_scales
 from impasto.targets import layer_weights, objective_at, shares_of, strengths_of
 
 
@@ -53,18 +54,34 @@ class Pictures:
             content_map=Input.of(guidance.content_map) if guidance and guidance.content_map else None,
         )
 
+    @cached_property
+    def stroke_widths(self) -> tuple[float, ...]:
+        """How broad the strokes of each painting are, as a share of its side."""
+        return tuple(map(stroke_width, self.styles))
+
+    def style_scales(self, settings: Settings) -> tuple[float, ...]:
+        """The size at which each painting is looked at, relative to the picture.
+
+        Raises:
+            SettingsError: strokes of the size wished for cannot be had of a painting.
+        """
+        if not settings.stroke_size:
+            return (settings.style_scale,) * len(self.styles)
+        return style_scales(self.stroke_widths, self.content.size, settings)
+
     def check(self, settings: Settings) -> None:
         """Refuse settings that do not go with them.
 
         Raises:
             SettingsError: a layer does not exist, there are not as many shares as paintings or strengths as regions, or
-                the fast engine's picture is missing.
+                strokes of the size wished for cannot be had, or the fast engine's picture is missing.
         """
         if settings.init == "fast" and self.init is None:
             raise SettingsError("init", "got fast without the fast engine's picture; impasto.stylize has it made")
         layer_weights(settings, architecture(settings.backbone))
         shares_of(settings, len(self.styles))
         strengths_of(settings, len(self.guidance.guides) if self.guidance else 0)
+        self.style_scales(settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +146,12 @@ class Commission:
     def objective(self, size: tuple[int, int]) -> Objective:
         """What a picture of that (height, width) is to be like."""
         return objective_at(
-            self.backbone, self._photograph(size), self._colored[1], self.settings, self.pictures.guidance
+            self.backbone,
+            self._photograph(size),
+            self._colored[1],
+            self.settings,
+            self.pictures.guidance,
+            self.pictures.style_scales(self.settings),
         )
 
     def first_picture(self, size: tuple[int, int], chance: torch.Generator) -> Tensor:

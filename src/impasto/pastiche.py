@@ -15,11 +15,13 @@ import torch
 from impasto._version import __version__
 from impasto.errors import ImageReadError
 from impasto.images import Image, read_metadata, write
-from impasto.settings import Settings
+from impasto.settings import Settings, strength_of
 
 #: Name of the metadata entry that holds a picture's recipe as JSON.
 METADATA_KEY = "impasto"
-_RECIPE_FORMAT = 1
+_RECIPE_FORMAT = 2
+# In form 1 a strength was what now is its pull.
+_PULLS = 1
 
 
 @dataclass(frozen=True)
@@ -144,17 +146,18 @@ class Recipe:
         """
         try:
             record = json.loads(text)
-            if record["format"] != _RECIPE_FORMAT:
+            form = record["format"]
+            if type(form) is not int or form not in (_PULLS, _RECIPE_FORMAT):
                 raise ImageReadError(
-                    f"the recipe has form {record['format']!r}, and this version of Impasto knows "
-                    f"form {_RECIPE_FORMAT}; update impasto"
+                    f"the recipe has form {form!r}, and this version of Impasto knows form {_RECIPE_FORMAT}; "
+                    "update impasto"
                 )
             styles = tuple(_input(style) for style in record["styles"])
             threads = record["threads"]
             if not styles or type(threads) is not int or not 1 <= threads <= 4096:
                 raise ValueError("styles or threads")
             recipe = cls(
-                settings=Settings.from_mapping(_mapping(record["settings"])),
+                settings=Settings.from_mapping(_settings(record["settings"], form)),
                 content=_input(record["content"]),
                 styles=styles,
                 init=_input(record["init"]) if record["init"] else None,
@@ -162,7 +165,7 @@ class Recipe:
                 masks=tuple(_input(mask) for mask in record.get("masks", ())),
                 style_masks=tuple(_input(mask) for mask in record.get("style_masks", ())),
                 content_map=_input(record["content_map"]) if record.get("content_map") else None,
-                changes=tuple(_change(change) for change in record.get("changes", ())),
+                changes=tuple(_change(change, form) for change in record.get("changes", ())),
                 weights=_input(record["weights"]) if record.get("weights") else None,
                 threads=threads,
                 versions={str(name): str(version) for name, version in _mapping(record["versions"]).items()},
@@ -199,8 +202,23 @@ def _input(value: Any) -> Input:
     return Input(name, sha256)
 
 
-def _change(value: Any) -> Change:
-    after, settings = _mapping(value)["after"], _mapping(value["settings"])
+def _settings(value: Any, form: int) -> Mapping[str, Any]:
+    """Settings, with strengths as they are counted today; what is no strength is left for Settings to refuse."""
+    settings = dict(_mapping(value))
+    if form == _PULLS:
+        if "strength" in settings:
+            settings["strength"] = _strength(settings["strength"])
+        if isinstance(regions := settings.get("region_strength"), list):
+            settings["region_strength"] = [_strength(region) for region in regions]
+    return settings
+
+
+def _strength(value: Any) -> Any:
+    return strength_of(value) if isinstance(value, int | float) and 0 <= value <= 1 else value
+
+
+def _change(value: Any, form: int) -> Change:
+    after, settings = _mapping(value)["after"], _settings(value["settings"], form)
     if type(after) is not int or after < 0 or not settings:
         raise ValueError("not a change of settings")
     return Change(after, settings)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.images import Image, resize
 from impasto.optimizers import FrequencyPreconditioner
-from impasto.settings import Settings
+from impasto.settings import Settings, pull
 from impasto.targets import painting_at
 
 
@@ -59,10 +59,10 @@ def _resized_around(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def detail_share(settings: Settings) -> float:
-    """How much of the photograph's detail is laid over an enlarged picture: less as strength goes from ½ to 1.
+    """How much of the photograph's detail is laid over an enlarged picture: less as strength goes from ¾ to 1.
 
     None where the photograph is not wanted at all.
     """
     if settings.content_weight == 0:
         return 0.0
-    return settings.detail * min(1.0, 2 * (1 - settings.strength))
+    return settings.detail * min(1.0, 2 * (1 - pull(settings.strength)))

@@ -17,10 +17,12 @@ from impasto.losses import CONTENT_LOSSES, STYLE_LOSSES, Outlines, StyleLoss, la
 from impasto.losses.content import POOLINGS
 from impasto.losses.style import layers_of
 from impasto.objective import Objective, Region
-from impasto.settings import Settings
+from impasto.settings import Settings, pull
 
 # Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
 _RANGE_WEIGHT = 10.0
+# Of less, nothing is to be seen, and the weight of content would grow beyond what can be counted with.
+_LEAST_PULL = 1e-6
 
 
 def objective_at(
@@ -29,6 +31,7 @@ def objective_at(
     styles: Sequence[Image],
     settings: Settings,
     guidance: Guidance | None = None,
+    style_scales: Sequence[float] = (),
 ) -> Objective:
     """What a picture of the photograph's size is to be like: its targets, and the weights.
 
@@ -38,6 +41,8 @@ def objective_at(
         styles: the paintings, of any size; they are looked at with the area of the photograph.
         settings: layers, weights and strength, which shifts the balance between content and style.
         guidance: regions with styles of their own.
+        style_scales: the size at which each painting is looked at, relative to the picture; by default as the settings
+            say.
 
     Raises:
         SettingsError: a layer does not exist, or there are not as many shares as paintings, or strengths as regions.
@@ -48,7 +53,12 @@ def objective_at(
     terms = loss.weights(style_weights)
     with torch.no_grad():
         content = backbone(photograph, content_weights)
-        parts = _parts(backbone, photograph, styles, settings, guidance, loss, list(terms))
+        scales = style_scales or (settings.style_scale,) * len(styles)
+        least = backbone.architecture.min_side
+        size = _size(photograph)
+        paintings = [painting_at(style, size, scale, least=least) for style, scale in zip(styles, scales, strict=True)]
+        paintings = [painting.to(photograph.device) for painting in paintings]
+        parts = _parts(backbone, photograph, paintings, settings, guidance, loss, list(terms))
     kept = CONTENT_LOSSES[settings.content_loss]
     counts = _content_counts(parts, photograph, guidance)
     # Where content counts by place, that has the strength in it.
@@ -88,7 +98,7 @@ class _Part:
 def _parts(
     backbone: Backbone,
     photograph: Tensor,
-    styles: Sequence[Image],
+    paintings: Sequence[Tensor],
     settings: Settings,
     guidance: Guidance | None,
     loss: StyleLoss[Any, Any],
@@ -97,9 +107,7 @@ def _parts(
     """The regions and the background, or the whole picture."""
     size = _size(photograph)
     layers = {layer for term in terms for layer in layers_of(term)}
-    shares = shares_of(settings, len(styles))
-    least = backbone.architecture.min_side
-    paintings = [painting_at(style, size, settings.style_scale, least=least).to(photograph.device) for style in styles]
+    shares = shares_of(settings, len(paintings))
     features = [backbone(painting, layers) for painting in paintings]
 
     def style(which: Sequence[int], mask: Tensor | None) -> dict[str, Any]:
@@ -111,7 +119,7 @@ def _parts(
             for term in terms
         }
 
-    every = range(len(styles))
+    every = range(len(paintings))
     if guidance is None:
         return [_Part(None, style(every, None), settings.strength)]
     strengths = strengths_of(settings, len(guidance.guides))
@@ -158,10 +166,11 @@ def _size(image: Tensor) -> tuple[int, int]:
 
 
 def balance(strength: float) -> tuple[float, float]:
-    """Factors on the content and the style weight: (1, 1) at strength ½, no style at 0, hardly any content at 1."""
+    """Factors on the content and the style weight: (1, 1) at strength ¾, no style at 0, hardly any content at 1."""
     if strength == 0:
         return 1.0, 0.0
-    return max(((1 - strength) / strength) ** 1.5, 0.01), 1.0
+    pulled = max(pull(strength), _LEAST_PULL)
+    return max(((1 - pulled) / pulled) ** 1.5, 0.01), 1.0
 
 
 def shares_of(settings: Settings, styles: int) -> tuple[float, ...]:

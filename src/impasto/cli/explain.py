@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from impasto.cli import inputs, reporting
-from impasto.cli.options import ReportOptions, Threads, picture_argument, setting_options, text, words
+from impasto.cli.options import ReportOptions, Threads, Weights, picture_argument, setting_options, text, words
 from impasto.cli.outputs import check_figure, free
 from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Signals
@@ -51,6 +51,7 @@ def explain(
     ] = None,
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     options: Options = Options(),  # noqa: B008  (frozen)
+    weights: Weights = None,
     threads: Threads = None,
 ) -> int:
     """Draw a figure that explains what the network sees in a picture.
@@ -72,9 +73,9 @@ def explain(
 
         painting.use_threads(threads)
         path = Path(out) if out else free(Path(f"{inputs.stem(picture, [what])}.png"))
-        check_figure(path, protect=inputs.files([picture]), overwrite=report.force)
+        check_figure(path, protect=inputs.files([picture, *inputs.optional(weights)]), overwrite=report.force)
         begin = time.monotonic()
-        explanation = _explained(what, inputs.picture(picture), settings, layers, quiet=report.quiet)
+        explanation = _explained(what, inputs.picture(picture), settings, layers, weights, quiet=report.quiet)
         explanation.save(path)
         seconds = time.monotonic() - begin
     if report.json:
@@ -86,10 +87,12 @@ def explain(
     return 0
 
 
-def _explained(what: str, image: Image, settings: Settings, layers: str, *, quiet: bool) -> Explanation:
+def _explained(
+    what: str, image: Image, settings: Settings, layers: str, weights: str | None, *, quiet: bool
+) -> Explanation:
     from impasto.explanations.explanation import explaining
 
-    steps = explaining(what, image, settings, layers)
+    steps = explaining(what, image, settings, layers, weights=Path(weights) if weights else None)
     from impasto.planning.forecast import SteadyForecast
 
     with bar(shown=not quiet, clock=time.monotonic, noun="layer", forecasting=SteadyForecast) as show:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from impasto import api, artifacts, devices, planning, plots
+from impasto import api, artifacts, devices, planning, plots, strokes
 from impasto.artifacts import Artifact
 from impasto.cli import reporting
 from impasto.cli.checkpoints import Keeper
@@ -112,7 +112,7 @@ def paint(
     seconds = time.monotonic() - begin
 
     if as_json:
-        reporting.result(_record(pastiche, path, figure, stages, faults, seconds, complete=complete))
+        reporting.result(_record(pastiche, content, styles, path, figure, stages, faults, seconds, complete=complete))
     else:
         for result in (path, figure):
             # On standard output, the picture is the result, and alone.
@@ -177,6 +177,8 @@ def _run(
 
 def _record(
     pastiche: Pastiche,
+    content: Image,
+    styles: Sequence[Image],
     path: Path | None,
     figure: Path | None,
     stages: Sequence[str],
@@ -199,6 +201,10 @@ def _record(
         "terms": {name: reporting.number(value) for name, value in last.terms.items()},
         "faults": [vars(fault) for fault in faults],
         "complete": complete,
+        # By the last settings, for they may have changed on the way.
+        "stroke_sizes": [
+            round(size, 2) for size in strokes.stroke_sizes(styles, content.size, pastiche.recipe.last_settings)
+        ],
         "settings": pastiche.settings.to_mapping(),
         "recipe": json.loads(pastiche.recipe.to_json()),
     }

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from impasto.errors import SettingsError
 from impasto.explanations.correlations import Correlations
 from impasto.explanations.reconstructions import Painting, reconstruct
 from impasto.explanations.seeing import features_of, layers_for, picture_at
@@ -67,7 +68,9 @@ class Step:
         return self._draw()
 
 
-def explaining(subject: str, image: Image, settings: Settings, layers: str | Iterable[str] = "") -> Iterator[Step]:
+def explaining(
+    subject: str, image: Image, settings: Settings, layers: str | Iterable[str] = "", *, weights: Path | None = None
+) -> Iterator[Step]:
     """Explain something with a picture: iterate to go on, stop iterating to cancel; the last step's is the figure.
 
     Args:
@@ -75,10 +78,15 @@ def explaining(subject: str, image: Image, settings: Settings, layers: str | Ite
         image: the photograph or the painting.
         settings: from `subjects.settings_for`.
         layers: names, as text between commas or one by one; those of the paper if there is none.
+        weights: file of the backbone's weights; its own by default.
 
     Raises:
-        SettingsError: there is no such subject or layer; raised at once.
+        SettingsError: there is no such subject or layer, or weights have no effect on the subject; raised at once.
     """
+    if subject == "network" and weights is not None:
+        raise SettingsError(
+            "weights", "they have no effect on network, which explains the embedded VGG-19; leave them out"
+        )
     chosen = layers_for(subject, settings, layers)
     whole = picture_at(image, settings)
 
@@ -102,7 +110,7 @@ def explaining(subject: str, image: Image, settings: Settings, layers: str | Ite
     def gram() -> Explanation:
         from impasto.explanations.matrices import gram_figure
 
-        maps = features_of(whole, [layer.name for layer in chosen], settings)
+        maps = features_of(whole, [layer.name for layer in chosen], settings, weights)
         found = [Correlations.of(layer, maps[layer.name]) for layer in chosen]
         pairs = [one.extremes()[0] for one in found]
         together = [
@@ -118,4 +126,5 @@ def explaining(subject: str, image: Image, settings: Settings, layers: str | Ite
 
     if subject in ("gram", "network"):
         return iter([Step(None, gram if subject == "gram" else network)])
-    return (Step(painting, partial(painted, painting)) for painting in reconstruct(subject, image, chosen, settings))
+    paintings = reconstruct(subject, image, chosen, settings, weights)
+    return (Step(painting, partial(painted, painting)) for painting in paintings)

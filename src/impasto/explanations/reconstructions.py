@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -74,17 +75,20 @@ def style_settings(settings: Settings, layers: Sequence[Layer]) -> Settings:
 
 def _from_noise(settings: Settings) -> Settings:
     # At one size, as in the paper: what a coarser one had put there would not come from the layer.
-    return settings.replace(init="noise", scales=1, strength=0.5, tolerance=0.0)
+    return settings.replace(init="noise", scales=1, strength=Settings().strength, tolerance=0.0)
 
 
-def reconstruct(subject: str, image: Image, layers: Sequence[Layer], settings: Settings) -> Iterator[Painting]:
+def reconstruct(
+    subject: str, image: Image, layers: Sequence[Layer], settings: Settings, weights: Path | None = None
+) -> Iterator[Painting]:
     """Paint a picture from each layer (`content`), or from the first one, two, … of them (`style`).
 
     Args:
         subject: `content` or `style`.
         image: the photograph, or the painting.
         layers: in the order of the network.
-        settings: size, iterations, seed, pooling, device and precision are used.
+        settings: size, iterations, seed, backbone, pooling, device and precision are used.
+        weights: file of the backbone's weights; its own by default.
 
     Returns:
         An iterator of where the work is, one after every iteration; the last one has all reconstructions.
@@ -103,7 +107,7 @@ def reconstruct(subject: str, image: Image, layers: Sequence[Layer], settings: S
     done: list[Reconstruction] = []
     for index, (some, plan) in enumerate(zip(chosen, plans, strict=True)):
         styles = [] if subject == "content" else [original]
-        for progress in method.stylization(original, styles, plan, device=device):
+        for progress in method.stylization(original, styles, plan, weights=weights, device=device):
             if progress.iteration == progress.iterations:
                 painted = progress.pastiche().image
                 done.append(Reconstruction(some, painted, likeness(painted.pixels, whole)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -51,12 +52,15 @@ def picture_at(image: Image, settings: Settings) -> Tensor:
     return resize(image.pixels, (max(height, least), max(width, least)))
 
 
-def features_of(picture: Tensor, layers: Iterable[str], settings: Settings) -> dict[str, Tensor]:
+def features_of(
+    picture: Tensor, layers: Iterable[str], settings: Settings, weights: Path | None = None
+) -> dict[str, Tensor]:
     """Features of a picture, each (channels, height, width), float32 on the CPU, by layer."""
     names = list(layers)
     device = devices.resolve(settings.device)
     dtype = devices.precision(settings.precision, device)
-    backbone = architecture(settings.backbone).build(names, pooling=settings.pooling, dtype=dtype).to(device)
+    network = architecture(settings.backbone)
+    backbone = network.build(names, pooling=settings.pooling, dtype=dtype, weights=weights).to(device)
     with torch.no_grad():
         found = backbone(picture.to(device), names)
     return {layer: maps[0].float().cpu() for layer, maps in found.items()}

@@ -148,7 +148,7 @@ class ContentLoss:
 
 SQUARED_ERROR = ContentLoss(lambda features: features, content_loss)
 
-#: The losses by the name of the setting; factors and weights were found by eye, with pictures of strength ½.
+#: The losses by the name of the setting; factors and weights were found by eye, with pictures of strength ¾.
 CONTENT_LOSSES: Mapping[ContentLossName, ContentLoss] = {
     "squared_error": SQUARED_ERROR,
     "self_similarity": ContentLoss(self_similarity, self_similarity_loss, factor=3.0),

@@ -208,7 +208,7 @@ def _chance(seed: tuple[int, ...], term: str) -> torch.Generator:
 GRAM = MomentsLoss(gram_loss)
 
 #: Makes each loss by the name of the setting, from a seed of what it draws at random; factors were found by eye, with
-#: pictures of strength ½.
+#: pictures of strength ¾.
 STYLE_LOSSES: Mapping[StyleLossName, Callable[[tuple[int, ...]], StyleLoss[Any, Any]]] = {
     "gram": lambda seed: GRAM,
     "cross_gram": lambda seed: CrossGramLoss(),

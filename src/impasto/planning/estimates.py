@@ -10,6 +10,7 @@ from impasto.planning.memory import peak_bytes
 from impasto.planning.speed import MachineSpeed
 from impasto.pyramid import Scale, pyramid
 from impasto.settings import Settings
+from impasto.strokes import usual_scale
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def estimate(content_size: tuple[int, int], settings: Settings, speed: MachineSp
     seconds = speed.setup
     for scale in scales:
         pixels = scale.size[0] * scale.size[1]
-        targets = speed.features(pixels) + styles * speed.features(pixels * settings.style_scale**2)
+        targets = speed.features(pixels) + styles * speed.features(pixels * usual_scale(settings) ** 2)
         seconds += without * targets
         seconds += scale.iterations * (with_gradient * speed.evaluation(pixels) + speed.step(pixels))
     return Estimate(seconds, peak_bytes(content_size, settings, styles=styles), scales)

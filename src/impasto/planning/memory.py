@@ -12,6 +12,7 @@ from impasto.planning.arithmetic import layers_of, network
 from impasto.planning.counting import count
 from impasto.pyramid import pyramid
 from impasto.settings import Settings
+from impasto.strokes import usual_scale
 
 _FLOAT = 4  # bytes of a float32
 _INDEX = 8  # bytes of the place of a maximum, which max pooling keeps for its gradient
@@ -34,7 +35,7 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
 
     It is what the process holds anyway, the weights, the pictures, what the optimiser remembers, and the larger of two
     passes: value and gradient of the objective, which keep every feature map up to the deepest layer, or the features
-    of a painting, which `style_scale` may have made larger than the picture. On Linux (CPU, torch 2.13, 256 to 1024 px,
+    of a painting, which `style_scale` or `stroke_size` may have made larger. On Linux (CPU, torch 2.13, 256 to 1024 px,
     one scale and several) it was within 10 % of the peak measured; on a GPU, whose libraries take some more to work in,
     it has not been compared. Of other backbones than the embedded VGG-19, what is kept is counted on a small picture:
     with vgg16, squeezenet1_1, resnet50 and convnext_tiny, at 512 px, that came to between 5 % less and 20 % more.
@@ -53,7 +54,7 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
     cost = (_by_table if settings.backbone == VGG19.architecture.name else _by_count)(content, style, settings, width)
     scales = pyramid(content_size, settings, min_side=architecture(settings.backbone).min_side)
     pixels = max(scale.size[0] * scale.size[1] for scale in scales)
-    painting = pixels * settings.style_scale**2
+    painting = pixels * usual_scale(settings) ** 2
     pairs = min(settings.history, sum(scale.iterations for scale in scales)) if settings.optimizer == "lbfgs" else 2
     held = (
         cost.weights

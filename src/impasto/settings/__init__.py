@@ -1,6 +1,10 @@
-"""Owns every option of the method. `settings` declares them; `options` says what is known of one, and checks values."""
+"""Owns every option of the method. `settings` declares them; `options` says what is known of one, and checks values.
+
+`strength` says what a strength means.
+"""
 
 from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, parse_layers
 from impasto.settings.settings import OPTIONS, Settings
+from impasto.settings.strength import pull, strength_of
 
-__all__ = ["GROUPS", "OPTIONS", "LayerWeights", "Option", "Settings", "Shares", "parse_layers"]
+__all__ = ["GROUPS", "OPTIONS", "LayerWeights", "Option", "Settings", "Shares", "parse_layers", "pull", "strength_of"]

@@ -42,10 +42,10 @@ class Settings:
         high=32768,
     )
     strength: float = option(
-        0.5,
+        0.75,
         _LOOK,
-        "How far the painting may go: 0 leaves the photograph, 0.25 tints it and lays brushwork over it, 0.5 is a "
-        "painting of the scene, 0.75 bends its shapes, 1 keeps only a memory of it.",
+        "How far the painting may go: 0 leaves the photograph, 0.25 tints it, 0.5 stands halfway, with brushwork over "
+        "it, 0.75 is a painting of the scene, 0.9 bends its shapes, 1 keeps only a memory of it.",
         low=0,
         high=1,
         live=True,
@@ -130,6 +130,16 @@ class Settings:
         high=8,
         live=True,
     )
+    stroke_size: float = option(
+        0.0,
+        _LOOK,
+        "Breadth of the painting's strokes on the pastiche, the same at every size of it, instead of style_scale; 0 "
+        "leaves it to style_scale, by which strokes are mostly 2 to 4.",
+        unit="% of the long side",
+        low=0,
+        high=50,
+        live=True,
+    )
     init: str = option(
         "content",
         _LOOK,
@@ -193,7 +203,7 @@ class Settings:
         0.5,
         _METHOD,
         "Share of the photograph's fine detail that is laid over the picture whenever it is enlarged; brushwork grows "
-        "along it. Fades out as strength goes from 0.5 to 1.",
+        "along it. Fades out as strength goes from 0.75 to 1.",
         low=0,
         high=1,
         live=True,
@@ -241,6 +251,10 @@ class Settings:
         if self.style_loss == "cross_gram" and sum(map(bool, self.style_layers.values())) < 2:
             raise SettingsError(
                 "style_layers", "style_loss cross_gram compares each layer with the next; give at least two a weight"
+            )
+        if self.stroke_size and self.style_scale != 1.0:
+            raise SettingsError(
+                "stroke_size", f"style_scale {self.style_scale:g} sets the size of strokes already; give one of them"
             )
         if not self.content_weight and not self.style_weight:
             raise SettingsError(

@@ -6,6 +6,7 @@ const NAMES = new Map([
   ["keep_color_when", "Keep colours when"],
   ["keep_color_amount", "How far colours are kept"],
   ["style_scale", "Stroke size"],
+  ["stroke_size", "Stroke size in percent"],
   ["init", "Start from"],
 ]);
 
