@@ -26,6 +26,7 @@ from impasto.presets import DEFAULT, preset
 from impasto.progress import Progress
 from impasto.pyramid import pyramid
 from impasto.settings import OPTIONS, Settings
+from impasto.strokes import usual_scale
 from impasto.targets import layer_weights, shares_of
 
 
@@ -224,7 +225,7 @@ def _fast_start(photograph: Image, paintings: Sequence[Image], settings: Setting
         photograph.resized((height, width)),
         paintings,
         blend=shares_of(settings, len(paintings)),
-        style_size=max(VGG19.architecture.min_side, round(settings.style_scale * math.sqrt(height * width))),
+        style_size=max(VGG19.architecture.min_side, round(usual_scale(settings) * math.sqrt(height * width))),
         device=settings.device,
         precision=settings.precision,
     )
