@@ -14,6 +14,7 @@ import impasto
 from cli_running import QUICK, make_pictures, run
 from conftest import painting_pixels, photo_pixels
 from impasto.backbones.vgg import LAYERS
+from impasto.color import to_oklab
 from impasto.errors import ImpastoWarning, SettingsError
 from impasto.guidance import Guidance, at_layer, inside
 from impasto.images import Image, read, write
@@ -242,6 +243,36 @@ def test_a_region_of_no_strength_is_left(photo_image, two):
     assert float(away[44:].mean()) < 0.4 * float(away[:20].mean())
 
 
+@pytest.mark.parametrize("setting", ["masks", "style_masks", "content_map"])
+def test_a_mask_of_another_shape_is_refused(photo_image, two, setting):
+    tall = mask((WHOLE, WHOLE), size=(64, 48))
+    given = {"masks": [tall], "style_masks": [tall], "content_map": tall}[setting]
+    chosen = {"masks": [LEFT], setting: given}
+    with pytest.raises(SettingsError, match=r"is 48 × 64 px, which is not the shape of the (photograph|painting)"):
+        impasto.stylization(photo_image, two[0], Settings(**SMALL), **chosen)
+
+
+def test_all_controls_together(photo_image, two):
+    options = {**SMALL, "blend": (0.7, 0.3), "region_strength": (0.9,), "stroke_size": 6.0, "style_loss": "statistics"}
+    whole = impasto.stylize(
+        photo_image,
+        list(two),
+        masks=[LEFT],
+        content_map=mask((slice(24, 48), WHOLE)),
+        background="keep",
+        keep_color="luminance",
+        **options,
+    )
+    picture, photograph = whole.image.pixels, photo_image.pixels
+    assert float((picture - photograph).abs()[..., 34:].max()) < 1e-6
+    assert float((picture - photograph).abs()[..., :30].mean()) > 0.02
+    # The photograph's colours, but for what cannot be shown under another lightness.
+    hue = [to_oklab(pixels[..., :30])[:, 1:] for pixels in (picture, photograph)]
+    assert float((hue[0] - hue[1]).abs().median()) < 0.01
+    assert whole.recipe.settings.blend == (0.7, 0.3)
+    assert (len(whole.recipe.masks), len(whole.recipe.styles)) == (1, 2)
+
+
 def test_shapes_stay_where_the_map_is_white(photo_image, two):
     plain, held = (
         impasto.stylize(photo_image, two[0], content_map=chosen, **SMALL).trace[-1] for chosen in (None, LEFT)
@@ -250,7 +281,7 @@ def test_shapes_stay_where_the_map_is_white(photo_image, two):
 
 
 def test_a_mask_of_everything_is_no_mask(photo_image, two):
-    whole = Image(pixels=torch.ones(1, 3, 8, 8))
+    whole = Image(pixels=torch.ones(1, 3, 6, 8))
     settings = SMALL | {"precision": "float32", "iterations": 2, "coarse_iterations": 2}
     plain, masked = (
         impasto.stylize(photo_image, two[0], masks=masks, **settings).image.pixels for masks in ([], [whole])

@@ -73,6 +73,15 @@ def test_the_figure_shows_what_went_in_and_how_it_went() -> None:
     assert [axes.get_label() for axes in figure.axes] == ["Content photo.jpg", "Style art.jpg", "Pastiche", "losses"]
 
 
+def test_several_styles_and_their_shares_are_said() -> None:
+    pastiche = painted()
+    shared = dataclasses.replace(pastiche.recipe, settings=pastiche.settings.replace(blend=(0.7, 0.3)))
+    for recipe, said in ((pastiche.recipe, "2 styles in equal parts"), (shared, "blend 0.7, 0.3")):
+        figure = plots.figure(plain(RED), [plain(GREEN)] * 2, dataclasses.replace(pastiche, recipe=recipe))
+        assert said in words(figure)
+        assert ("equal parts" in words(figure)) == (recipe is pastiche.recipe)
+
+
 def test_the_losses_are_those_of_the_trace() -> None:
     pastiche = painted(scales=3, iterations=5)
     axes = losses(plots.figure(plain(RED), [plain(GREEN)], pastiche))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,9 @@ from impasto.settings import Settings
 from impasto.starts import enlarged, first_picture
 from impasto.strokes import stroke_width, style_scales
 from impasto.targets import layer_weights, objective_at, shares_of, strengths_of
+
+# A mask may be so much longer or shorter than its picture, as a share: sides are rounded to whole pixels.
+_STRETCH = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +86,33 @@ class Pictures:
         shares_of(settings, len(self.styles))
         strengths_of(settings, len(self.guidance.guides) if self.guidance else 0)
         self.style_scales(settings)
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        """Refuse masks that would have to be stretched."""
+        if self.guidance is None:
+            return
+        for mask in self.guidance.content_masks:
+            _check_shape("mask", mask, "photograph", self.content)
+        if self.guidance.content_map is not None:
+            _check_shape("content_map", self.guidance.content_map, "photograph", self.content)
+        masks = self.guidance.style_masks
+        # Several masks of one painting have its shape; a map of several paintings has no one shape.
+        styles = list(self.styles) * len(masks) if len(self.styles) == 1 else self.styles
+        if len(masks) == len(styles):
+            for mask, style in zip(masks, styles, strict=True):
+                _check_shape("style_mask", mask, "painting", style)
+
+
+def _check_shape(setting: str, mask: Image, what: str, picture: Image) -> None:
+    aspects = [image.size[1] / image.size[0] for image in (mask, picture)]
+    if abs(math.log(aspects[0] / aspects[1])) > _STRETCH:
+        (height, width), (rows, columns) = mask.size, picture.size
+        raise SettingsError(
+            setting,
+            f"{mask.name or 'it'} is {width} × {height} px, which is not the shape of the {what}, {columns} × {rows}; "
+            "any size will do, if the sides are in the same proportion",
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from impasto.images.messages import printable
@@ -37,9 +37,11 @@ def settings_notes(pastiche: Pastiche, styles: int) -> list[str]:
     method = {"lbfgs": "L-BFGS", "adam": "Adam"}[settings.optimizer]
     if trace:
         method += f", {_count(len(trace), 'iteration')} at {_count(len({point.scale for point in trace}), 'scale')}"
+    # With shares, those are said; with masks, each region may have its own.
+    equal = not settings.blend and not pastiche.recipe.masks
     parts = [
         f"{image.width} × {image.height} px",
-        *([f"{styles} styles in equal parts"] if styles > 1 else []),
+        *([f"{styles} styles" + " in equal parts" * equal] if styles > 1 else []),
         f"strength {settings.strength:g}",
         f"content weight {number_in_words(settings.content_weight)}",
         f"style weight {number_in_words(settings.style_weight)}",
@@ -48,7 +50,7 @@ def settings_notes(pastiche: Pastiche, styles: int) -> list[str]:
     said = {"size", "strength", "content_weight", "style_weight", "optimizer", "scales", "device"}
     for name, value in settings.changed().items():
         if name not in said and not isinstance(value, Mapping):  # layers are named in the legend
-            parts.append(f"{name.replace('_', ' ')} {value if isinstance(value, str) else number_in_words(value)}")
+            parts.append(f"{name.replace('_', ' ')} {_in_words(value)}")
     versions = pastiche.recipe.versions
     parts.append(f"Impasto {versions.get('impasto', '?')}, torch {versions.get('torch', '?')}, {settings.device}")
     lines: list[str] = []
@@ -58,6 +60,12 @@ def settings_notes(pastiche: Pastiche, styles: int) -> list[str]:
         else:
             lines.append(part)
     return lines
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return ", ".join(map(number_in_words, value)) if isinstance(value, Sequence) else number_in_words(value)
 
 
 def _count(number: int, noun: str) -> str:
