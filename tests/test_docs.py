@@ -65,8 +65,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     impasto.load("sample:coffee").resized((40, 60)).save("photo.jpg")
     impasto.load("sample:the_scream").resized((60, 48)).save("painting.jpg")
     zoo_weights.random_weights(tmp_path, "squeezenet1_1")
-    for name, rows in (("sky", slice(0, 30)), ("ground", slice(30, 60))):
-        mask = torch.zeros(3, 60, 90)
+    photo, painting = (60, 90), (60, 48)
+    for name, size, rows in (
+        ("sky", photo, slice(0, 30)),
+        ("ground", photo, slice(30, 60)),
+        ("painted-sky", painting, slice(0, 25)),
+    ):
+        mask = torch.zeros(3, *size)
         mask[:, rows] = 1.0
         impasto.load(mask).save(f"{name}.png")
     return tmp_path
