@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -277,6 +278,11 @@ def test_fifty_kills_lose_no_job_and_do_none_twice(tmp_path):
         assert set(accepted) == set(seeds)
         for seed, job in accepted.items():
             done = until_final(server.client, job)
+            if done["state"] == "failed":
+                # Killed three times before it got anywhere, as on a busy machine: it waits for people's word.
+                assert re.search("again and again|3 times without getting further", done["error"]["detail"]), done
+                server.client.post(f"/api/jobs/{job}/retry").raise_for_status()
+                done = until_final(server.client, job)
             assert done["state"] == "succeeded", done
             assert digest(server, job) == expected[seed]
         listed = server.client.get("/api/jobs", params={"limit": 200}).json()["jobs"]
