@@ -186,8 +186,7 @@ def test_red_is_red(weights_path, vgg):
 
 def test_fingerprint_of_every_layer(vgg, golden):
     """Mean, standard deviation and the means of four maps of every ReLU and pooling layer, on a bundled photograph."""
-    sample = next(sample for sample in assets.samples() if sample.kind == "photo")
-    photograph = load(f"sample:{sample.name}")
+    photograph = load("sample:coffee")
     top, left = (photograph.height - 128) // 2, (photograph.width - 128) // 2
     features = vgg(photograph.pixels[..., top : top + 128, left : left + 128], RELUS)
     rows = {}
@@ -195,7 +194,7 @@ def test_fingerprint_of_every_layer(vgg, golden):
         maps = features[name][0].double()
         quarters = [float(maps[index].mean()) for index in range(0, maps.shape[0], maps.shape[0] // 4)]
         rows[name] = [float(maps.mean()), float(maps.std()), *quarters]
-    header = f"# {sample.name}, middle 128 × 128: layer, mean, standard deviation, means of maps 0, ¼, ½, ¾"
+    header = "# coffee, middle 128 × 128: layer, mean, standard deviation, means of maps 0, ¼, ½, ¾"
     new = [header, *(f"{name} " + " ".join(f"{value:.6g}" for value in row) for name, row in rows.items())]
     lines = golden("vgg_fingerprint.txt", new)
     assert lines[0] == header
