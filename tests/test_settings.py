@@ -40,12 +40,24 @@ VALUES = {
     "backbone": st.sampled_from(["vgg19", "torchvision:resnet50"]),
     "device": st.sampled_from(["auto", "cpu", "cuda:1"]),
 }
+
+
+def agreeing(values: dict[str, Any]) -> dict[str, Any]:
+    """The values, but for what the others rule out."""
+    if "style_scale" in values:
+        # Only one setting may say how large strokes are.
+        values = {**values, "stroke_size": 0.0}
+    if values.get("style_loss") == "cross_gram" and len(values.get("style_layers", "ab")) < 2:
+        # One layer has no next one to be compared with.
+        values = {**values, "style_loss": "gram"}
+    return values
+
+
 # At least one of the two weights is above 0.
 SETTINGS = (
     st.fixed_dictionaries({}, optional=VALUES)
     .filter(lambda values: values.get("content_weight", 1) or values.get("style_weight", 1))
-    # Only one setting may say how large strokes are.
-    .map(lambda values: values if "style_scale" not in values else {**values, "stroke_size": 0.0})
+    .map(agreeing)
 )
 
 

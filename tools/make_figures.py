@@ -65,7 +65,7 @@ def strokes() -> None:
     cells = []
     for style in ("cafe_terrace", "the_scream"):
         for size in (1.5, 3.0, 6.0):
-            pastiche = impasto.stylize("sample:red_panda", f"sample:{style}", size=320, strength=0.85, stroke_size=size)
+            pastiche = impasto.stylize("sample:red_panda", f"sample:{style}", size=320, strength=0.7, stroke_size=size)
             cells.append((f"{style.replace('_', ' ')}, stroke size {size:g} %", pastiche.image))
     write_figure(grid_figure(cells, columns=3), FIGURES / "strokes.png", dpi=130)
 
