@@ -98,7 +98,7 @@ def test_the_bundled_models_paint_as_torch_does(weights, tmp_path):
         other = PortableModel.load(paths[0])
         assert other.name == name
         for strength in (0.5, 1.0):
-            wanted = model.mixed([style], strength=strength)
+            wanted = model.mixed([style], strength=strength, precision="float32")
             given = style if name == "brushes" else painting.pixels.numpy()
             assert other.mixed([given], strength=strength) == pytest.approx(wanted.numpy(), abs=1e-3)
             for size in SIZES:
@@ -121,7 +121,7 @@ def test_a_painting_is_looked_at_as_torch_does(small, tmp_path):
     painting = impasto.load("sample:the_scream").resized((201, 160))
     found = PortableModel.load(paths[0])
     for side in (64, 100):
-        right = model.condition(painting, side=side).numpy()
+        right = model.condition(painting, side=side, precision="float32").numpy()
         assert found.condition(painting.pixels.numpy(), side=side) == pytest.approx(right, abs=1e-3)
     with pytest.raises(SettingsError, match="give a painting"):
         found.condition("starry_night")
