@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 import impasto
@@ -17,7 +18,9 @@ from impasto.fast import FastModel, strips
 from impasto.fast.dataset import Pictures
 from impasto.fast.network import (
     COLORS,
+    MARGIN,
     Architecture,
+    Enlarging,
     Network,
     bordered,
     color_of,
@@ -81,6 +84,23 @@ def test_recolouring_gives_the_paintings_mean_and_deviation_on_opponent_axes():
 
 def test_no_colour_in_the_condition_leaves_colours_alone():
     torch.testing.assert_close(recolored(photo(), torch.zeros(1, COLORS)), photo(), atol=1e-6, rtol=0)
+
+
+def test_enlarging_is_interpolation_and_a_convolution():
+    torch.manual_seed(0)
+    enlarging = Enlarging(5, 3).double()
+    small = torch.rand(2, 5, 9, 7, dtype=torch.float64)
+    large = F.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False)
+    right = F.conv2d(large, enlarging.weight, enlarging.bias, padding=1)
+    # At the border interpolation repeats the last pixel, where the convolution of the small map sees zeros.
+    torch.testing.assert_close(enlarging(small)[..., 2:-2, 2:-2], right[..., 2:-2, 2:-2])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 9), (20, 23), (24, 41), (60, 61)])
+def test_a_border_is_mirrored_however_small_the_picture(size):
+    picture = photo(*size)
+    positions = [mirrored(torch.arange(-MARGIN, side + MARGIN + -side % 4), side) for side in size]
+    assert torch.equal(bordered(picture), picture.index_select(-2, positions[0]).index_select(-1, positions[1]))
 
 
 def test_a_mirror_does_not_repeat_the_border():

@@ -7,7 +7,6 @@ conditions of certain styles are in its metadata; that of any painting comes fro
 from __future__ import annotations
 
 import base64
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.errors import ModelError, SettingsError
+from impasto.errors import ModelError
 from impasto.images import of_area, resize_pixels
+from impasto.mixing import shares, unlearned
 
 #: Where a file's metadata holds what it is, as JSON.
 METADATA = "impasto"
@@ -113,10 +113,7 @@ class PortableModel:
         if self.table or isinstance(style, str):
             if isinstance(style, str) and style in self.table:
                 return self.table[style]
-            name = style if isinstance(style, str) else "a picture"
-            near = difflib.get_close_matches(name, self.table, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(self.table) or 'none; give a painting'}"
-            raise SettingsError("style", f"the model {self.name} has not learned {name!r}; {hint}")
+            raise unlearned(self.name, style, self.table)
         encoder = style_path(self.path)
         if not encoder.exists():
             raise ModelError(f"{encoder.name} is not beside {self.path.name}; both files of an export belong together")
@@ -137,17 +134,9 @@ class PortableModel:
         Raises:
             SettingsError: there is no style, there are not as many shares as styles, or a number is out of range.
         """
-        if not styles:
-            raise SettingsError("style", "got none; name at least one")
-        if blend and len(blend) != len(styles):
-            raise SettingsError("blend", f"got {len(blend)} shares for {len(styles)} styles; give each its own")
-        shares = np.asarray(list(blend) or [1.0] * len(styles), np.float32)
-        if not (shares >= 0).all() or not shares.sum() > 0:
-            raise SettingsError("blend", f"got {', '.join(map(str, blend))}; shares are numbers of at least 0")
-        if not 0 <= strength <= 1:
-            raise SettingsError("strength", f"got {strength:g}; it must be 0 to 1")
+        each = np.asarray(shares(len(styles), blend, strength), np.float32)
         conditions = np.stack([self.condition(style, side=side) for style in styles])
-        wanted = (shares / shares.sum()) @ conditions
+        wanted = each @ conditions
         found: Pixels = (self.photo + np.float32(strength) * (wanted - self.photo)).astype(np.float32)
         return found
 

@@ -22,11 +22,12 @@ from torch import Tensor
 
 from impasto import assets, devices
 from impasto.backbones import VGG19
-from impasto.errors import AssetError, ModelError, SettingsError
+from impasto.errors import AssetError, ModelError
 from impasto.fast import strips
 from impasto.fast.network import Architecture, Network
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
 from impasto.images import Image
+from impasto.mixing import shares, unlearned
 from impasto.pictures import load
 
 #: The bundled models: one for any painting, one for the bundled paintings.
@@ -172,10 +173,7 @@ class FastModel:
             return torch.as_tensor(self.predictor(statistics[None])[0])
         if isinstance(style, str) and style in self.table:
             return self.table[style]
-        name = style if isinstance(style, str) else "a picture"
-        near = difflib.get_close_matches(name, self.table, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(self.table)}"
-        raise SettingsError("style", f"the model {self.name} has not learned {name!r}; {hint}")
+        raise unlearned(self.name, style, self.table)
 
     def mixed(
         self,
@@ -191,17 +189,9 @@ class FastModel:
         Raises:
             SettingsError: there is no style, there are not as many shares as styles, or a number is out of range.
         """
-        if not styles:
-            raise SettingsError("style", "got none; name at least one")
-        if blend and len(blend) != len(styles):
-            raise SettingsError("blend", f"got {len(blend)} shares for {len(styles)} styles; give each its own")
-        shares = torch.tensor(list(blend) or [1.0] * len(styles))
-        if not bool((shares >= 0).all()) or not float(shares.sum()) > 0:
-            raise SettingsError("blend", f"got {', '.join(map(str, blend))}; shares are numbers of at least 0")
-        if not 0 <= strength <= 1:
-            raise SettingsError("strength", f"got {strength:g}; it must be 0 to 1")
+        each = torch.tensor(shares(len(styles), blend, strength))
         conditions = torch.stack([self.condition(style, side=side, precision=precision) for style in styles])
-        return torch.lerp(self.photo, (shares / shares.sum()) @ conditions, strength)
+        return torch.lerp(self.photo, each @ conditions, strength)
 
     @torch.no_grad()
     def paint(

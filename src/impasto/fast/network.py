@@ -108,7 +108,7 @@ class Network(nn.Module):
         x = F.relu(normal(self.first(x)), inplace=True)
         x = F.relu(normal(self.down(x)), inplace=True)
         for one, two in zip(self.body[::2], self.body[1::2], strict=True):
-            x = normal(two(F.relu(normal(one(x)), inplace=True))) + x
+            x = x + normal(two(F.relu(normal(one(x)), inplace=True)))
         x = F.relu(normal(self.up(x)), inplace=True)
         x = F.relu(normal(self.refine(x)), inplace=True)
         # Float32 in any case: rounded to 8 significant bits, a smooth sky would show bands.

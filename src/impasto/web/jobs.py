@@ -198,10 +198,10 @@ class Jobs:
             now = self._clock()
             change(
                 "insert into jobs (id, state, place, spec, settings, wanted, warnings, created, parent, sweep) "
-                "values (?, 'queued', (select coalesce(max(place), 0) + 1 from jobs where state = 'queued'), "
-                "?, ?, ?, ?, ?, ?, ?)",
+                "values (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     job_id,
+                    self._last_place(change),
                     *(stored(dict(part)) for part in (spec, settings, settings)),
                     stored(list(warnings)),
                     now,
