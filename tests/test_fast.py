@@ -153,10 +153,18 @@ def test_strength_goes_from_the_photograph_to_the_style(model):
     )
 
 
+def test_strips_may_take_the_photographs_memory(network, monkeypatch):
+    monkeypatch.setattr(strips, "_POSITIONS", 300)
+    whole = strips.paint(network, photo(60, 40), condition(SMALL.condition_size))
+    given = photo(60, 40)
+    assert strips.paint(network, given, condition(SMALL.condition_size), in_place=True) is given
+    assert torch.equal(given, whole)
+
+
 def test_large_pictures_take_strips_and_small_ones_do_not(model, monkeypatch):
     taken = []
     original = strips.paint
-    monkeypatch.setattr(strips, "paint", lambda *given: taken.append(1) or original(*given))
+    monkeypatch.setattr(strips, "paint", lambda *given, **more: taken.append(1) or original(*given, **more))
     monkeypatch.setattr("impasto.fast.models._STRIPS_FROM", 60 * 60)
     model.stylize(photo(60, 60), "night")
     assert not taken
@@ -277,6 +285,37 @@ def run_of(folder: Path, path: Path, **training: object) -> Run:
 def test_training_lowers_the_loss(folder):
     losses = [learned.value for learned in trainer(folder, 30, identity=0.0, learning_rate=0.01).run()]
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
+
+
+def test_what_is_judged_lies_anywhere_in_the_crop(folder):
+    windows, training = [], trainer(folder)
+    for training.step in range(200):
+        drawn = training._draw(0)
+        windows.append(drawn.window)
+        assert drawn.crop.shape[-2:] == (64 + 15, 64 + 15)
+    for places in zip(*windows, strict=True):
+        assert set(places) == set(range(16))
+
+
+@pytest.mark.parametrize("identity", [0.0, 1.0])
+def test_only_the_window_is_judged(folder, identity):
+    training = trainer(folder, identity=identity)
+    gradients = []
+    forward = training._parallel.forward
+
+    def watched(*given):
+        pastiches = forward(*given)
+        pastiches.register_hook(gradients.append)
+        return pastiches
+
+    training._parallel.forward = watched
+    next(training.run())
+    training.step = 0
+    for place, gradient in enumerate(gradients[0]):
+        top, left = training._draw(place).window
+        inside = gradient[:, top : top + 64, left : left + 64].abs().sum()
+        assert inside > 0
+        assert gradient.abs().sum() == pytest.approx(float(inside))
 
 
 def test_training_that_was_stopped_gives_what_it_would_have_given(folder, tmp_path):

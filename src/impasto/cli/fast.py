@@ -175,7 +175,14 @@ def _by_torch(
         photograph = inputs.picture(name)
         if size is not None:
             photograph = photograph.resized(images.fit(photograph.size, size))
-        picture = chosen.paint(photograph, condition, device=settings.device, precision=settings.precision)
+        # Read for this one purpose, the photograph is no longer needed unless its colours are.
+        picture = chosen.paint(
+            photograph,
+            condition,
+            device=settings.device,
+            precision=settings.precision,
+            in_place=settings.keep_color == "none",
+        )
         pixels = color.kept(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
         return _Painted(images.Image(pixels=pixels, name="pastiche"), photograph.size, {"model": chosen.name, **about})
 

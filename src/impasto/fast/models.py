@@ -202,12 +202,14 @@ class FastModel:
         device: str = "auto",
         precision: str = "auto",
         in_strips: bool | None = None,
+        in_place: bool = False,
     ) -> Image:
         """The pastiche of `image` in the style of a condition, at its own size.
 
         Args:
             in_strips: whether to work through the picture in strips, which gives the same result in a fraction of the
                 memory; by its size, if None.
+            in_place: whether the pastiche may take the memory of `image`, which is then lost; strips do.
 
         Raises:
             DeviceError: the device is not here.
@@ -216,7 +218,7 @@ class FastModel:
         network = self._network(where, devices.precision(precision, where))
         condition = condition[None].to(where)
         if in_strips if in_strips is not None else image.height * image.width > _STRIPS_FROM:
-            return Image(pixels=strips.paint(network, image.pixels, condition), name="pastiche")
+            return Image(pixels=strips.paint(network, image.pixels, condition, in_place=in_place), name="pastiche")
         pixels = network(image.pixels.to(where), condition)
         return Image(pixels=pixels.clamp(0.0, 1.0).cpu(), name="pastiche")
 

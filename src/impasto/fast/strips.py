@@ -26,9 +26,13 @@ _POSITIONS = 1 << 18
 
 
 def paint(
-    network: Network, pixels: Float[Tensor, "1 3 h w"], condition: Float[Tensor, "1 k"]
+    network: Network, pixels: Float[Tensor, "1 3 h w"], condition: Float[Tensor, "1 k"], *, in_place: bool = False
 ) -> Float[Tensor, "1 3 h w"]:
-    """The pastiche of `pixels` in [0, 1], on the CPU; the network computes where the condition is."""
+    """The pastiche of `pixels` in [0, 1], on the CPU; the network computes where the condition is.
+
+    Args:
+        in_place: whether the pastiche is to take the memory of `pixels`, row by row as it is painted.
+    """
     styles = iter(network.split(condition))
 
     def normal(layer: _Layer, relu: bool = True) -> _Layer:
@@ -49,7 +53,8 @@ def paint(
 
     height, width = pixels.shape[-2:]
     matrix, offset = _colors(pixels, condition[:, -COLORS:])
-    painted = torch.empty_like(pixels, memory_format=torch.contiguous_format)
+    # By now nothing else reads the photograph: the features that are left are kept, or computed from kept ones.
+    painted = pixels if in_place else torch.empty_like(pixels, memory_format=torch.contiguous_format)
     for begin, end in last.strips(MARGIN, MARGIN + height):
         brushwork = last.read(begin, end)[..., MARGIN : MARGIN + width].cpu()
         rows = slice(begin - MARGIN, end - MARGIN)

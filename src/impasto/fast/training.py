@@ -46,6 +46,10 @@ _LARGEST_GRADIENT = 1.0
 # Learning rate of the predictor as a share of the network's: each number of a condition adds up hundreds of its
 # weights, so it would change with every step by more than the network can follow.
 _PREDICTOR_RATE = 0.2
+# Pixels by which a crop is larger than the window of it that is judged. A network whose borders are always the judge's
+# learns to darken them, and one whose pixels always lie alike under the judge's poolings learns their grid: the window
+# may lie at each of the places that the poolings, 16 pixels wide together, tell apart.
+_MARGIN = 15
 # Targets that are kept at hand: about 1.4 MB each.
 _TARGETS = 1024
 
@@ -56,7 +60,7 @@ class Training:
 
     Attributes:
         steps: updates of the weights in all.
-        side: of the square crops, in pixels.
+        side: of the squares that are judged, in pixels; the crops are 15 pixels larger.
         batch: crops in each update, over all accumulations and processes.
         accumulate: parts that a batch is worked through in, for less memory.
         learning_rate: of Adam at its highest; it rises over the first fiftieth of the steps, then falls to a hundredth
@@ -182,6 +186,16 @@ class Learned:
     failed: bool = False
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """One of a batch: the crop, where in it the judged window begins, its style, and whether it is to be kept."""
+
+    crop: Tensor
+    window: tuple[int, int]
+    style: int
+    kept: bool
+
+
 class Trainer:
     """Trains a model: iterate over `run()` to go on, stop iterating to pause; `state()` is all there is to keep.
 
@@ -292,37 +306,42 @@ class Trainer:
         """Adds the gradients of the crops at `places` in this step's batch; the sums of their loss terms, by name."""
         training = self.training
         drawn = [self._draw(place) for place in places]
-        photographs = torch.cat([crop for crop, _, _ in drawn]).to(self.device, memory_format=torch.channels_last)
-        indices = [index for _, index, _ in drawn]
-        keep = torch.tensor([float(kept) for _, _, kept in drawn], device=self.device)
+        photographs = torch.cat([one.crop for one in drawn]).to(self.device, memory_format=torch.channels_last)
+        indices = [one.style for one in drawn]
+        keep = torch.tensor([float(one.kept) for one in drawn], device=self.device)
         table = self.model.predictor is None
         styles = torch.tensor(indices) if table else self.styles.statistics(indices)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             pastiches = self._parallel(photographs, styles.to(self.device), keep).float()
         sums: dict[str, float] = {}
         gradients = []
-        for one, photograph, index, kept in zip(pastiches.detach(), photographs, indices, keep, strict=True):
-            if kept:
-                error = one - photograph
+        for one, photograph, pastiche in zip(drawn, photographs, pastiches.detach(), strict=True):
+            window = (slice(None), *(slice(first, first + training.side) for first in one.window))
+            seen, photograph = pastiche[window], photograph[window]
+            if one.kept:
+                error = seen - photograph
                 terms = {"identity": _IDENTITY_WEIGHT * float(error.square().mean())}
-                gradients.append(2 * _IDENTITY_WEIGHT / error.numel() * error)
+                gradient = 2 * _IDENTITY_WEIGHT / error.numel() * error
             else:
-                evaluation = evaluate(self.styles.objective(index, photograph[None]), one[None])
+                evaluation = evaluate(self.styles.objective(one.style, photograph[None]), seen[None])
                 terms = dict(evaluation.terms)
                 # The gradient of log(2 + loss): a painting that is hard to match must not outweigh the others.
-                gradients.append(evaluation.gradient[0] / (2 + evaluation.value))
+                gradient = evaluation.gradient[0] / (2 + evaluation.value)
+            gradients.append(torch.zeros_like(pastiche))
+            gradients[-1][window] = gradient
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value
         pastiches.backward(torch.stack(gradients) * (self.ranks / training.batch))
         return sums
 
-    def _draw(self, place: int) -> tuple[Tensor, int, bool]:
-        """The crop at a place of this step's batch, its style, and whether it is to be left as it is."""
+    def _draw(self, place: int) -> _Drawn:
+        """What is at a place of this step's batch."""
         seed = np.random.SeedSequence((self.training.seed, self.step, place)).generate_state(1)
         chance = torch.Generator().manual_seed(int(seed[0]))
         kept = float(torch.rand((), generator=chance)) < self.training.identity
         index = int(torch.randint(len(self.styles), (), generator=chance))
-        return self.contents.crop(self.training.side, chance), index, kept
+        top, left = (int(torch.randint(_MARGIN + 1, (), generator=chance)) for _ in range(2))
+        return _Drawn(self.contents.crop(self.training.side + _MARGIN, chance), (top, left), index, kept)
 
     @torch.no_grad()
     def _take_average(self) -> None:
