@@ -20,6 +20,12 @@ def machine() -> str:
 
 
 @cache
+def threads() -> int:
+    """Threads that are computed with: what `OMP_NUM_THREADS` says, or one for each core."""
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+
+
+@cache
 def versions() -> str:
     """Impasto, torch and Python."""
     torch = importlib.metadata.version("torch")

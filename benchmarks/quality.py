@@ -111,7 +111,7 @@ def write(rows: list[Row]) -> None:
             str(len(found)),
             *(f"{statistics.mean(row[name] for row in found):.3f}" for name in ("style", "content", "edges")),
             str(sum(bool(row["faults"]) for row in found)),
-            f"{statistics.median(row['seconds'] for row in found):.1f}",
+            tables.seconds(found),
         ]
         for program, found in by_program.items()
     ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine, versions
+from benchmarks.machine import machine, threads, versions
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -45,7 +45,7 @@ class Store:
         if known is not None:
             return known
         print(f"{self.path.stem}: {', '.join(f'{name} {value}' for name, value in about.items())} …", flush=True)
-        row: Row = {**about, **work(), "machine": machine(), "versions": versions()}
+        row: Row = {**about, **work(), "machine": machine(), "threads": threads(), "versions": versions()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")

@@ -25,9 +25,21 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def measured_on(rows: Sequence[Row]) -> str:
-    """A sentence that says on which machines and with which versions."""
-    made = sorted({f"{row['machine']}; {row['versions']}" for row in rows})
+    """A sentence that says on which machines, with how many threads and with which versions."""
+    made = sorted({f"{row['machine']}{_threads(row)}; {row['versions']}" for row in rows})
     return "Measured on " + "; and on ".join(made) + "."
+
+
+def seconds(rows: Sequence[Row]) -> str:
+    """The median of the rows' seconds, and whether they had only one thread."""
+    median = f"{statistics.median(row['seconds'] for row in rows):.1f}"
+    return f"{median}, one thread" if any(row.get("threads") == 1 for row in rows) else median
+
+
+def _threads(row: Row) -> str:
+    # The first rows were measured before threads were written down, with one for each core.
+    count = row.get("threads")
+    return f", {count} thread{'s' if count > 1 else ''}" if count else ", a thread for each core"
 
 
 def write(name: str, text: str) -> None:
