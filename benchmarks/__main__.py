@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import ablation, command, export, fast, memory, quality, race, start, startup, strength, throughput
+from benchmarks import (
+    ablation,
+    command,
+    export,
+    fast,
+    memory,
+    newstyle,
+    quality,
+    race,
+    start,
+    startup,
+    strength,
+    throughput,
+)
 from benchmarks.store import Store
 
 # What a row is about, by benchmark.
@@ -16,6 +29,7 @@ _KEYS = {
     "race": ("pair", "side"),
     "fast": ("program", "turn"),
     "export": ("model", "form", "turn"),
+    "newstyle": ("style", "by"),
     "start": ("pair", "start", "share"),
     "ablation": ("change", "pair"),
     "strength": ("pair", "strength"),
@@ -62,6 +76,8 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
         fast.measure(store, again=chosen.again)
     elif name == "export":
         export.measure(store, again=chosen.again)
+    elif name == "newstyle":
+        newstyle.measure(store, again=chosen.again)
     elif name == "start":
         start.measure(store, pairs=chosen.pairs, again=chosen.again)
     elif name == "race":
@@ -79,6 +95,7 @@ _WRITE = {
     "race": race.write,
     "fast": fast.write,
     "export": export.write,
+    "newstyle": newstyle.write,
     "start": start.write,
     "ablation": ablation.write,
     "strength": strength.write,

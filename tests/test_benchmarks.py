@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import machine, pairs, peers, processes, race, store, strength, tables, yardstick
-from impasto import api, targets
+from benchmarks import machine, newstyle, pairs, peers, processes, race, store, strength, tables, yardstick
+from impasto import api, assets, targets
 from impasto.backbones import VGG19
 from impasto.images import resize
 from impasto.objective import evaluate
@@ -163,3 +164,20 @@ def test_results_that_are_kept_hold_no_paths():
     for path in store.RESULTS.glob("*.*"):
         if path.suffix in (".jsonl", ".md"):
             assert str(Path(__file__).parents[2]) not in path.read_text()
+
+
+def test_a_new_style_is_learned_and_judged(tmp_path, monkeypatch):
+    photograph = assets.sample("red_panda").path
+    for name in ("classic/kodak", "ship/photos_pd_cc0", "ship/photos_cc_by"):
+        (tmp_path / name).mkdir(parents=True)
+        shutil.copy(photograph, tmp_path / name / "photo.jpg")
+    monkeypatch.setenv("IMPASTO_DATA", str(tmp_path))
+    for name, value in {"_STEPS": 1, "_SIDE": 64, "_JUDGED": 64, "_CROPS": 1, "_EVALUATIONS": 3}.items():
+        monkeypatch.setattr(newstyle, name, value)
+    painting = tmp_path / "vg_houses.jpg"
+    shutil.copy(assets.sample("pere_tanguy").path, painting)
+    rows = [newstyle._train(painting), newstyle._judge("vg_houses", painting, None), newstyle._optimise(painting)]
+    trained, kept, optimised = (row["losses"][0] for row in rows)
+    assert optimised < kept
+    assert trained != kept
+    assert rows[0]["minutes"] > 0
