@@ -7,7 +7,6 @@ recipe, the trace, the optimiser's numbers, and a digest of it all. Nothing in i
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import json
 import os
@@ -22,7 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from impasto.errors import CheckpointError, ImageReadError, SettingsError
-from impasto.images.messages import printable, reason
+from impasto.files import label, whole, why_not_written
+from impasto.messages import reason
 from impasto.pastiche import Recipe, TracePoint
 
 _FORMAT = 1
@@ -94,15 +94,12 @@ class Checkpoint:
         # Always the same name, so that what a kill leaves behind is written over the next time.
         beside = target.with_name(f".{target.name}.tmp")
         try:
-            try:
+            with whole(target, beside=beside):
                 save_file(named, beside, metadata)
-                with beside.open("rb+") as file:
-                    os.fsync(file.fileno())
-                beside.replace(target)
-            finally:
-                beside.unlink(missing_ok=True)
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{_label(path)}: the checkpoint could not be written ({_why(error)})") from error
+        except OSError as error:
+            raise CheckpointError(f"{label(path)}: {why_not_written(error, target)}") from error
+        except SafetensorError as error:
+            raise CheckpointError(f"{label(path)}: the checkpoint could not be written ({reason(error)})") from error
         return Path(path)
 
     @classmethod
@@ -116,15 +113,15 @@ class Checkpoint:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 if "impasto-checkpoint" not in metadata:
-                    raise CheckpointError(f"{_label(path)}: this is no checkpoint of Impasto's")
+                    raise CheckpointError(f"{label(path)}: this is no checkpoint of Impasto's")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
             text = metadata["impasto-checkpoint"]
             if metadata.get("sha256") != _digest(text, tensors):
-                raise CheckpointError(f"{_label(path)}: the checkpoint is damaged")
+                raise CheckpointError(f"{label(path)}: the checkpoint is damaged")
             record = json.loads(text)
             if record["format"] != _FORMAT:
                 raise CheckpointError(
-                    f"{_label(path)}: the checkpoint has form {record['format']!r}, and this version of Impasto knows "
+                    f"{label(path)}: the checkpoint has form {record['format']!r}, and this version of Impasto knows "
                     f"form {_FORMAT}"
                 )
             return cls(
@@ -135,9 +132,9 @@ class Checkpoint:
                 chance=_taken_out(record["chance"], tensors),
             )
         except OSError as error:
-            raise CheckpointError(f"{_label(path)}: the checkpoint cannot be read ({reason(error)})") from error
+            raise CheckpointError(f"{label(path)}: the checkpoint cannot be read ({reason(error)})") from error
         except (SafetensorError, ImageReadError, SettingsError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{_label(path)}: this is no checkpoint, or a damaged one") from error
+            raise CheckpointError(f"{label(path)}: this is no checkpoint, or a damaged one") from error
 
 
 def _put_away(value: Any, tensors: list[Tensor]) -> Any:
@@ -188,13 +185,3 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         found.update(tensor.numpy().tobytes())
     return found.hexdigest()
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full"
-    return reason(error)
-
-
-def _label(path: str | os.PathLike[str]) -> str:
-    return printable(os.fspath(path), 240)

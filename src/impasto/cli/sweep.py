@@ -25,6 +25,7 @@ from impasto.cli.options import (
 from impasto.cli.outputs import check_figure, free
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import ImageWriteError, SettingsError
+from impasto.files import label, whole, why_not_written
 from impasto.presets import DEFAULT
 
 if TYPE_CHECKING:
@@ -175,12 +176,11 @@ class _Sweep:
         writer = csv.DictWriter(text, columns, extrasaction="ignore", restval="")
         writer.writeheader()
         writer.writerows(self.rows.values())
-        partial = self.table.with_name(f".{self.table.name}.partial")
         try:
-            partial.write_text(text.getvalue(), encoding="utf-8", newline="")
-            partial.replace(self.table)
+            with whole(self.table) as partial:
+                partial.write_text(text.getvalue(), encoding="utf-8", newline="")
         except OSError as error:
-            raise ImageWriteError(f"{self.table}: it cannot be written ({error.strerror})") from error
+            raise ImageWriteError(f"{label(self.table)}: {why_not_written(error, self.table)}") from error
 
     def _say(self, message: str) -> None:
         if not self.report.quiet:

@@ -28,6 +28,7 @@ from impasto.errors import ModelError
 from impasto.fast.models import FastModel
 from impasto.fast.network import COLORS, MARGIN, Network, color_of, recolored
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor
+from impasto.files import label, whole, why_not_written
 from impasto.images import fit
 from impasto.pictures import load
 
@@ -239,13 +240,11 @@ def _write(graph: onnx.ModelProto, path: Path, about: dict[str, Any], *, halved:
     graph.producer_name, graph.doc_string = "impasto", ""
     onnx.helper.set_model_props(graph, {portable.METADATA: json.dumps(about)})
     onnx.checker.check_model(graph, full_check=False)
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(graph.SerializeToString())
-        part.replace(path)
+        with whole(path) as part:
+            part.write_bytes(graph.SerializeToString())
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ModelError(f"{path} cannot be written ({error.strerror}); choose another place") from error
+        raise ModelError(f"{label(path)}: {why_not_written(error, path)}") from error
     return path
 
 

@@ -26,6 +26,7 @@ from impasto.errors import AssetError, ModelError
 from impasto.fast import strips
 from impasto.fast.network import Architecture, Network
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
+from impasto.files import whole
 from impasto.images import Image
 from impasto.mixing import shares, unlearned
 from impasto.pictures import load
@@ -131,12 +132,10 @@ class FastModel:
             "styles": json.dumps(list(self.table)),
             "card": json.dumps(self.card),
         }
-        path = Path(path)
-        part = path.with_name(f".{path.name}.part")
-        # As bytes, for a file that the library writes is closed to other users.
-        part.write_bytes(save({name: value.half().contiguous() for name, value in tensors.items()}, about))
-        part.replace(path)
-        return path
+        with whole(Path(path)) as part:
+            # As bytes, for a file that the library writes is closed to other users.
+            part.write_bytes(save({name: value.half().contiguous() for name, value in tensors.items()}, about))
+        return Path(path)
 
     @property
     def styles(self) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from impasto.fast.dataset import Pictures
 from impasto.fast.models import FastModel
 from impasto.fast.predictor import style_statistics
 from impasto.fast.training import Learned, Model, Trainer
+from impasto.files import whole
 from impasto.images import Image, fit, resize
 from impasto.objective import evaluate
 
@@ -149,15 +149,10 @@ class Run:
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
         tensors, _ = self.trainer.state()
-        part = self.checkpoint.with_suffix(".training.part")
-        save_file(
-            {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
-            part,
-            {"impasto-training": json.dumps(self._about())},
-        )
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(self.checkpoint)
+        kept = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+        # Always the same name, so that what a kill leaves behind is written over the next time.
+        with whole(self.checkpoint, beside=self.checkpoint.with_suffix(".training.part")) as part:
+            save_file(kept, part, {"impasto-training": json.dumps(self._about())})
 
     def finish(self, card: Mapping[str, Any]) -> FastModel:
         """Write the model, of averaged weights, and remove the checkpoint.

@@ -12,13 +12,12 @@ whole file or the one that was there.
 | `pixels` | pictures as arrays, for those who do without torch |
 | `opening` | sources, errors |
 | `conversion` | `as_image`: tensors, arrays, Pillow pictures |
-| `writing` | `write`, `encode`, `check_output`: the atomic write |
+| `writing` | `write`, `encode`, `check_output` |
 | `decoding` | what a file is by its first bytes; each format to a Raster |
 | `png`, `tiff` | what Pillow leaves undone with these |
 | `raster` | Raster, what decoders yield, and its development into pixels |
 | `profiles` | ICC profiles |
 | `metadata` | the text inside a picture |
-| `messages` | how a file's words reach a message |
 
 Names are imported when they are first used, so that reading arrays and writing do not load torch.
 """

@@ -14,7 +14,7 @@ import PIL.Image
 from PIL import ExifTags
 
 from impasto.errors import ImageWriteError
-from impasto.images.messages import printable
+from impasto.messages import printable
 
 # What is embedded at most, as JSON: one APP1 segment of a JPEG holds 65,533 bytes, of which EXIF takes some.
 MAX_METADATA_BYTES = 60 * 1024

@@ -18,8 +18,8 @@ import PIL.Image
 
 from impasto.errors import ImageError, ImageReadError
 from impasto.images.decoding import HEAD_BYTES, READABLE_FORMATS, identify
-from impasto.images.messages import printable, reason
 from impasto.images.raster import File
+from impasto.messages import printable, reason
 
 # 200 megapixels are 2.4 GB as float32 RGB; a full-frame camera has a quarter of it.
 DEFAULT_MAX_PIXELS = 200_000_000

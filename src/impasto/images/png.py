@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import PngImagePlugin
 
 from impasto.errors import ImageReadError
-from impasto.images.messages import printable
 from impasto.images.metadata import MAX_TEXT_BYTES
 from impasto.images.profiles import MAX_PROFILE_BYTES, srgb_profile
 from impasto.images.raster import File
+from impasto.messages import printable
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ImageCms
 
 from impasto.errors import ImpastoError
-from impasto.images.messages import printable
+from impasto.messages import printable
 
 # A device link with large tables stays below this; what is larger is no profile of a picture.
 MAX_PROFILE_BYTES = 8 << 20

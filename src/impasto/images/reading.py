@@ -10,9 +10,9 @@ import torch
 from impasto.errors import ImageReadError, ImpastoWarning
 from impasto.images.decoding import decode, read_text
 from impasto.images.image import Image
-from impasto.images.messages import printable
 from impasto.images.opening import DEFAULT_MAX_PIXELS, Source, base_name, kind_of, opened, translated
 from impasto.images.raster import Raster, develop
+from impasto.messages import printable
 
 
 def read(source: Source, *, name: str | None = None, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image:

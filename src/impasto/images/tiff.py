@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ImageError, ImageReadError
-from impasto.images.messages import printable
 from impasto.images.metadata import from_json, to_json
 from impasto.images.profiles import srgb_profile
 from impasto.images.raster import CHANNELS, File, Raster, Space, check_size
+from impasto.messages import printable
 
 if TYPE_CHECKING:
     import tifffile

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
-import secrets
 import stat
 import warnings
 from collections.abc import Iterable, Mapping
@@ -15,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import PIL.Image
 
 from impasto.errors import ImageError, ImageWriteError, ImpastoWarning, SettingsError
+from impasto.files import label, whole, why_not_written
 from impasto.images import metadata as embedding
 from impasto.images import png, tiff
-from impasto.images.messages import printable, reason
 from impasto.images.pixels import quantize
 from impasto.images.profiles import srgb_profile
+from impasto.messages import printable, reason
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -94,13 +93,14 @@ def write(
     target = check_output(path, protect=protect, overwrite=overwrite)
     try:
         data, notes = _encode(image, _format_of(Path(path)), metadata, quality, bit_depth)
-        _put(data, target, overwrite=overwrite)
+        with whole(target, overwrite=overwrite) as beside:
+            beside.write_bytes(data)
     except ImageWriteError as error:
-        raise ImageWriteError(f"{_label(path)}: {error}") from error
+        raise ImageWriteError(f"{label(path)}: {error}") from error
     except OSError as error:
-        raise ImageWriteError(f"{_label(path)}: {_why_not_written(error, target)}") from error
+        raise ImageWriteError(f"{label(path)}: {why_not_written(error, target)}") from error
     for note in notes:
-        warnings.warn(f"{_label(path)}: {note}", ImpastoWarning, stacklevel=2)
+        warnings.warn(f"{label(path)}: {note}", ImpastoWarning, stacklevel=2)
     return Path(path)
 
 
@@ -152,23 +152,19 @@ def check_output(
     Raises:
         ImageWriteError: as in `write`.
     """
-    label = _label(path)
+    name = label(path)
     try:
         _format_of(Path(path))
         target = Path(os.path.realpath(path))
         _check_place(target, overwrite)
         for source in protect:
             if _same_file(target, source):
-                raise ImageWriteError(f"it is an input ({_label(source)}), and would be lost; choose another name")
+                raise ImageWriteError(f"it is an input ({label(source)}), and would be lost; choose another name")
         return target
     except ImageWriteError as error:
-        raise ImageWriteError(f"{label}: {error}") from error
+        raise ImageWriteError(f"{name}: {error}") from error
     except (OSError, ValueError) as error:
-        raise ImageWriteError(f"{label}: it cannot be written there ({reason(error)})") from error
-
-
-def _label(path: str | os.PathLike[str]) -> str:
-    return printable(os.fspath(path), 240)
+        raise ImageWriteError(f"{name}: it cannot be written there ({reason(error)})") from error
 
 
 def _format_of(path: Path) -> str:
@@ -184,7 +180,7 @@ def _format_of(path: Path) -> str:
 def _check_place(target: Path, overwrite: bool) -> None:
     folder = target.parent
     if not folder.is_dir():
-        raise ImageWriteError(f"there is no folder {_label(folder)}; make it first")
+        raise ImageWriteError(f"there is no folder {label(folder)}; make it first")
     try:
         status = target.stat()
     except FileNotFoundError:
@@ -197,7 +193,7 @@ def _check_place(target: Path, overwrite: bool) -> None:
         if not overwrite:
             raise ImageWriteError("the file exists already; choose another name, or allow it to be overwritten")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ImageWriteError(f"there is no permission to write in {_label(folder)}; choose another folder")
+        raise ImageWriteError(f"there is no permission to write in {label(folder)}; choose another folder")
 
 
 def _same_file(target: Path, source: str | os.PathLike[str]) -> bool:
@@ -282,79 +278,3 @@ def _bytes(samples: Any, kind: str, text: Mapping[str, str], quality: int) -> by
         options["speed"] = 8
     picture.save(out, kind.upper(), **options)
     return out.getvalue()
-
-
-def _put(data: bytes, target: Path, *, overwrite: bool) -> None:
-    """Writes `data` beside `target`, and moves it there when it is whole and on the disk."""
-    # The name is short, so that a long name of the target still has room for it.
-    beside = target.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
-    # Created with the permissions of any new file, which a tempfile has not.
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            _keep_permissions(target, beside)
-            beside.replace(target)
-        else:
-            _move_to_free_name(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
-    _sync_folder(target.parent)
-
-
-def _keep_permissions(target: Path, beside: Path) -> None:
-    try:
-        beside.chmod(stat.S_IMODE(target.stat().st_mode))
-    except OSError:
-        # A new file has none to keep, and some file systems have none at all.
-        return
-
-
-def _move_to_free_name(beside: Path, target: Path) -> None:
-    """Moves without ever replacing a file, even one made since `check_output` looked."""
-    try:
-        os.link(beside, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without hard links. This leaves a moment between the look and the move.
-        if os.path.lexists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        beside.replace(target)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Puts the move itself on the disk, where the system lets a folder be opened for that."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        # The file is whole and in its place; only how soon the disk knows is left to the system.
-        return
-    finally:
-        os.close(descriptor)
-
-
-def _why_not_written(error: OSError, target: Path) -> str:
-    folder = _label(target.parent)
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return f"the disk is full ({folder}); make room, or choose another folder. An older file is as it was"
-        case errno.EFBIG:
-            return "the file would be larger than the system allows; choose JPEG or a smaller picture"
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return f"there is no permission to write in {folder}; choose another folder"
-        case errno.EEXIST:
-            return "the file exists already; choose another name, or allow it to be overwritten"
-        case errno.ENOENT | errno.ENOTDIR:
-            return f"there is no folder {folder}; make it first"
-        case errno.ENAMETOOLONG:
-            return "the name is too long; choose a shorter one"
-        case _:
-            return f"it could not be written ({reason(error)})"

@@ -8,7 +8,7 @@ Matplotlib is imported when the first figure is made. Lengths are inches. Colour
 | `figures` | `figure`, `grid_figure`, `save_figure`; where the pictures stand |
 | `losses` | the curves of the losses |
 | `page` | measures, inks and words on a page |
-| `files` | `write_figure`, `check_figure_path`: the atomic write |
+| `files` | `write_figure`, `check_figure_path` |
 """
 
 from impasto.plots.figures import figure, grid_figure, save_figure

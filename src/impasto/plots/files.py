@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto._version import __version__
 from impasto.errors import ImageWriteError
-from impasto.images.messages import printable, reason
+from impasto.files import label, whole, why_not_written
+from impasto.messages import printable, reason
 from impasto.plots.page import DPI
 
 if TYPE_CHECKING:
@@ -45,15 +45,11 @@ def write_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: int = DPI) -
     }
     out = io.BytesIO()
     fig.savefig(out, format=kind, dpi=dpi, metadata=metadata[kind], facecolor="white")
-    beside = target.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
     try:
-        try:
+        with whole(target) as beside:
             beside.write_bytes(out.getvalue())
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
     except OSError as error:
-        raise ImageWriteError(f"{_label(path)}: {_why_not_written(error, target)}") from error
+        raise ImageWriteError(f"{label(path)}: {why_not_written(error, target)}") from error
     return Path(path)
 
 
@@ -70,35 +66,19 @@ def check_figure_path(path: str | os.PathLike[str]) -> tuple[str, Path]:
     if suffix.lower() not in FIGURE_SUFFIXES:
         received = f"got {printable(suffix)!r}" if suffix else "it has none"
         raise ImageWriteError(
-            f"{_label(path)}: the suffix says how to write a figure: {received}; "
+            f"{label(path)}: the suffix says how to write a figure: {received}; "
             f"allowed are {', '.join(FIGURE_SUFFIXES)}"
         )
     try:
         target = Path(os.path.realpath(path))
         folder = target.parent
         if not folder.is_dir():
-            raise ImageWriteError(f"{_label(path)}: there is no folder {_label(folder)}; make it first")
+            raise ImageWriteError(f"{label(path)}: there is no folder {label(folder)}; make it first")
         if target.exists() and not target.is_file():
             what = "a folder; name a file in it" if target.is_dir() else "a device or a pipe; name a file"
-            raise ImageWriteError(f"{_label(path)}: this is {what}")
+            raise ImageWriteError(f"{label(path)}: this is {what}")
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise ImageWriteError(f"{_label(path)}: {_why_not_written(PermissionError(errno.EACCES, ''), target)}")
+            raise ImageWriteError(f"{label(path)}: {why_not_written(PermissionError(errno.EACCES, ''), target)}")
     except (OSError, ValueError) as error:
-        raise ImageWriteError(f"{_label(path)}: it cannot be written there ({reason(error)})") from error
+        raise ImageWriteError(f"{label(path)}: it cannot be written there ({reason(error)})") from error
     return FIGURE_SUFFIXES[suffix.lower()], target
-
-
-def _why_not_written(error: OSError, target: Path) -> str:
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return "the disk is full; make room, or choose another folder"
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return f"there is no permission to write in {_label(target.parent)}; choose another folder"
-        case errno.ENAMETOOLONG:
-            return "the name is too long; choose a shorter one"
-        case _:
-            return f"it could not be written ({reason(error)})"
-
-
-def _label(path: str | os.PathLike[str]) -> str:
-    return printable(os.fspath(path), 240)

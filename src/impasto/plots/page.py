@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from impasto.images.messages import printable
+from impasto.messages import printable
 from impasto.pastiche import Pastiche
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto import assets
-from impasto.web.atomic import settle
+from impasto.files import settle, sync_folder
 from impasto.web.children import Children
 from impasto.web.database import Database
 from impasto.web.problems import Problem, disk_full
@@ -149,9 +149,10 @@ class Pictures:
             seen = self._children.run("examine", str(path), name, self._max_pixels, str(small), DEFAULT_SIDE)
             home = self._home(digest)
             home.mkdir(parents=True, exist_ok=True)
-            settle(small, home / f"{DEFAULT_SIDE}.jpg")
+            small.replace(home / f"{DEFAULT_SIDE}.jpg")
         size = path.stat().st_size
-        settle(path, home / "file", durable=True)
+        settle(path, home / "file")
+        sync_folder(home.parent)
         picture = Picture(
             id=digest,
             name=name,
@@ -240,7 +241,7 @@ class Pictures:
             if missing:
                 with self.scratch() as small:
                     self._children.run("thumbnail", str(self.file(picture)), self._limit, side, str(small))
-                    settle(small, path)
+                    small.replace(path)
         return path
 
     def tile(self, picture: Picture, level: int, x: int, y: int) -> Path:
@@ -270,7 +271,7 @@ class Pictures:
             if missing:
                 with self.scratch() as other:
                     self._children.run("convert", str(self.file(picture)), self._limit, format, str(other))
-                    settle(other, path)
+                    other.replace(path)
         return path
 
     def purge(self, keep: Iterable[str], before: float) -> int:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from impasto.errors import SettingsError
 from impasto.settings import OPTIONS, LayerWeights, Settings, Shares
 from impasto.web import orders, shapes
-from impasto.web.atomic import settle
 from impasto.web.job import SUCCEEDED, ConflictError, Job
 from impasto.web.orders import MOST_CELLS
 from impasto.web.problems import Problem
@@ -136,7 +135,7 @@ class Sheets:
             ]
             with studio.pictures.scratch() as drawn:
                 studio.children.run("sheet", cells, json.loads(row["axes"]), str(drawn), seconds=180.0)
-                settle(drawn, path)
+                drawn.replace(path)
         return path
 
     def _found(self, sweep: str) -> tuple[Mapping[str, Any], list[Job]]:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from impasto._version import __version__
+from impasto.files import whole
 from impasto.settings import Settings
 from impasto.web import orders, telemetry
-from impasto.web.atomic import replaced
 from impasto.web.children import Children
 from impasto.web.config import Config
 from impasto.web.database import FILE, Database
@@ -127,7 +127,8 @@ class Studio:
             if known["of"] == of:
                 return dict(known["speed"])
         speed = self.children.run("speed", self._threads)
-        replaced(path, json.dumps({"of": of, "speed": speed}).encode())
+        with whole(path, durable=False) as beside:
+            beside.write_text(json.dumps({"of": of, "speed": speed}), encoding="ascii")
         return dict(speed)
 
     async def _housekeeping(self) -> None:

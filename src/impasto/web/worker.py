@@ -38,10 +38,10 @@ from typing import Any, TextIO
 import impasto
 from impasto import images
 from impasto.errors import CheckpointError, ImpastoError, ImpastoWarning, SettingsError
+from impasto.files import whole
 from impasto.images import Image
 from impasto.planning.forecast import Forecast
 from impasto.settings import Settings
-from impasto.web.atomic import replaced
 from impasto.web.files import CHECKPOINT, LOSSES, PREVIEW, PREVIEW_SIDE, RESULT
 
 _PREVIEW_QUALITY = 85
@@ -270,7 +270,8 @@ class Painting:
         long_side = min(PREVIEW_SIDE, max(picture.size))
         small = picture.resized(images.fit(picture.size, long_side))
         self._version += 1
-        replaced(self._folder / PREVIEW, images.encode(small, "JPEG", quality=_PREVIEW_QUALITY))
+        with whole(self._folder / PREVIEW, durable=False) as beside:
+            beside.write_bytes(images.encode(small, "JPEG", quality=_PREVIEW_QUALITY))
         self._say(
             "progress",
             progress=self._position(progress, left),

@@ -1,4 +1,4 @@
-"""Owns how the messages about pictures are worded: nothing a file says reaches them as it is."""
+"""Owns how what files and libraries say reaches a message: on one line, and fit to be printed."""
 
 from __future__ import annotations
 

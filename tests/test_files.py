@@ -1,0 +1,91 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from impasto.files import settle, whole, why_not_written
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    return path
+
+
+def test_it_takes_the_place_of_what_was_there(target):
+    target.chmod(0o640)
+    with whole(target) as beside:
+        beside.write_text("new")
+        assert target.read_text() == "old"
+        assert beside.parent == target.parent
+    assert target.read_text() == "new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_error_leaves_what_was_there_and_nothing_else(target):
+    with pytest.raises(RuntimeError), whole(target) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_what_is_there_is_not_replaced_unless_it_may_be(target):
+    with pytest.raises(FileExistsError), whole(target, overwrite=False) as beside:
+        beside.write_text("new")
+    assert target.read_text() == "old"
+    assert list(target.parent.iterdir()) == [target]
+    target.unlink()
+    with whole(target, overwrite=False) as beside:
+        beside.write_text("new")
+    assert target.read_text() == "new"
+
+
+def test_what_a_kill_left_under_a_name_is_written_over(target):
+    left = target.with_name(".out.txt.tmp")
+    left.write_text("of a process that was killed")
+    with whole(target, beside=left) as beside:
+        assert beside == left
+        beside.write_text("new")
+    assert target.read_text() == "new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_new_file_is_open_to_whom_new_files_are(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with whole(tmp_path / "new") as beside:
+            beside.write_bytes(b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_only_what_is_to_survive_a_power_cut_waits_for_the_disk(target, durable, monkeypatch):
+    synchronised = []
+    monkeypatch.setattr(os, "fsync", synchronised.append)
+    with whole(target, durable=durable) as beside:
+        beside.write_text("new")
+    # The file, and the folder that names it.
+    assert len(synchronised) == (2 if durable else 0)
+
+
+def test_a_file_that_is_whole_moves_to_its_place(target):
+    whole_one = target.with_name("another")
+    whole_one.write_text("new")
+    settle(whole_one, target)
+    assert target.read_text() == "new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, whole(tmp_path / "no" / "out.txt"):
+        pytest.fail("there is nowhere to write to")
+    assert "make it first" in why_not_written(caught.value, tmp_path / "no" / "out.txt")
+    assert "disk is full" in why_not_written(OSError(errno.ENOSPC, ""), tmp_path / "out.txt")
