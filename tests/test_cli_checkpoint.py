@@ -169,8 +169,8 @@ def test_a_checkpoint_that_cannot_be_written_does_not_stop_the_painting(monkeypa
     done = run("stylize", "photo.png", "painting.png", *QUICK, "-q", "-o", "out.png", *KEPT)
     assert done.code == 0
     assert done.notes == [
-        "impasto: warning: kept: the checkpoint could not be written (the disk is full); no more checkpoints are "
-        "written, the painting goes on"
+        f"impasto: warning: kept: the disk is full ({Path.cwd()}); make room, or choose another folder. An older file "
+        "is as it was; no more checkpoints are written, the painting goes on"
     ]
 
 
