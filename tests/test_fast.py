@@ -92,7 +92,7 @@ def test_enlarging_is_interpolation_and_a_convolution():
     small = torch.rand(2, 5, 9, 7, dtype=torch.float64)
     large = F.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False)
     right = F.conv2d(large, enlarging.weight, enlarging.bias, padding=1)
-    # At the border interpolation repeats the last pixel, where the convolution of the small map sees zeros.
+    # At the border interpolation repeats the last pixel, where the convolution of the small map sees the mirrored one.
     torch.testing.assert_close(enlarging(small)[..., 2:-2, 2:-2], right[..., 2:-2, 2:-2])
 
 
@@ -107,6 +107,11 @@ def test_a_mirror_does_not_repeat_the_border():
     assert mirrored(torch.arange(-3, 7), 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
     assert mirrored(torch.arange(-2, 3), 1).tolist() == [0] * 5
     assert all(side % 4 == 0 for side in bordered(photo(17, 22)).shape[-2:])
+
+
+def test_nothing_tells_the_network_where_the_picture_ends(network):
+    flat = network(torch.full((1, 3, 41, 70), 0.4), condition(SMALL.condition_size))
+    torch.testing.assert_close(flat, flat.mean((-2, -1), keepdim=True).expand_as(flat), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 23), (64, 48)])
@@ -189,7 +194,7 @@ def test_wrong_styles_and_shares_say_what_to_do(model, styles, options, words):
 
 def test_what_is_no_model_is_refused_in_words(model, tmp_path):
     good = model.save(tmp_path / "good.safetensors")
-    header = {"format": "impasto-fast", "version": "2", "architecture": "{}", "styles": "[]", "card": "{}"}
+    header = {"format": "impasto-fast", "version": "3", "architecture": "{}", "styles": "[]", "card": "{}"}
     files = {
         "pickle.safetensors": pickle.dumps({"network": 1}),
         "short.safetensors": good.read_bytes()[:-1000],

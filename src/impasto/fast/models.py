@@ -35,7 +35,7 @@ from impasto.pictures import load
 ANY, BRUSHES = "any", "brushes"
 BUNDLED = {ANY: "models/any.safetensors", BRUSHES: "models/brushes.safetensors"}
 
-_FORMAT, _VERSION = "impasto-fast", 2
+_FORMAT, _VERSION = "impasto-fast", 3
 # Pixels from which a picture is worked through in strips, which takes a little longer and a fraction of the memory.
 _STRIPS_FROM = 6_000_000
 

@@ -6,8 +6,9 @@ Shlens & Kudlur, "A Learned Representation for Artistic Style", ICLR 2017): the 
 and a style is a vector of scales and shifts, its *condition*. The network adds brushwork to the photograph in the
 painting's colours, by mean and standard deviation along three opponent axes (after Reinhard et al., "Color Transfer
 between Images", 2001), which are part of the condition too. Departing from Johnson's: the first layer works on blocks
-of 2 × 2 pixels and no normalisation on full resolution, which halves the time; the picture is mirrored beyond its
-border instead of padded; enlarging is by bilinear interpolation and a convolution, which leaves no checkerboard (Odena,
+of 2 × 2 pixels and no normalisation on full resolution, which halves the time; beyond the
+border the picture and all maps are mirrored instead of padded with zeros, from which a network learns where to paint a
+frame; enlarging is by bilinear interpolation and a convolution, which leaves no checkerboard (Odena,
 Dumoulin & Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016), the two of them in one.
 """
 
@@ -28,7 +29,7 @@ _AXES = ((3**-0.5, 3**-0.5, 3**-0.5), (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 *
 # Added to the deviation of a photograph's colours: a grey one must not be blown up into coloured noise.
 _LEAST_DEVIATION = 0.03
 # Pixels mirrored beyond each border and cut off in the end: what convolutions make of a border is not in the picture.
-MARGIN = 20
+MARGIN = 4
 # Sides must be multiples of this after the margin.
 _STRIDE = 4
 
@@ -126,7 +127,7 @@ class Enlarging(nn.Conv2d):
     """Bilinear interpolation to twice the size and a 3 × 3 convolution, computed as one convolution of the small map.
 
     Each of the four pixels that stand for one is a weighted sum of the 3 × 3 pixels about that one; the large map,
-    which takes longer to write and read than to compute, never exists. Beyond its border a map is zero.
+    which takes longer to write and read than to compute, never exists. Maps are mirrored over their borders.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -134,7 +135,7 @@ class Enlarging(nn.Conv2d):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d _ _"]:
         """Features at twice the height and width of `x`."""
-        return F.pixel_shuffle(F.conv2d(x, *self.kernel(), padding=1), 2)
+        return F.pixel_shuffle(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), *self.kernel()), 2)
 
     def kernel(self) -> tuple[Float[Tensor, "_ c 3 3"], Float[Tensor, " _"]]:
         """Weight and bias of the convolution whose channels, four for each output, are to be shuffled into pixels."""
@@ -209,4 +210,5 @@ def mirrored(positions: Tensor, side: int) -> Tensor:
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride, 1)
+    # Mirrored: zeros would tell the network where the picture ends, and it would learn to paint a frame.
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, padding_mode="reflect")

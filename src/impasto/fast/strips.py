@@ -43,8 +43,9 @@ def paint(
     first = normal(_convolved(entry, network.first))
     x = _stored(_convolved(first, network.down))
     x = _stored(normal(x), x)
+    y = None
     for one, two in zip(network.body[::2], network.body[1::2], strict=True):
-        y = _stored(_convolved(x, one))
+        y = _stored(_convolved(x, one), y)
         y = _stored(_convolved(normal(y), two), y)
         x = _stored(_sum(x, normal(y, relu=False)), x)
     up = normal(_enlarged(x, network.up))
@@ -94,9 +95,9 @@ class _Layer:
     kept: Tensor | None = None
 
     def padded(self, begin: int, end: int) -> Tensor:
-        """Rows that may lie beyond the map, where there are zeros."""
+        """At least three rows, the first and last of which may lie beyond the map, and a column more on either side."""
         top, bottom = max(0, begin), min(self.height, end)
-        return F.pad(self.read(top, bottom), (0, 0, top - begin, end - bottom))
+        return F.pad(self.read(top, bottom), (1, 1, top - begin, end - bottom), mode="reflect")
 
     def strips(self, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
         """The rows from `begin` to `end`, some at a time."""
@@ -127,7 +128,7 @@ def _convolved(layer: _Layer, convolution: nn.Module) -> _Layer:
 
     def read(begin: int, end: int) -> Tensor:
         rows = layer.padded(begin * stride - 1, (end - 1) * stride + 2)
-        return F.conv2d(rows, convolution.weight, convolution.bias, stride, (0, 1))
+        return F.conv2d(rows, convolution.weight, convolution.bias, stride)
 
     return _Layer(convolution.out_channels, layer.height // stride, layer.width // stride, read)
 
@@ -184,7 +185,7 @@ def _enlarged(layer: _Layer, enlarging: nn.Module) -> _Layer:
 
     def read(begin: int, end: int) -> Tensor:
         first, last = begin // 2, -(-end // 2)
-        rows = F.pixel_shuffle(F.conv2d(layer.padded(first - 1, last + 1), weight, bias, padding=(0, 1)), 2)
+        rows = F.pixel_shuffle(F.conv2d(layer.padded(first - 1, last + 1), weight, bias), 2)
         return rows[:, :, begin - 2 * first : end - 2 * first]
 
     return _Layer(enlarging.out_channels, 2 * layer.height, 2 * layer.width, read)
