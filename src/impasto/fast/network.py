@@ -101,8 +101,8 @@ class Network(nn.Module):
         """What is added to the photograph; `x` has its margin already, and sides that are multiples of 4."""
         styles = iter(self.split(condition))
 
-        def normal(features: Tensor) -> Tensor:
-            scale, shift = next(styles)
+        def normal(features: Tensor, repeat: int = 1) -> Tensor:
+            scale, shift = (numbers.repeat_interleave(repeat, 1) for numbers in next(styles))
             return self.normalize(features, 1.0 + scale, shift)
 
         x = F.pixel_unshuffle(x, 2).to(self.first.weight.dtype).contiguous(memory_format=torch.channels_last)
@@ -110,11 +110,12 @@ class Network(nn.Module):
         x = F.relu(normal(self.down(x)), inplace=True)
         for one, two in zip(self.body[::2], self.body[1::2], strict=True):
             x = x + normal(two(F.relu(normal(one(x)), inplace=True)))
-        x = F.relu(normal(self.up(x)), inplace=True)
-        x = F.relu(normal(self.refine(x)), inplace=True)
+        # Each of the four pixels that an enlarged one became is normalised by itself, see Enlarging.
+        x = F.pixel_shuffle(F.relu(normal(self.up(x), repeat=4), inplace=True), 2)
+        x = F.pixel_unshuffle(self.refine(x), 2)
+        x = F.pixel_shuffle(F.relu(normal(x, repeat=4), inplace=True), 2)
         # Float32 in any case: rounded to 8 significant bits, a smooth sky would show bands.
-        out: Tensor = self.last(x.to(self.last.weight.dtype))
-        return out
+        return F.pixel_shuffle(self.last(x.to(self.last.weight.dtype)), 2)
 
     def split(self, condition: Float[Tensor, "n k"]) -> list[tuple[Float[Tensor, "n _"], Float[Tensor, "n _"]]]:
         """(scale less 1, shift) of each normalisation."""
@@ -128,17 +129,21 @@ class Enlarging(nn.Conv2d):
 
     Each of the four pixels that stand for one is a weighted sum of the 3 × 3 pixels about that one; the large map,
     which takes longer to write and read than to compute, never exists. Maps are mirrored over their borders.
+
+    The four are channels of their own, one after the other, which `pixel_shuffle` puts in their places. Interpolated,
+    they have not the same variance, of which an activation makes a difference of their means: a weave of 4 px all over
+    the picture. So they are to be normalised before that, each with its own mean and variance.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3)
 
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d _ _"]:
-        """Features at twice the height and width of `x`."""
-        return F.pixel_shuffle(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), *self.kernel()), 2)
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n _ h w"]:
+        """Four channels for each feature, which are to be shuffled into pixels."""
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), *self.kernel())
 
     def kernel(self) -> tuple[Float[Tensor, "_ c 3 3"], Float[Tensor, " _"]]:
-        """Weight and bias of the convolution whose channels, four for each output, are to be shuffled into pixels."""
+        """Weight and bias of the convolution."""
         quarters = self.weight.new_tensor(_QUARTERS) / 4
         weight = torch.einsum("ocab,pia,qjb->opqcij", self.weight, quarters, quarters)
         assert self.bias is not None

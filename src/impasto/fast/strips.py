@@ -35,9 +35,9 @@ def paint(
     """
     styles = iter(network.split(condition))
 
-    def normal(layer: _Layer, relu: bool = True) -> _Layer:
-        scale, shift = next(styles)
-        return _normalized(layer, 1.0 + scale[0], shift[0], relu)
+    def normal(layer: _Layer, relu: bool = True, repeat: int = 1) -> _Layer:
+        scale, shift = (numbers[0].repeat_interleave(repeat) for numbers in next(styles))
+        return _normalized(layer, 1.0 + scale, shift, relu)
 
     entry = _entry(pixels, condition.device, network.first.weight.dtype)
     first = normal(_convolved(entry, network.first))
@@ -48,9 +48,9 @@ def paint(
         y = _stored(_convolved(x, one), y)
         y = _stored(_convolved(normal(y), two), y)
         x = _stored(_sum(x, normal(y, relu=False)), x)
-    up = normal(_enlarged(x, network.up))
-    refine = normal(_convolved(up, network.refine))
-    last = _enlarged(_cast(refine, network.last.weight.dtype), network.last)
+    up = _shuffled(normal(_enlarged(x, network.up), repeat=4))
+    refine = _shuffled(normal(_unshuffled(_convolved(up, network.refine)), repeat=4))
+    last = _shuffled(_enlarged(_cast(refine, network.last.weight.dtype), network.last))
 
     height, width = pixels.shape[-2:]
     matrix, offset = _colors(pixels, condition[:, -COLORS:])
@@ -180,15 +180,29 @@ def _sum(one: _Layer, other: _Layer) -> _Layer:
 
 
 def _enlarged(layer: _Layer, enlarging: nn.Module) -> _Layer:
+    """Four channels for each feature, not yet shuffled."""
     assert isinstance(enlarging, Enlarging)
     weight, bias = enlarging.kernel()
 
     def read(begin: int, end: int) -> Tensor:
-        first, last = begin // 2, -(-end // 2)
-        rows = F.pixel_shuffle(F.conv2d(layer.padded(first - 1, last + 1), weight, bias), 2)
-        return rows[:, :, begin - 2 * first : end - 2 * first]
+        return F.conv2d(layer.padded(begin - 1, end + 1), weight, bias)
 
-    return _Layer(enlarging.out_channels, 2 * layer.height, 2 * layer.width, read)
+    return _Layer(4 * enlarging.out_channels, layer.height, layer.width, read)
+
+
+def _shuffled(layer: _Layer) -> _Layer:
+    def read(begin: int, end: int) -> Tensor:
+        first, last = begin // 2, -(-end // 2)
+        return F.pixel_shuffle(layer.read(first, last), 2)[:, :, begin - 2 * first : end - 2 * first]
+
+    return _Layer(layer.channels // 4, 2 * layer.height, 2 * layer.width, read)
+
+
+def _unshuffled(layer: _Layer) -> _Layer:
+    def read(begin: int, end: int) -> Tensor:
+        return F.pixel_unshuffle(layer.read(2 * begin, 2 * end), 2)
+
+    return _Layer(4 * layer.channels, layer.height // 2, layer.width // 2, read)
 
 
 def _cast(layer: _Layer, dtype: torch.dtype) -> _Layer:
