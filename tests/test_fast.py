@@ -114,6 +114,19 @@ def test_nothing_tells_the_network_where_the_picture_ends(network):
     torch.testing.assert_close(flat, flat.mean((-2, -1), keepdim=True).expand_as(flat), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_not_woven(seed):
+    """The mean over the whole picture of each pixel's value by its place among 4 × 4."""
+    torch.manual_seed(seed)
+    network = Network(SMALL).eval()
+    with torch.no_grad():
+        out = network.brushwork(torch.rand(1, 3, 512, 512), condition(SMALL.condition_size, seed))
+    pattern = out.unfold(-2, 4, 4).unfold(-2, 4, 4).mean((-4, -3))
+    assert pattern.shape == (1, 3, 4, 4)
+    # Ten times as much where the four pixels that stand for one are normalised together.
+    assert (pattern - pattern.mean((-2, -1), keepdim=True)).abs().max() < 0.003 * out.std()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 23), (64, 48)])
 def test_any_size_is_painted_at_its_own(network, size):
     out = network(photo(*size), condition(SMALL.condition_size))

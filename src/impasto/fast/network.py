@@ -6,10 +6,10 @@ Shlens & Kudlur, "A Learned Representation for Artistic Style", ICLR 2017): the 
 and a style is a vector of scales and shifts, its *condition*. The network adds brushwork to the photograph in the
 painting's colours, by mean and standard deviation along three opponent axes (after Reinhard et al., "Color Transfer
 between Images", 2001), which are part of the condition too. Departing from Johnson's: the first layer works on blocks
-of 2 × 2 pixels and no normalisation on full resolution, which halves the time; beyond the
-border the picture and all maps are mirrored instead of padded with zeros, from which a network learns where to paint a
-frame; enlarging is by bilinear interpolation and a convolution, which leaves no checkerboard (Odena,
-Dumoulin & Olah, "Deconvolution and Checkerboard Artifacts", Distill 2016), the two of them in one.
+of 2 × 2 pixels and no normalisation on full resolution, which halves the time; beyond the border the picture and all
+maps are mirrored instead of padded with zeros, from which a network learns where to paint a frame; enlarging is by
+bilinear interpolation and a convolution, which leaves no checkerboard (Odena, Dumoulin & Olah, "Deconvolution and
+Checkerboard Artifacts", Distill 2016), the two of them in one; what is enlarged is normalised by place, see `Enlarging`.
 """
 
 from __future__ import annotations
