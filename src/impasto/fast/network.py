@@ -9,7 +9,8 @@ between Images", 2001), which are part of the condition too. Departing from John
 of 2 × 2 pixels and no normalisation on full resolution, which halves the time; beyond the border the picture and all
 maps are mirrored instead of padded with zeros, from which a network learns where to paint a frame; enlarging is by
 bilinear interpolation and a convolution, which leaves no checkerboard (Odena, Dumoulin & Olah, "Deconvolution and
-Checkerboard Artifacts", Distill 2016), the two of them in one; what is enlarged is normalised by place, see `Enlarging`.
+Checkerboard Artifacts", Distill 2016), in one; what is enlarged is normalised by place (see
+`Enlarging`).
 """
 
 from __future__ import annotations
