@@ -123,6 +123,14 @@ def test_links_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", [*PAGES, STUDIO], ids=lambda page: page.name)
+def test_nothing_stands_twice_on_a_page(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for what in ("## .+", "<!-- begin .+"):
+        found = re.findall(f"^{what}$", text, re.MULTILINE)
+        assert len(found) == len(set(found)), found
+
+
 def test_every_command_is_documented() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in (*PAGES, STUDIO))
     listed = subprocess.run(
