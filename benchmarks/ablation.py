@@ -34,6 +34,7 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     "average pooling": {"pooling": "average"},
     "L2 pooling": {"pooling": "l2"},
     "padding with zeros": {"padding": "zeros"},
+    "mirrored at every layer": {"padding": "reflect"},
     "Wasserstein loss": {"style_loss": "wasserstein"},
     "Wasserstein loss, strength 0.6": {"style_loss": "wasserstein", "strength": 0.6},
     "means and deviations only": {"style_loss": "statistics"},

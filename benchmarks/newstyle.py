@@ -15,7 +15,6 @@ from benchmarks.pairs import classic, data
 from benchmarks.processes import run
 from benchmarks.store import Row, Store
 from impasto import pictures
-from impasto.backbones import VGG19
 from impasto.fast import FastModel
 from impasto.fast.dataset import Pictures
 from impasto.fast.training import LOSS, Styles
@@ -92,7 +91,7 @@ def _optimise(painting: Path | Image) -> dict[str, object]:
 def _held_out(style: Image) -> tuple[Styles, list[torch.Tensor]]:
     photographs = Pictures([data() / "classic" / "kodak"])
     crops = [photographs.crop(_JUDGED, torch.Generator().manual_seed(seed)) for seed in range(_CROPS)]
-    return Styles([style], VGG19("relu4_1"), LOSS), crops
+    return Styles([style], LOSS), crops
 
 
 def write(rows: list[Row]) -> None:

@@ -25,20 +25,28 @@ def network_input(rgb: Array) -> Array:
 
 
 def convolution(image: Array, weight: Array, bias: Array, border: str) -> Array:
-    """Cross-correlation with 3 × 3 kernels; beyond the border lie `zeros`, or its own pixels again (`replicate`)."""
+    """Cross-correlation with 3 × 3 kernels; beyond the border lie `zeros`, or as `pixel_beyond` has it."""
     channels, height, width = image.shape
     padded = np.zeros((channels, height + 2, width + 2))
     for row in range(height + 2):
         for column in range(width + 2):
             inside = 1 <= row <= height and 1 <= column <= width
-            if inside or border == "replicate":
-                padded[:, row, column] = image[:, min(max(row - 1, 0), height - 1), min(max(column - 1, 0), width - 1)]
+            if inside or border != "zeros":
+                its = pixel_beyond(row - 1, height, border), pixel_beyond(column - 1, width, border)
+                padded[:, row, column] = image[:, its[0], its[1]]
     out = np.empty((weight.shape[0], height, width))
     for row in range(height):
         for column in range(width):
             window = padded[:, row : row + 3, column : column + 3]
             out[:, row, column] = (weight * window).sum(axis=(1, 2, 3)) + bias
     return out
+
+
+def pixel_beyond(index: int, length: int, border: str) -> int:
+    """The border's own pixels again (`replicate`), or the one as far from the border, inside of it (`reflect`)."""
+    if border == "reflect" and not 0 <= index < length:
+        return -index if index < 0 else 2 * (length - 1) - index
+    return min(max(index, 0), length - 1)
 
 
 def relu(features: Array) -> Array:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 import impasto
+from impasto.backbones import VGG19
 from impasto.errors import ImageReadError, ImpastoWarning, ModelError, OptimizationError, SettingsError
 from impasto.fast import FastModel, strips
 from impasto.fast.dataset import Pictures
@@ -28,7 +29,7 @@ from impasto.fast.network import (
     normalized,
     recolored,
 )
-from impasto.fast.predictor import STATISTICS, Predictor
+from impasto.fast.predictor import STATISTICS, Predictor, style_statistics
 from impasto.fast.runs import Run
 from impasto.fast.training import Model, Trainer, Training
 
@@ -334,6 +335,17 @@ def test_only_the_window_is_judged(folder, identity):
         inside = gradient[:, top : top + 64, left : left + 64].abs().sum()
         assert inside > 0
         assert gradient.abs().sum() == pytest.approx(float(inside))
+
+
+def test_what_judges_sees_no_border_and_what_reads_a_style_reads_as_the_model_does(folder):
+    training = trainer(folder)
+    flat = torch.tensor([0.8, 0.3, 0.5]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
+    content = training.styles.objective(0, flat).content["relu4_1"]
+    inside = content[..., 3:4, 3:4]
+    torch.testing.assert_close(content, inside.expand_as(content), rtol=0, atol=1e-4 * float(content.abs().max()))
+    painting = training.styles.paintings[0]
+    expected = style_statistics(VGG19("relu4_1"), painting)
+    torch.testing.assert_close(training.styles.statistics([0])[0], expected)
 
 
 def test_training_that_was_stopped_gives_what_it_would_have_given(folder, tmp_path):

@@ -150,7 +150,7 @@ def test_the_weights_are_simonyan_and_zissermans(weights_path, vgg):
 
 
 @pytest.mark.parametrize("pooling", ["max", "average", "l2"])
-@pytest.mark.parametrize("padding", ["replicate", "zeros"])
+@pytest.mark.parametrize("padding", ["replicate", "zeros", "reflect"])
 def test_the_first_layers_are_their_definition(weights_path, pooling, padding):
     image = small_image()
     expected = {}
@@ -159,7 +159,7 @@ def test_the_first_layers_are_their_definition(weights_path, pooling, padding):
         if name == "conv2_1":
             x = expected["pool1"] = reference.pool(x, pooling)
         x = expected[name] = reference.convolution(
-            x, *dequantized(weights_path, name), padding if name == "conv1_1" else "zeros"
+            x, *dequantized(weights_path, name), padding if name == "conv1_1" or padding == "reflect" else "zeros"
         )
         x = expected[f"relu{name[4:]}"] = reference.relu(x)
     features = VGG19("relu2_1", pooling=pooling, padding=padding)(tensor(image), expected)
@@ -351,3 +351,15 @@ def test_what_wraps_around_has_no_border(pooling):
         moved = network(image.roll((3 * stride, 2 * stride), (2, 3)), [layer])[layer]
         still = network(image, [layer])[layer]
         assert torch.allclose(moved, still.roll((3, 2), (2, 3)), atol=1e-3 * float(still.abs().max()))
+
+
+def test_the_mirror_of_a_single_feature_is_that_feature():
+    image = photo_pixels(16, 40)
+    mirrored = VGG19("conv5_2", padding="reflect")
+    features = mirrored(image, ["relu5_1", "conv5_2"])
+    before = features["relu5_1"]
+    assert before.shape == (1, 512, 1, 2)
+    around = torch.nn.functional.pad(before, (1, 1, 1, 1), mode="replicate")
+    weight, bias = mirrored.convolutions["conv5_2_weight"], mirrored.convolutions["conv5_2_bias"]
+    expected = torch.nn.functional.conv2d(around, weight, bias)
+    torch.testing.assert_close(features["conv5_2"], expected, rtol=0, atol=ROUNDING * float(expected.abs().max()))

@@ -66,6 +66,7 @@ def pictures(tmp_path, photo, painting, monkeypatch) -> Path:
         ({"pooling": "average"}, ROUNDING),
         ({"pooling": "l2"}, ROUNDING),
         ({"padding": "wrap"}, ROUNDING),
+        ({"padding": "reflect"}, ROUNDING),
         ({"padding": "zeros"}, 0.01),
         ({"dtype": torch.bfloat16}, 0.02),
     ],
@@ -399,6 +400,19 @@ def test_a_resnet_wraps_around_its_padded_pooling(folder):
         torch.testing.assert_close(
             here[name].roll((8 // stride, 4 // stride), (2, 3)), there[name], rtol=1e-4, atol=1e-4
         )
+
+
+def test_a_resnet_mirrors_borders_of_any_breadth(folder):
+    its = architecture("torchvision:resnet50")
+    layers = ["conv1", "layer3.5.relu_2"]
+    network = its.build(layers, weights=random_weights(folder, "resnet50"), padding="reflect")
+    image = photo_pixels(its.min_side, its.min_side)
+    found = network(image, layers)
+    around = torch.nn.functional.pad((image - network.mean) / network.deviation, (3, 3, 3, 3), mode="reflect")
+    weight = network.network.get_parameter("conv1.weight")
+    expected = torch.nn.functional.conv2d(around, weight, stride=2)
+    torch.testing.assert_close(found["conv1"], expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
+    assert found["layer3.5.relu_2"].isfinite().all()
 
 
 def test_settings_without_effect_are_said(folder, photo, painting):

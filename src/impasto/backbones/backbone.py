@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from impasto.errors import SettingsError
 
 Pooling = Literal["max", "average", "l2"]
-Padding = Literal["replicate", "zeros", "wrap"]
+Padding = Literal["replicate", "zeros", "reflect", "wrap"]
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,8 @@ class Architecture(ABC):
             layers: all that it will ever be asked for.
             pooling: `max`, `average`, or `l2`, the root of the mean of squares.
             padding: what lies beyond the image's border: for the first convolution the border's own pixels
-                (`replicate`), or the mean colour (`zeros`); for all of them the opposite border (`wrap`).
+                (`replicate`), or the mean colour (`zeros`); for all of them the image mirrored (`reflect`), or the
+                opposite border (`wrap`).
             dtype: what features come in.
             weights: a file; the network's own by default.
 

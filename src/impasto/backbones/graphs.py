@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from impasto.backbones.backbone import Pooling
+from impasto.backbones.borders import bordered
 
 
 class _Pool(nn.Module):
@@ -42,6 +44,18 @@ def repool(network: nn.Module, pooling: Pooling, *, wrap: bool) -> None:
         if isinstance(module, nn.MaxPool2d) and (pooling != "max" or (wrap and any(padded(module)))):
             parent, _, its = name.rpartition(".")
             setattr(network.get_submodule(parent), its, _Pool(module, pooling, wrap=wrap))
+
+
+def mirror(network: nn.Module) -> None:
+    """Let all convolutions see what they are given mirrored over its borders, instead of zeros."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and any(pixels := padded(module)):
+            module.padding = (0, 0)
+            module.register_forward_pre_hook(partial(_mirrored, pixels))
+
+
+def _mirrored(pixels: tuple[int, int], _module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+    return bordered(inputs[0], "reflect", pixels)
 
 
 def padded(module: nn.Conv2d | nn.MaxPool2d) -> tuple[int, int]:

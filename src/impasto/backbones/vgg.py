@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from impasto import assets
 from impasto.backbones.backbone import Architecture, Backbone, Layer, Outline, Padding, Pooling
+from impasto.backbones.borders import bordered
 from impasto.errors import AssetError, SettingsError
 
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
@@ -112,8 +113,9 @@ class VGG19(Backbone):
             the root of the mean of squares.
         padding: what lies beyond the image's border for the first convolution: `replicate` repeats the border pixel,
             which keeps frames and dark edges out of the picture; `zeros` is the mean colour, as trained. Deeper
-            convolutions pad with zeros in both cases. `wrap` is the opposite border, for every convolution, so that
-            what is painted can be tiled; sides must be multiples of the deepest layer's stride.
+            convolutions pad with zeros in both cases. `reflect` mirrors, for every convolution, so that features at a
+            border are like any others. `wrap` is the opposite border, for every convolution, so that what is painted
+            can be tiled; sides must be multiples of the deepest layer's stride.
         dtype: what features come in, and all convolutions but the first compute in. The first is always float32:
             bfloat16 has 8 significant bits, too few for the small steps by which pixels move.
         weights: another file of the same form; the bundled one by default.
@@ -188,8 +190,8 @@ class VGG19(Backbone):
                 x = self._first(x)
             elif name.startswith("conv"):
                 weight, bias = self.convolutions[name + "_weight"], self.convolutions[name + "_bias"]
-                if self.padding == "wrap":
-                    x = F.conv2d(_bordered(x, "circular"), weight, bias)
+                if self.padding in ("reflect", "wrap"):
+                    x = F.conv2d(bordered(x, self.padding), weight, bias)
                 else:
                     x = F.conv2d(x, weight, bias, padding=1)
             elif name.startswith("relu"):
@@ -205,15 +207,10 @@ class VGG19(Backbone):
         mean = image.new_tensor(_MEAN_BGR).flip(0).view(1, 3, 1, 1) / 255.0
         x = (image - mean).contiguous(memory_format=torch.channels_last)
         if self.padding != "zeros":
-            x = _bordered(x, "circular" if self.padding == "wrap" else "replicate")
+            x = bordered(x, self.padding)
         padding = 1 if self.padding == "zeros" else 0
         x = F.conv2d(x, self.convolutions["conv1_1_weight"], self.convolutions["conv1_1_bias"], padding=padding)
         return x if self.dtype == torch.float32 else x.to(self.dtype)
-
-
-def _bordered(x: Tensor, mode: str) -> Tensor:
-    """`x` with one more pixel on every side; channels stay together in memory."""
-    return F.pad(x, (1, 1, 1, 1), mode=mode).contiguous(memory_format=torch.channels_last)
 
 
 def _dequantize(codes: UInt8[Tensor, "out in 3 3"], table: Float[Tensor, 256]) -> Float[Tensor, "out in 3 3"]:

@@ -232,7 +232,9 @@ class TorchvisionBackbone(Backbone):
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _pad(self, padding: Padding) -> None:
-        if padding == "wrap":
+        if padding == "reflect":
+            graphs.mirror(self.network)
+        elif padding == "wrap":
             for module in self.network.modules():
                 if isinstance(module, nn.Conv2d) and any(graphs.padded(module)):
                     module.padding_mode = "circular"

@@ -22,7 +22,6 @@ from impasto._version import __version__
 from impasto.errors import ModelError
 from impasto.fast.dataset import Pictures
 from impasto.fast.models import FastModel
-from impasto.fast.predictor import style_statistics
 from impasto.fast.training import Learned, Model, Trainer
 from impasto.files import whole
 from impasto.images import Image, fit, resize
@@ -207,8 +206,7 @@ class Run:
     def _condition(self, model: FastModel, index: int) -> Tensor:
         if model.predictor is None:
             return model.table[self.names[index]]
-        statistics = style_statistics(self.trainer.backbone, self.trainer.styles.paintings[index])
-        return torch.as_tensor(model.predictor(statistics[None])[0])
+        return torch.as_tensor(model.predictor(self.trainer.styles.statistics([index]))[0])
 
     def _look(self, step: int) -> Path:
         """Held-out photographs, and their pastiches in some of the styles."""

@@ -29,9 +29,12 @@ from impasto.objective import Objective, evaluate
 from impasto.settings import Settings
 from impasto.targets import layer_weights, objective_at
 
-#: What the pastiches are judged by: shallower than the default of the optimise engine, which costs a third more.
+#: What the pastiches are judged by: shallower than the default of the optimise engine, which costs a third more. It
+#: mirrors at the borders, for a network whose judge sees zeros there learns to paint a frame.
 LOSS = Settings(
-    content_layers={"relu4_1": 1.0}, style_layers={"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0}
+    content_layers={"relu4_1": 1.0},
+    style_layers={"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0},
+    padding="reflect",
 )
 # Weight of the squared error of a photograph that is to be left as it is.
 _IDENTITY_WEIGHT = 20.0
@@ -99,17 +102,29 @@ class Styles:
 
     Args:
         paintings: one by its place.
-        backbone: the embedded VGG-19, at least as deep as the deepest layer of the loss.
         settings: of the loss.
+        device, dtype: where the networks that read paintings and judge pastiches compute, and in which numbers.
     """
 
-    def __init__(self, paintings: Sequence[Image] | Pictures, backbone: VGG19, settings: Settings) -> None:
+    def __init__(
+        self,
+        paintings: Sequence[Image] | Pictures,
+        settings: Settings,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.paintings = paintings
-        self.backbone = backbone
         self.settings = settings
+        # Statistics are read as a fast model reads them when it paints, whatever the judge sees beyond borders.
+        self._reader = VGG19(LAYERS[-1], dtype=dtype).to(device)
+        content, style = layer_weights(settings, VGG19.architecture)
+        self._judge = VGG19.architecture.build(
+            {**content, **style}, pooling=settings.pooling, padding=settings.padding, dtype=dtype
+        ).to(device)
         self._objectives: dict[int, Objective] = {}
         self._statistics: dict[int, Tensor] = {}
-        self._content_layers, _ = layer_weights(settings, VGG19.architecture)
+        self._content_layers = content
 
     def __len__(self) -> int:
         return len(self.paintings)
@@ -121,18 +136,18 @@ class Styles:
             # The content does not matter here, and a small one takes no time.
             blank = photograph.new_full((1, 3, STYLE_SIDE // 8, STYLE_SIDE // 8), 0.5)
             settings = self.settings.replace(style_scale=8.0)
-            known = objective_at(self.backbone, blank, [self.paintings[index]], settings)
+            known = objective_at(self._judge, blank, [self.paintings[index]], settings)
             known = replace(known, content={})
             if len(self._objectives) < _TARGETS:
                 self._objectives[index] = known
         with torch.no_grad():
-            return replace(known, content=self.backbone(photograph, self._content_layers))
+            return replace(known, content=self._judge(photograph, self._content_layers))
 
     def statistics(self, indices: Sequence[int]) -> Tensor:
         """Statistics of the paintings at `indices`, (n, s)."""
         for index in indices:
             if index not in self._statistics:
-                self._statistics[index] = style_statistics(self.backbone, self.paintings[index])
+                self._statistics[index] = style_statistics(self._reader, self.paintings[index])
         return torch.stack([self._statistics[index] for index in indices])
 
 
@@ -234,11 +249,8 @@ class Trainer:
                 "parts each; choose a multiple",
             )
         self.dtype = devices.precision(precision, self.device)
-        content, style = layer_weights(training.loss, VGG19.architecture)
-        deepest = max({**content, **style, LAYERS[-1]: 1.0}, key=list(VGG19.architecture.layers).index)
-        self.backbone = VGG19(deepest, dtype=self.dtype).to(self.device)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.styles = Styles(styles, self.backbone, training.loss)
+        self.styles = Styles(styles, training.loss, device=self.device, dtype=self.dtype)
         groups: list[dict[str, Any]] = [{"params": [*model.network.parameters()], "share": 1.0}]
         groups += [{"params": [one], "share": 1.0} for one in (model.photo, model.table) if one is not None]
         if model.predictor is not None:

@@ -167,11 +167,11 @@ class Settings:
     pooling: Literal["max", "average", "l2"] = option(
         "max", _METHOD, "Pooling of the network; max is what it was trained with."
     )
-    padding: Literal["replicate", "zeros", "wrap"] = option(
+    padding: Literal["replicate", "zeros", "reflect", "wrap"] = option(
         "replicate",
         _METHOD,
-        "What the network sees beyond the border: the border's own pixels, its mean colour, or the opposite border, so "
-        "that the picture can be tiled.",
+        "What the network sees beyond the border: the border's own pixels, its mean colour, the picture mirrored, or "
+        "the opposite border, so that the picture can be tiled.",
     )
     scales: int = option(
         0,
