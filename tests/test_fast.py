@@ -111,6 +111,7 @@ def test_a_mirror_does_not_repeat_the_border():
 
 
 def test_nothing_tells_the_network_where_the_picture_ends(network):
+    network.grain.weight.zero_()
     flat = network(torch.full((1, 3, 41, 70), 0.4), condition(SMALL.condition_size))
     torch.testing.assert_close(flat, flat.mean((-2, -1), keepdim=True).expand_as(flat), atol=1e-4, rtol=0)
 
@@ -128,6 +129,29 @@ def test_noise_is_not_woven(seed):
     assert (pattern - pattern.mean((-2, -1), keepdim=True)).abs().max() < 0.003 * out.std()
 
 
+def test_a_flat_sky_gets_texture_and_no_lattice(network):
+    network.grain.weight.fill_(0.5)
+    with torch.no_grad():
+        flat, again = (network(torch.full((1, 3, 256, 256), 0.4), condition(SMALL.condition_size)) for _ in range(2))
+    assert torch.equal(flat, again)
+    lattice = flat.unfold(-2, 4, 4).unfold(-2, 4, 4).mean((-4, -3))
+    assert lattice.std((-2, -1)).max() < 0.1 * flat.std((-2, -1)).min()
+
+
+def test_noise_hangs_on_its_place_and_repeats(network):
+    columns = torch.arange(290)
+    whole = network.grain.plane(torch.arange(300), columns)
+    assert torch.equal(network.grain.plane(torch.arange(90, 140), columns), whole[:, :, 90:140])
+    assert torch.equal(whole[:, :, 128:256, 128:256], network.grain.noise)
+
+
+def test_noise_is_drawn_for_training(network):
+    picture, its = photo(), condition(SMALL.condition_size)
+    drawn = [network(picture, its, chances=[torch.Generator().manual_seed(seed)]) for seed in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert (drawn[0] - drawn[2]).abs().max() > 0.01
+
+
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 23), (64, 48)])
 def test_any_size_is_painted_at_its_own(network, size):
     out = network(photo(*size), condition(SMALL.condition_size))
@@ -135,7 +159,7 @@ def test_any_size_is_painted_at_its_own(network, size):
     assert torch.isfinite(out).all()
 
 
-@pytest.mark.parametrize("size", [(16, 16), (43, 70), (121, 33)])
+@pytest.mark.parametrize("size", [(16, 16), (43, 70), (537, 18), (20, 530)])
 @pytest.mark.parametrize("positions", [300, 1 << 20])
 def test_strips_give_what_the_whole_gives(network, size, positions, monkeypatch):
     monkeypatch.setattr(strips, "_POSITIONS", positions)
@@ -314,6 +338,15 @@ def test_what_is_judged_lies_anywhere_in_the_crop(folder):
         assert drawn.crop.shape[-2:] == (64 + 15, 64 + 15)
     for places in zip(*windows, strict=True):
         assert set(places) == set(range(16))
+
+
+def test_every_crop_has_noise_of_its_own(folder):
+    training = trainer(folder, identity=0.0)
+    seen = []
+    training.model.network.grain.register_forward_pre_hook(lambda _, given: seen.extend(given[0]))
+    steps = training.run()
+    next(steps), next(steps)
+    assert len({float(plane.sum()) for plane in seen}) == len(seen) == 4
 
 
 @pytest.mark.parametrize("identity", [0.0, 1.0])

@@ -9,18 +9,18 @@ between Images", 2001), which are part of the condition too. Departing from John
 of 2 × 2 pixels and no normalisation on full resolution, which halves the time; beyond the border the picture and all
 maps are mirrored instead of padded with zeros, from which a network learns where to paint a frame; enlarging is by
 bilinear interpolation and a convolution, which leaves no checkerboard (Odena, Dumoulin & Olah, "Deconvolution and
-Checkerboard Artifacts", Distill 2016), in one; what is enlarged is normalised by place (see
-`Enlarging`).
+Checkerboard Artifacts", Distill 2016), in one; what is enlarged is normalised by place (see `Enlarging`); and noise
+goes into the features, from which textures grow where the photograph has none (see `Grain`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 #: Numbers of a condition about colour: how much of the photograph's own is lost, three means, three deviations.
@@ -33,6 +33,9 @@ _LEAST_DEVIATION = 0.03
 MARGIN = 4
 # Sides must be multiples of this after the margin.
 _STRIDE = 4
+
+# Planes of noise at quarter resolution, one for each pixel at half, and positions after which they repeat.
+_NOISES, _PERIOD = 4, 128
 
 # How many quarters of its neighbour before, of itself and of its neighbour after (rows) each of three adjacent pixels
 # of the enlarged map has (columns), for the first and for the second of the two pixels that one becomes.
@@ -83,6 +86,7 @@ class Network(nn.Module):
         self.architecture = a = architecture or Architecture()
         self.first = _convolution(4 * 3, a.middle)
         self.down = _convolution(a.middle, a.coarse, stride=2)
+        self.grain = Grain(a.coarse)
         self.body = nn.ModuleList(_convolution(a.coarse, a.coarse) for _ in range(2 * a.blocks))
         self.up = Enlarging(a.coarse, a.middle)
         self.refine = _convolution(a.middle, a.fine)
@@ -92,13 +96,27 @@ class Network(nn.Module):
             # At first little is added to the photograph.
             self.last.weight.mul_(0.1)
 
-    def forward(self, image: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n k"]) -> Float[Tensor, "n 3 h w"]:
-        """The pastiches of `image` (RGB in [0, 1], of any size); values may lie somewhat outside [0, 1]."""
+    def forward(
+        self,
+        image: Float[Tensor, "n 3 h w"],
+        condition: Float[Tensor, "n k"],
+        *,
+        chances: Sequence[torch.Generator] | None = None,
+    ) -> Float[Tensor, "n 3 h w"]:
+        """The pastiches of `image` (RGB in [0, 1], of any size); values may lie somewhat outside [0, 1].
+
+        Args:
+            chances: what noise is drawn from, for each image, instead of the one that never changes.
+        """
         height, width = image.shape[-2:]
-        brushwork = self.brushwork(bordered(image), condition)[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+        x = bordered(image)
+        noise = None if chances is None else self.grain.drawn(chances, x.shape[-2] // _STRIDE, x.shape[-1] // _STRIDE)
+        brushwork = self.brushwork(x, condition, noise)[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
         return recolored(image, condition[:, -COLORS:]) + brushwork
 
-    def brushwork(self, x: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n k"]) -> Float[Tensor, "n 3 h w"]:
+    def brushwork(
+        self, x: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n k"], noise: Tensor | None = None
+    ) -> Float[Tensor, "n 3 h w"]:
         """What is added to the photograph; `x` has its margin already, and sides that are multiples of 4."""
         styles = iter(self.split(condition))
 
@@ -108,7 +126,11 @@ class Network(nn.Module):
 
         x = F.pixel_unshuffle(x, 2).to(self.first.weight.dtype).contiguous(memory_format=torch.channels_last)
         x = F.relu(normal(self.first(x)), inplace=True)
-        x = F.relu(normal(self.down(x)), inplace=True)
+        x = self.down(x)
+        if noise is None:
+            noise = self.grain.plane(*(torch.arange(side, device=x.device) for side in x.shape[-2:]))
+        x = x + self.grain(noise)
+        x = F.relu(normal(x), inplace=True)
         for one, two in zip(self.body[::2], self.body[1::2], strict=True):
             x = x + normal(two(F.relu(normal(one(x)), inplace=True)))
         # Each of the four pixels that an enlarged one became is normalised by itself, see Enlarging.
@@ -123,6 +145,41 @@ class Network(nn.Module):
         sizes = [size for channels in self.architecture.normalized for size in (channels, channels)]
         parts = torch.split(condition[:, :-COLORS], sizes, dim=1)
         return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+class Grain(nn.Module):
+    """Noise that goes into features, each of which takes its own share of several planes of it.
+
+    A convolution makes of a flat sky something flat, but for the places of the pixels that one feature is enlarged to:
+    all the texture that a network can give it is a lattice. From noise it can make any (Ulyanov, Lebedev, Vedaldi &
+    Lempitsky, "Texture Networks", ICML 2016). It hangs on places and on nothing else, so that a photograph is always
+    painted alike, and one strip of it as the whole; only training draws it anew, or it would tell places apart.
+    """
+
+    noise: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(0.1 * torch.randn(features, _NOISES, 1, 1))
+        chance = torch.Generator().manual_seed(0)
+        # Rounded as it is stored.
+        self.register_buffer("noise", torch.randn(1, _NOISES, _PERIOD, _PERIOD, generator=chance).half().float())
+
+    def forward(self, noise: Float[Tensor, "n 4 h w"]) -> Float[Tensor, "n c h w"]:
+        """What is added to the features."""
+        noise = noise.to(self.weight.dtype).contiguous(memory_format=torch.channels_last)
+        return F.conv2d(noise, self.weight)
+
+    def plane(self, rows: Int[Tensor, " h"], columns: Int[Tensor, " w"]) -> Float[Tensor, "1 4 h w"]:
+        """The noise of those positions of a map; it repeats after 128 of them, 512 pixels."""
+        # A tensor, for the way into ONNX knows no other remainder.
+        period = torch.full((), _PERIOD, device=rows.device)
+        return self.noise.index_select(-2, rows.remainder(period)).index_select(-1, columns.remainder(period))
+
+    def drawn(self, chances: Sequence[torch.Generator], height: int, width: int) -> Float[Tensor, "n 4 h w"]:
+        """Noise that was never seen before, from a generator on the CPU for each image."""
+        each = [torch.randn(1, _NOISES, height, width, generator=chance) for chance in chances]
+        return torch.cat(each).to(self.noise.device)
 
 
 class Enlarging(nn.Conv2d):

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from impasto.fast.network import COLORS, MARGIN, Enlarging, Network, color_map, mirrored
+from impasto.fast.network import COLORS, MARGIN, Enlarging, Grain, Network, color_map, mirrored
 
 # Added to a variance before its root is taken; that of torch's normalisations.
 _EPSILON = 1e-5
@@ -41,7 +41,7 @@ def paint(
 
     entry = _entry(pixels, condition.device, network.first.weight.dtype)
     first = normal(_convolved(entry, network.first))
-    x = _stored(_convolved(first, network.down))
+    x = _stored(_grained(_convolved(first, network.down), network.grain))
     x = _stored(normal(x), x)
     y = None
     for one, two in zip(network.body[::2], network.body[1::2], strict=True):
@@ -131,6 +131,17 @@ def _convolved(layer: _Layer, convolution: nn.Module) -> _Layer:
         return F.conv2d(rows, convolution.weight, convolution.bias, stride)
 
     return _Layer(convolution.out_channels, layer.height // stride, layer.width // stride, read)
+
+
+def _grained(layer: _Layer, grain: Grain) -> _Layer:
+    device = grain.noise.device
+    columns = torch.arange(layer.width, device=device)
+
+    def read(begin: int, end: int) -> Tensor:
+        its: Tensor = grain(grain.plane(torch.arange(begin, end, device=device), columns))
+        return layer.read(begin, end) + its
+
+    return _Layer(layer.channels, layer.height, layer.width, read)
 
 
 def _normalized(layer: _Layer, scale: Tensor, shift: Tensor, relu: bool) -> _Layer:

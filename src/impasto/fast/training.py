@@ -168,17 +168,25 @@ class Model(nn.Module):
         self.predictor = None if styles else Predictor(size)
         self.table = nn.Parameter(torch.zeros(styles, size)) if styles else None
 
-    def forward(self, photographs: Tensor, styles: Tensor, keep: Tensor) -> Tensor:
+    def forward(
+        self,
+        photographs: Tensor,
+        styles: Tensor,
+        keep: Tensor,
+        chances: Sequence[torch.Generator] | None = None,
+    ) -> Tensor:
         """Pastiches of `photographs`, (n, 3, h, w).
 
         Args:
             styles: the statistics of a painting each, (n, s), or their places in the table, (n,).
             keep: 1 where a photograph is to be left as it is and 0 elsewhere, (n,).
+            chances: what the network's noise is drawn from, for each photograph.
         """
         conditions = self.predictor(styles) if self.predictor is not None else self.table[styles]  # type: ignore[index]
         # A mixture and no choice, so that every parameter has a gradient on every machine.
         keep = keep[:, None]
-        return torch.as_tensor(self.network(photographs, (1 - keep) * conditions + keep * self.photo))
+        conditions = (1 - keep) * conditions + keep * self.photo
+        return torch.as_tensor(self.network(photographs, conditions, chances=chances))
 
 
 @dataclass(frozen=True)
@@ -203,12 +211,21 @@ class Learned:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """One of a batch: the crop, where in it the judged window begins, its style, and whether it is to be kept."""
+    """One of a batch.
+
+    Attributes:
+        crop: of a photograph.
+        window: where in it the judged window begins.
+        style: the style's place.
+        kept: whether the crop is to be left as it is.
+        chance: what the network's noise is drawn from.
+    """
 
     crop: Tensor
     window: tuple[int, int]
     style: int
     kept: bool
+    chance: torch.Generator
 
 
 class Trainer:
@@ -324,7 +341,8 @@ class Trainer:
         table = self.model.predictor is None
         styles = torch.tensor(indices) if table else self.styles.statistics(indices)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            pastiches = self._parallel(photographs, styles.to(self.device), keep).float()
+            chances = [one.chance for one in drawn]
+            pastiches = self._parallel(photographs, styles.to(self.device), keep, chances).float()
         sums: dict[str, float] = {}
         gradients = []
         for one, photograph, pastiche in zip(drawn, photographs, pastiches.detach(), strict=True):
@@ -353,7 +371,7 @@ class Trainer:
         kept = float(torch.rand((), generator=chance)) < self.training.identity
         index = int(torch.randint(len(self.styles), (), generator=chance))
         top, left = (int(torch.randint(_MARGIN + 1, (), generator=chance)) for _ in range(2))
-        return _Drawn(self.contents.crop(self.training.side + _MARGIN, chance), (top, left), index, kept)
+        return _Drawn(self.contents.crop(self.training.side + _MARGIN, chance), (top, left), index, kept, chance)
 
     @torch.no_grad()
     def _take_average(self) -> None:
