@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from impasto.cli.options import SettingOptions as Look
     from impasto.fast import FastModel
     from impasto.images import Image
+    from impasto.portable import PortableModel
 else:
     Look = setting_options(
         "Look",
@@ -99,15 +100,8 @@ def fast(
     settings = Settings(**{"strength": 1.0, **options.given()})
     many = content != STANDARD and (Path(content).is_dir() or glob.has_magic(content))
     inputs.check_standard([content, *style])
-    about = {
-        "styles": [Path(name).name for name in style],
-        "blend": list(settings.blend),
-        "strength": settings.strength,
-        "style_size": style_size,
-        "keep_color": settings.keep_color,
-    }
-    by = _by_onnx if engine == "onnx" or (engine is None and _exported(model)) else _by_torch
-    paint = by(model, style, settings, about, size=size, style_size=style_size, threads=threads)
+    asked = _Asked(model, style, settings, size, style_size, threads)
+    paint = _by_onnx(asked) if engine == "onnx" or (engine is None and _exported(model)) else _by_torch(asked)
     if many:
         return _paint_all(content, style, paint, output, report)
     begin = time.monotonic()
@@ -131,6 +125,34 @@ def fast(
 
 
 @dataclass(frozen=True)
+class _Asked:
+    """What the command asks of either engine, as `fast` has it."""
+
+    model: str | None
+    style: Sequence[str]
+    settings: Settings
+    size: int | None
+    style_size: int
+    threads: int | None
+
+    def about(self, model: str) -> dict[str, Any]:
+        """What a picture by the model of that name says of itself."""
+        return {
+            "model": model,
+            "styles": [Path(name).name for name in self.style],
+            "blend": list(self.settings.blend),
+            "strength": self.settings.strength,
+            "style_size": self.style_size,
+            "keep_color": self.settings.keep_color,
+        }
+
+    def condition(self, model: FastModel | PortableModel, styles: Sequence[Any]) -> Any:
+        """The condition of all the styles together, as the model has it."""
+        settings = self.settings
+        return model.mixed(styles, blend=settings.blend, strength=settings.strength, side=self.style_size)
+
+
+@dataclass(frozen=True)
 class _Painted:
     """A picture, its height and width, and what its file says of itself."""
 
@@ -148,33 +170,27 @@ class _Painted:
 _Paint = Callable[[str], _Painted]
 
 
-def _by_torch(
-    model: str | None,
-    style: Sequence[str],
-    settings: Settings,
-    about: Mapping[str, Any],
-    *,
-    size: int | None,
-    style_size: int,
-    threads: int | None,
-) -> _Paint:
+def _by_torch(asked: _Asked) -> _Paint:
+    settings = asked.settings
     # Only now, so that help and mistakes need not wait for torch.
     from impasto.cli import painting
     from impasto.fast import FastModel
 
-    if _exported(model):
-        raise SettingsError("engine", f"{model} is an exported model, which torch does not read; say --engine onnx")
-    painting.use_threads(threads)
-    chosen = FastModel.load(model or _model_for(style))
-    styles = [_style(name, chosen) for name in style]
-    condition = chosen.mixed(styles, blend=settings.blend, strength=settings.strength, side=style_size)
+    if _exported(asked.model):
+        raise SettingsError(
+            "engine", f"{asked.model} is an exported model, which torch does not read; say --engine onnx"
+        )
+    painting.use_threads(asked.threads)
+    chosen = FastModel.load(asked.model or _model_for(asked.style))
+    styles = [_style(name, chosen) for name in asked.style]
+    condition = asked.condition(chosen, styles)
 
     def paint(name: str) -> _Painted:
         from impasto import color, images
 
         photograph = inputs.picture(name)
-        if size is not None:
-            photograph = photograph.resized(images.fit(photograph.size, size))
+        if asked.size is not None:
+            photograph = photograph.resized(images.fit(photograph.size, asked.size))
         # Read for this one purpose, the photograph is no longer needed unless its colours are.
         picture = chosen.paint(
             photograph,
@@ -184,41 +200,32 @@ def _by_torch(
             in_place=settings.keep_color == "none",
         )
         pixels = color.kept(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
-        return _Painted(images.Image(pixels=pixels, name="pastiche"), photograph.size, {"model": chosen.name, **about})
+        return _Painted(images.Image(pixels=pixels, name="pastiche"), photograph.size, asked.about(chosen.name))
 
     return paint
 
 
-def _by_onnx(
-    model: str | None,
-    style: Sequence[str],
-    settings: Settings,
-    about: Mapping[str, Any],
-    *,
-    size: int | None,
-    style_size: int,
-    threads: int | None,
-) -> _Paint:
+def _by_onnx(asked: _Asked) -> _Paint:
     from impasto import images, portable
 
-    if model is None or not _exported(model):
+    if asked.model is None or not _exported(asked.model):
         raise SettingsError(
             "model",
-            f"got {model or 'none'}, and --engine onnx needs an exported one; "
+            f"got {asked.model or 'none'}, and --engine onnx needs an exported one; "
             "`impasto export brushes -o brushes.onnx` writes one",
         )
     for name, plain in (("keep_color", "none"), ("device", "auto"), ("precision", "auto")):
-        if getattr(settings, name) != plain:
-            raise SettingsError(name, f"got {getattr(settings, name)}; --engine onnx has only {plain}")
-    chosen = portable.PortableModel.load(model, threads=threads)
-    styles = [name if chosen.table else inputs.pixels(_painting(name)) for name in style]
-    condition = chosen.mixed(styles, blend=settings.blend, strength=settings.strength, side=style_size)
+        if getattr(asked.settings, name) != plain:
+            raise SettingsError(name, f"got {getattr(asked.settings, name)}; --engine onnx has only {plain}")
+    chosen = portable.PortableModel.load(asked.model, threads=asked.threads)
+    styles = [name if chosen.table else inputs.pixels(_painting(name)) for name in asked.style]
+    condition = asked.condition(chosen, styles)
 
     def paint(name: str) -> _Painted:
         photograph = inputs.pixels(name)
-        if size is not None:
-            photograph = images.resize_pixels(photograph, images.fit(_sides(photograph), size))
-        return _Painted(chosen.paint(photograph, condition), _sides(photograph), {"model": chosen.name, **about})
+        if asked.size is not None:
+            photograph = images.resize_pixels(photograph, images.fit(_sides(photograph), asked.size))
+        return _Painted(chosen.paint(photograph, condition), _sides(photograph), asked.about(chosen.name))
 
     return paint
 
