@@ -125,7 +125,8 @@ def brushes() -> None:
         photograph = photograph.resized(fit(photograph.size, 256))
         cells.append((name.replace("_", " "), photograph))
         cells += [(style.replace("_", " "), model.stylize(photograph, style)) for style in model.styles]
-    write_figure(grid_figure(cells, columns=len(model.styles) + 1), FIGURES / "brushes.png", dpi=170)
+    # Wide, for the names of the styles.
+    write_figure(grid_figure(cells, columns=len(model.styles) + 1, width=12.0), FIGURES / "brushes.png", dpi=120)
 
 
 MAKERS: dict[str, Callable[[], None]] = {
