@@ -34,10 +34,10 @@ def command(name: str, data: Path, out: Path) -> list[str]:
     if name == "any":
         styles = [data / "paintings" / "pd", data / "ship" / "paintings_pd"]
         named = [part for folder in styles for part in ("--styles", str(folder))]
-        return ["train", "--any", *named, "--limit", "960", "--steps", "10000", "--side", "128", *shared]
+        return ["train", "--any", *named, "--limit", "960", "--steps", "13000", "--side", "128", *shared]
     paintings = [sample.name for sample in assets.samples() if sample.kind == "painting"]
     named = [part for painting in paintings for part in ("--style", f"sample:{painting}")]
-    return ["train", *named, "--from", "any", "--steps", "1700", "--side", "128", *shared]
+    return ["train", *named, "--from", "any", "--steps", "5500", "--side", "128", *shared]
 
 
 def record() -> None:
