@@ -275,6 +275,23 @@ def test_the_queue_is_put_in_another_order(visit: Visit, api: Any) -> None:
 
 
 @pytest.mark.slow
+def test_a_picture_is_dragged_to_the_front_of_the_queue(visit: Visit, api: Any) -> None:
+    api.post("/api/queue", json={"paused": True})
+    wish = {"content": "sample:red_panda", "settings": BRIEF}
+    for style in ("the_scream", "night_cafe", "starry_night"):
+        api.post("/api/jobs", json=wish | {"styles": [f"sample:{style}"]}).raise_for_status()
+    page = visit()
+    page.get_by_role("button", name="Queue, 3 pictures").click()
+    rows = page.locator(".queue li")
+    rows.last.drag_to(rows.first)
+    expect(rows.first).to_contain_text("Starry Night")
+    listed = api.get("/api/jobs").json()
+    paintings = {job["id"]: job["styles"][0]["ref"] for job in listed["jobs"]}
+    wanted = ["sample:starry_night", "sample:the_scream", "sample:night_cafe"]
+    assert [paintings[job] for job in listed["queue"]["order"]] == wanted
+
+
+@pytest.mark.slow
 def test_one_of_several_variations_is_used(visit: Visit, artefacts: Path) -> None:
     page = visit(settings=BRIEF)
     page.keyboard.press("v")
@@ -354,6 +371,33 @@ def test_regions_change_while_it_paints(visit: Visit, api: Any) -> None:
     painted_on(api, job)
     page.get_by_role("button", name="Stop and keep").click()
     expect(page.locator("job-panel .line")).to_contain_text("stopped after", timeout=LONG)
+
+
+@pytest.mark.slow
+def test_shares_of_two_paintings_change_while_it_paints(visit: Visit, api: Any, pictures: dict[str, Path]) -> None:
+    page = visit(settings=ENDLESS)
+    drop(page, "painting-list", pictures["painting"])
+    share = page.get_by_role("slider", name="Share of swirls.png")
+    expect(share).to_have_attribute("aria-valuetext", "50 %")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.locator("picture-pane.after[data-shown*=preview]")).to_be_attached(timeout=LONG)
+    share.fill("0.25")
+    expect(share).to_have_attribute("aria-valuetext", "20 %")
+    job = until(api, job_of(page), lambda now: [style["weight"] for style in now["styles"]] == [0.8, 0.2])
+    painted_on(api, job)
+    page.get_by_role("button", name="Stop and keep").click()
+    expect(page.locator("job-panel .line")).to_contain_text("stopped after", timeout=LONG)
+
+
+def test_the_focus_stays_where_a_painting_was_removed(visit: Visit, pictures: dict[str, Path]) -> None:
+    page = visit()
+    rows = page.locator("painting-list li")
+    for count, name in ((2, "painting"), (3, "photo")):
+        drop(page, "painting-list", pictures[name])
+        expect(rows).to_have_count(count)
+    page.get_by_role("button", name="Remove").first.press("Enter")
+    expect(rows).to_have_count(2)
+    expect(rows.first.get_by_role("button", name="Remove")).to_be_focused()
 
 
 @pytest.mark.slow

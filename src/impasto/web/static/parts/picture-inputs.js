@@ -76,11 +76,17 @@ class PaintingList extends Part {
     // While a slider is held its list must not be drawn anew under the finger.
     if (refs !== this.#shown) {
       this.#shown = refs;
-      const focused = [...this.#list.querySelectorAll("button, input")].indexOf(/** @type {any} */ (document.activeElement));
+      const focused = this.#controls().indexOf(/** @type {any} */ (document.activeElement));
       fill(this.#list, draft.styles.map((style, index) => this.#row(style, index)));
-      if (focused >= 0) /** @type {HTMLElement | undefined} */ ([...this.#list.querySelectorAll("button, input")].at(Math.min(focused, -1)))?.focus();
+      const controls = this.#controls();
+      if (focused >= 0) controls[Math.min(focused, controls.length - 1)]?.focus();
     }
     this.#showShares();
+  }
+
+  /** What can have the focus, in order. @returns {HTMLElement[]} */
+  #controls() {
+    return [...this.#list.querySelectorAll("button, input")].map((one) => /** @type {HTMLElement} */ (one));
   }
 
   /** @param {Style} style @param {number} index */
