@@ -26,7 +26,7 @@ _KEYS = {
     "throughput": ("side", "threads"),
     "command": ("program", "side"),
     "memory": ("side", "precision"),
-    "race": ("pair", "side"),
+    "race": ("program", "pair", "side"),
     "fast": ("program", "turn"),
     "export": ("model", "form", "turn"),
     "newstyle": ("style", "by"),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from benchmarks import tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
-from impasto import api, pictures
+from impasto import api, color, pictures
+from impasto.images import Image
 from impasto.metrics import Judge
 
 _SIDE = 256
@@ -41,6 +42,7 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     "one scale, as long": {"scales": 1, "iterations": 40},
     "three scales": {"scales": 3},
     "Adam, as long": {"optimizer": "adam"},
+    "Adam, averaged": {"optimizer": "adam", "averaging": 0.9},
     "history 5": {"history": 5},
     "history 50": {"history": 50},
     "half the iterations": {"iterations": 8, "coarse_iterations": 25},
@@ -49,25 +51,33 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     "starting from noise": {"init": "noise"},
     "float32": {"precision": "float32"},
 }
+# What is done to the default's picture when it is finished, with the painting.
+_AFTERWARDS: dict[str, Callable[[color.Pixels, color.Pixels], color.Pixels]] = {
+    "the painting's histogram of colours at the end": color.match_histogram,
+    "the painting's covariance of colours at the end": color.match_covariance,
+}
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
     """A row for each change and pair."""
     pairs = classic()
     return [
-        store.measure({"change": name, "pair": pairs[index].name}, partial(_judge, change, pairs[index]), again=again)
-        for name, change in _CHANGES.items()
+        store.measure({"change": name, "pair": pairs[index].name}, partial(_judge, name, pairs[index]), again=again)
+        for name in (*_CHANGES, *_AFTERWARDS)
         for index in _PAIRS
         if pairs
     ]
 
 
-def _judge(change: Mapping[str, Any], pair: Pair) -> dict[str, object]:
+def _judge(name: str, pair: Pair) -> dict[str, object]:
     content, style = pictures.load(pair.content), pictures.load(pair.style)
     begin = time.perf_counter()
-    pastiche = api.stylize(content, style, size=_SIDE, **change)
+    pastiche = api.stylize(content, style, size=_SIDE, **_CHANGES.get(name, {}))
+    image = pastiche.image
+    if finish := _AFTERWARDS.get(name):
+        image = Image(pixels=finish(image.pixels, style.pixels))
     seconds = time.perf_counter() - begin
-    judgement = Judge(content, [style]).judge(pastiche.image)
+    judgement = Judge(content, [style]).judge(image)
     return {
         "seconds": round(seconds, 2),
         "loss": round(pastiche.trace[-1].value, 5),
@@ -81,7 +91,7 @@ def _judge(change: Mapping[str, Any], pair: Pair) -> dict[str, object]:
 def write(rows: list[Row]) -> None:
     """The table: means over the pairs."""
     body = []
-    for name in _CHANGES:
+    for name in (*_CHANGES, *_AFTERWARDS):
         found = [row for row in rows if row["change"] == name]
         if not found:
             continue

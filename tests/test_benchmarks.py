@@ -50,15 +50,21 @@ def test_the_yardstick_descends_for_as_long_as_it_is_told(contest, optimizer):
     assert trace[-1][1] < 0.8 * trace[0][1]
 
 
-def test_a_race_is_run_to_the_goal(monkeypatch):
-    monkeypatch.setattr(race, "_EVALUATIONS", 15)
-    monkeypatch.setattr(race, "_ADAM", 3)
-    row = race._race(PAIR, 64)
-    assert row["loss"] <= row["goal"]
-    assert 0 < row["evaluations"] <= 60
-    assert row["impasto"] > 0
-    assert row["plain"] > 0
-    assert max(row["height"], row["width"]) == 64
+def test_a_race_is_run_to_the_goal(monkeypatch, tmp_path):
+    for name, evaluations in (("_EVALUATIONS", 15), ("_ADAM", 3)):
+        monkeypatch.setattr(race, name, evaluations)
+    kept = store.Store("race", ["program", "pair", "side"], folder=tmp_path)
+    plain, adam, ours = race.measure(kept, side=64, pairs=1)
+    assert ours["loss"] <= plain["loss"] < adam["loss"]
+    assert 0 < ours["evaluations"] <= 60
+    assert min(row["seconds"] for row in (plain, adam, ours)) > 0
+    assert max(plain["height"], plain["width"]) == 64
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+    race.write(kept.rows())
+    table = (tmp_path / "race.md").read_text()
+    assert f"| {ours['seconds'] / plain['seconds']:.2f} |" in table
+    assert f"Plain Adam has {adam['loss']:.4f} after 3 evaluations" in table
 
 
 def test_a_row_is_measured_once(tmp_path, capsys):
