@@ -7,13 +7,20 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from benchmarks import tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
-from impasto import api, color, pictures
-from impasto.images import Image
+from impasto import api, color, method, pictures, starts
+from impasto.images import Image, resize
 from impasto.metrics import Judge
+from impasto.objective import Evaluation, Objective, evaluate
+from impasto.pastiche import Pastiche
 
 _SIDE = 256
 _PAIRS = (0, 1, 3)
@@ -50,12 +57,24 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     "total variation 0.1": {"tv_weight": 0.1},
     "starting from noise": {"init": "noise"},
     "float32": {"precision": "float32"},
+    "the paper's normalisation and weights": {"normalization": "paper", "content_weight": 1.0, "style_weight": 1000.0},
+    "Gram matrices across layers": {"style_loss": "cross_gram"},
+    "sliced Wasserstein loss": {"style_loss": "sliced_wasserstein"},
 }
 # What is done to the default's picture when it is finished, with the painting.
 _AFTERWARDS: dict[str, Callable[[color.Pixels, color.Pixels], color.Pixels]] = {
     "the painting's histogram of colours at the end": color.match_histogram,
     "the painting's covariance of colours at the end": color.match_covariance,
 }
+# How a picture is enlarged between scales, instead of by bicubic interpolation.
+_ENLARGING = {"enlarged bilinearly": "bilinear", "enlarged to nearest pixels": "nearest"}
+# Largest shift, in pixels, that every evaluation looks at the picture by; and other settings.
+_JITTER: dict[str, tuple[float, Mapping[str, Any]]] = {
+    "jitter of half a pixel": (0.5, {}),
+    "jitter of half a pixel, Adam": (0.5, {"optimizer": "adam"}),
+    "jitter of 8 pixels, Adam": (8.0, {"optimizer": "adam"}),
+}
+_NAMES = (*_CHANGES, *_AFTERWARDS, *_ENLARGING, *_JITTER)
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
@@ -63,7 +82,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
     pairs = classic()
     return [
         store.measure({"change": name, "pair": pairs[index].name}, partial(_judge, name, pairs[index]), again=again)
-        for name in (*_CHANGES, *_AFTERWARDS)
+        for name in _NAMES
         for index in _PAIRS
         if pairs
     ]
@@ -72,7 +91,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
 def _judge(name: str, pair: Pair) -> dict[str, object]:
     content, style = pictures.load(pair.content), pictures.load(pair.style)
     begin = time.perf_counter()
-    pastiche = api.stylize(content, style, size=_SIDE, **_CHANGES.get(name, {}))
+    pastiche = _painted(name, content, style)
     image = pastiche.image
     if finish := _AFTERWARDS.get(name):
         image = Image(pixels=finish(image.pixels, style.pixels))
@@ -88,10 +107,52 @@ def _judge(name: str, pair: Pair) -> dict[str, object]:
     }
 
 
+def _painted(name: str, content: Image, style: Image) -> Pastiche:
+    shift, changes = _JITTER.get(name, (0.0, _CHANGES.get(name, {})))
+    settings = api.settings_for("default", size=_SIDE, **changes)
+    evaluator = Jitter(shift) if shift else evaluate
+    enlarge = partial(_interpolated, mode=_ENLARGING[name]) if name in _ENLARGING else starts.resize
+    with mock.patch.object(starts, "resize", enlarge):
+        *_, last = method.stylization(content, [style], settings, evaluator=evaluator)
+    return last.pastiche()
+
+
+def _interpolated(picture: Tensor, size: tuple[int, int], *, mode: str) -> Tensor:
+    """As `images.resize`, but enlarging by `mode`."""
+    enlarging = size[0] >= picture.shape[-2] and size[1] >= picture.shape[-1]
+    return F.interpolate(picture, size=size, mode=mode) if enlarging else resize(picture, size)
+
+
+class Jitter:
+    """Evaluates an objective at the picture shifted at random, anew each time, and shifts the gradient back.
+
+    Against what hangs on where the poolings' windows lie. Beyond the border the picture is its border.
+
+    Args:
+        distance: the largest shift along each axis, in pixels.
+    """
+
+    def __init__(self, distance: float) -> None:
+        self.distance = distance
+        self.chance = torch.Generator().manual_seed(0)
+
+    def __call__(self, objective: Objective, image: Tensor) -> Evaluation:
+        """The objective at the shifted picture, as an Evaluation of `image`."""
+        height, width = image.shape[-2:]
+        across, down = (self.distance * (2 * torch.rand(2, generator=self.chance) - 1)).tolist()
+        motion = torch.tensor([[[1.0, 0.0, 2 * across / width], [0.0, 1.0, 2 * down / height]]])
+        grid = F.affine_grid(motion, [1, 3, height, width], align_corners=False)
+        pixels = image.detach().requires_grad_(True)
+        shifted = F.grid_sample(pixels, grid, mode="bicubic", padding_mode="border", align_corners=False)
+        found = evaluate(objective, shifted.detach())
+        (gradient,) = torch.autograd.grad(shifted, pixels, found.gradient)
+        return Evaluation(image=image, value=found.value, terms=found.terms, gradient=gradient)
+
+
 def write(rows: list[Row]) -> None:
     """The table: means over the pairs."""
     body = []
-    for name in (*_CHANGES, *_AFTERWARDS):
+    for name in _NAMES:
         found = [row for row in rows if row["change"] == name]
         if not found:
             continue
