@@ -184,6 +184,7 @@ def test_settings_change_while_it_paints(client, endless):
     answer = client.post(f"/api/jobs/{endless}/settings", json={"settings": {"strength": 0.9, "style_weight": 30}})
     assert answer.status_code == 200, answer.text
     assert answer.json()["settings"]["strength"] == 0.9
+    assert answer.json()["recipe_settings"] == before["settings"]
     step = before["progress"]["step"]
     until(client, endless, lambda now: now["progress"]["step"] > step + 20)
     points = client.get(f"/api/jobs/{endless}/losses").json()["points"]

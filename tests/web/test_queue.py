@@ -83,6 +83,29 @@ def test_one_key_is_one_job(jobs):
         jobs.add(SPEC, SETTINGS, key=("k", "g"))
 
 
+def test_the_settings_it_was_asked_for_with_outlive_every_change(jobs):
+    job = added(jobs)
+    assert job.first_settings == SETTINGS
+    other = Settings(strength=0.1).to_mapping()
+    changed = jobs.change(job.id, job.spec, other, [])
+    assert (changed.settings, changed.first_settings) == (other, SETTINGS)
+    claimed(jobs)
+    third = Settings(strength=0.2).to_mapping()
+    jobs.change(job.id, changed.spec, third, [])
+    held = jobs.get(job.id)
+    jobs.rebase(held, held.spec, third)
+    assert (jobs.get(job.id).settings, jobs.get(job.id).first_settings) == (third, SETTINGS)
+    # What goes on from it is asked for with settings of its own.
+    assert jobs.add(held.spec, other, parent=job.id)[0].first_settings == other
+
+
+def test_a_job_of_an_older_version_shows_the_settings_it_began_with(jobs):
+    job = added(jobs)
+    with jobs._database.transaction() as change:
+        change("update jobs set spec = json_remove(spec, '$.first_settings') where id = ?", (job.id,))
+    assert jobs.get(job.id).first_settings == SETTINGS
+
+
 def test_a_full_queue_takes_nothing_and_has_room_again(tmp_path):
     jobs = queue(tmp_path, max_queue=2)
     first = added(jobs)

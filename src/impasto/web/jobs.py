@@ -196,6 +196,8 @@ class Jobs:
             self.check_room()
             job_id = secrets.token_hex(8)
             now = self._clock()
+            # Kept in the spec, which changes of settings leave as it is.
+            spec = {**spec, "first_settings": dict(settings)}
             change(
                 "insert into jobs (id, state, place, spec, settings, wanted, warnings, created, parent, sweep) "
                 "values (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -138,6 +138,7 @@ class JobShape(Shape):
     init: PictureShape | None
     preset: str
     settings: dict[str, Any]
+    recipe_settings: dict[str, Any]
     changed: dict[str, Any]
     warnings: list[str]
     progress: ProgressShape | None
@@ -345,6 +346,7 @@ def job(
         "init": shown(spec["init"]),
         "preset": spec["preset"],
         "settings": one.wanted,
+        "recipe_settings": one.first_settings,
         "changed": dict(changed),
         "warnings": one.warnings,
         "progress": progress,
