@@ -286,7 +286,7 @@ def time(seconds: float | None) -> str | None:
 
 def shares(settings: Mapping[str, Any], count: int) -> list[float]:
     """The share of each painting, adding up to 1."""
-    given = settings["blend"]
+    given = settings.get("blend", [])
     whole = sum(given)
     return [share / whole for share in given] if len(given) == count and whole else [1 / count] * count
 
