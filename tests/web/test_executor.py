@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from impasto.errors import DeviceError, OptimizationError, SettingsError
+from impasto.errors import DeviceError, ImageWriteError, OptimizationError, SettingsError
 from impasto.web.executor import LocalExecutor
 from impasto.web.worker import why
 from web.studio_running import Nobody, in_process, mask, submitted, uploaded
@@ -136,6 +136,7 @@ def _caused(error: Exception, cause: BaseException) -> Exception:
         (SettingsError("size", "got 7"), "bad-setting", "size: got 7"),
         (OptimizationError("the loss is not finite"), "invalid", "not finite"),
         (_caused(DeviceError("the memory of cpu is used up"), MemoryError()), "too-much-memory", "used up"),
+        (_caused(ImageWriteError("x.png: no room"), OSError(errno.ENOSPC, "full")), "disk-full", "no room"),
         (MemoryError(), "too-much-memory", "choose a smaller size"),
         (RuntimeError("can't allocate memory"), "too-much-memory", "choose a smaller size"),
         (OSError(errno.ENOSPC, "No space left on device", "/secret/x"), "disk-full", r"\(No space left on device\)"),

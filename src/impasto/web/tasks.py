@@ -127,7 +127,7 @@ def foretell(order: Mapping[str, Any], max_pixels: int, speed: Mapping[str, Any]
     """
     wishes = [Settings.from_mapping(settings) for settings in order["settings"]]
     for settings in wishes:
-        _check_size(images.fit(tuple(order["content"]["size"]), settings.size), max_pixels)
+        _check_size(images.fit(_blank(order["content"]["size"]).size, settings.size), max_pixels)
     pictures = _pictures(order, max_pixels, measured=any(settings.stroke_size for settings in wishes))
     for settings in wishes:
         pictures.check(settings)

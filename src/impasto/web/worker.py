@@ -338,17 +338,23 @@ def why(error: Exception) -> dict[str, Any]:
         case SettingsError():
             return {"kind": "bad-setting", "detail": str(error), "setting": error.setting}
         case ImpastoError():
-            kind = "too-much-memory" if out_of_memory(error.__cause__) else "invalid"
-            return {"kind": kind, "detail": str(error), "setting": None}
+            return {"kind": _kind(error.__cause__), "detail": str(error), "setting": None}
         case OSError():
-            kind = "disk-full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "not-available"
             detail = f"a file could not be read or written ({error.strerror or reason(error)}); see to it, then retry"
-            return {"kind": kind, "detail": detail, "setting": None}
+            return {"kind": _kind(error), "detail": detail, "setting": None}
         case _ if out_of_memory(error):
             detail = "there is not enough memory to paint it; choose a smaller size, or close other programs and retry"
-            return {"kind": "too-much-memory", "detail": detail, "setting": "size"}
+            return {"kind": _kind(error), "detail": detail, "setting": "size"}
         case _:
             raise error
+
+
+def _kind(cause: BaseException | None) -> str:
+    if out_of_memory(cause):
+        return "too-much-memory"
+    if isinstance(cause, OSError):
+        return "disk-full" if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "not-available"
+    return "invalid"
 
 
 def say(out: TextIO, what: str, **more: Any) -> None:
