@@ -139,7 +139,7 @@ def test_no_job_is_painted_longer_than_may_be(jobs):
     added(jobs)
     job = claimed(jobs)
     jobs.extend(job.id, 1_000_000 - job.wanted["iterations"])
-    with pytest.raises(SettingsError, match="got 1000001; it must be 1 to 1000000"):
+    with pytest.raises(SettingsError, match="1 more make 1000001, and there may be 1000000 at most"):
         jobs.extend(job.id, 1)
     assert jobs.get(job.id).wanted["iterations"] == 1_000_000
 

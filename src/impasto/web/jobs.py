@@ -22,7 +22,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from impasto.settings import Settings
+from impasto.errors import SettingsError
+from impasto.settings import OPTIONS
 from impasto.web.database import Database, Execute
 from impasto.web.job import (
     CANCELED,
@@ -300,8 +301,12 @@ class Jobs:
             job = self._allowed(job_id, "extend")
             if job.state != RUNNING:
                 raise ConflictError("it is not being painted")
-            now = Settings.from_mapping(job.wanted)
-            self._set(change, job_id, wanted=now.replace(iterations=now.iterations + iterations).to_mapping())
+            total, most = job.wanted["iterations"] + iterations, OPTIONS["iterations"][1].high
+            if most is not None and total > most:
+                raise SettingsError(
+                    "iterations", f"{iterations} more make {total}, and there may be {most:.0f} at most"
+                )
+            self._set(change, job_id, wanted=job.wanted | {"iterations": total})
         return self.get(job_id)
 
     # What those who paint do.
