@@ -74,5 +74,10 @@ class OptimizationError(ImpastoError):
     """The optimisation cannot go on."""
 
 
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error says that memory is used up: what torch raises for it has no type in common."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error))
+
+
 class ImpastoWarning(UserWarning):
     """The work goes on, but something was not as asked."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from impasto.checkpoints import Checkpoint
 from impasto.commission import Commission, Pictures
-from impasto.errors import CheckpointError, DeviceError
+from impasto.errors import CheckpointError, DeviceError, out_of_memory
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.objective import Evaluator, evaluate
@@ -139,8 +139,7 @@ class Stylization(Iterator[Progress]):
         try:
             return next(self._steps)
         except (MemoryError, RuntimeError) as error:
-            # What torch raises for it, on the CPU and on GPUs, has no type in common.
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
+            if not out_of_memory(error):
                 raise
             raise DeviceError(
                 f"the memory of {self.settings.device} is used up; choose a smaller size than {self.settings.size}, "

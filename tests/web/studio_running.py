@@ -20,7 +20,7 @@ import PIL.Image
 
 from impasto._version import __version__
 from impasto.web import Config, create_app
-from impasto.web.executor import Report
+from impasto.web.executor import Executor, Report
 
 with warnings.catch_warnings():
     # It would rather have httpx2, which has no release that httpx's other users can share.
@@ -74,6 +74,22 @@ class Nobody:
         """Nothing is being painted."""
 
 
+def mask(width: int, height: int) -> bytes:
+    """A mask's file: the left half is inside."""
+    picture = PIL.Image.new("L", (width, height))
+    picture.paste(255, (0, 0, width // 2, height))
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def uploaded(client: httpx.Client, content: bytes) -> str:
+    """The reference to a picture, taken in."""
+    answer = client.post("/api/pictures", files={"file": ("mask.png", content)})
+    assert answer.status_code in (200, 201), answer.text
+    return str(answer.json()["ref"])
+
+
 def measured(data: Path) -> None:
     """Lets a studio know how fast the machine is, as from its last start."""
     data.mkdir(parents=True, exist_ok=True)
@@ -81,10 +97,13 @@ def measured(data: Path) -> None:
 
 
 @contextlib.contextmanager
-def in_process(data: Path, *, paints: bool = True, **config: Any) -> Iterator[TestClient]:
-    """A studio in this process, painting in others as ever, or not at all."""
+def in_process(
+    data: Path, *, paints: bool = True, executor: Executor | None = None, **config: Any
+) -> Iterator[TestClient]:
+    """A studio in this process, painting in others as ever, or not at all, or as an executor does."""
     measured(data)
-    app = create_app(Config(data=data, min_free=0, threads=1, **config), executor=None if paints else Nobody())
+    executor = executor or (None if paints else Nobody())
+    app = create_app(Config(data=data, min_free=0, threads=1, **config), executor=executor)
     with TestClient(app, base_url="http://localhost") as client:
         yield client
 

@@ -6,6 +6,8 @@ import io
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -20,10 +22,12 @@ from web.studio_running import (
     begun,
     events,
     in_process,
+    mask,
     png,
     submitted,
     until,
     until_final,
+    uploaded,
 )
 
 
@@ -184,6 +188,7 @@ def test_settings_change_while_it_paints(client, endless):
     answer = client.post(f"/api/jobs/{endless}/settings", json={"settings": {"strength": 0.9, "style_weight": 30}})
     assert answer.status_code == 200, answer.text
     assert answer.json()["settings"]["strength"] == 0.9
+    assert answer.json()["recipe_settings"] == before["settings"]
     step = before["progress"]["step"]
     until(client, endless, lambda now: now["progress"]["step"] > step + 20)
     points = client.get(f"/api/jobs/{endless}/losses").json()["points"]
@@ -200,12 +205,8 @@ def test_a_setting_that_cannot_change_any_more_is_refused_by_name(client, endles
 
 
 def test_masks_change_while_it_paints(client, endless):
-    half = PIL.Image.new("L", (48, 32))
-    half.paste(255, (0, 0, 24, 32))
-    out = io.BytesIO()
-    half.save(out, "PNG")
-    mask = client.post("/api/pictures", files={"file": ("mask.png", out.getvalue())}).json()["ref"]
-    answer = client.post(f"/api/jobs/{endless}/settings", json={"masks": [mask], "settings": {"background": "keep"}})
+    half = uploaded(client, mask(48, 32))
+    answer = client.post(f"/api/jobs/{endless}/settings", json={"masks": [half], "settings": {"background": "keep"}})
     assert answer.status_code == 200, answer.text
     until(client, endless, lambda now: now["init"] is not None and now["progress"]["step"] > 3)
     client.post(f"/api/jobs/{endless}/stop")
@@ -263,6 +264,48 @@ def test_painting_longer_while_it_paints(client):
     client.post(f"/api/jobs/{job}/cancel")
 
 
+def test_painting_longer_than_may_be_is_refused(client, endless):
+    answer = client.post(f"/api/jobs/{endless}/extend", json={"iterations": 7})
+    assert (answer.status_code, answer.json()["setting"]) == (422, "iterations"), answer.text
+    assert "7 more make 1000007, and there may be 1000000 at most" in answer.json()["detail"]
+    assert client.get(f"/api/jobs/{endless}").json()["settings"]["iterations"] == 1_000_000
+
+
+def test_a_file_that_has_vanished_fails_the_job_in_words_and_it_can_be_retried(client):
+    photo = uploaded(client, png(45, 33))
+    client.post("/api/queue", json={"paused": True})
+    try:
+        job = submitted(client, content=photo)
+        file = client.app.state.studio.pictures.path(photo.removeprefix("picture:"))
+        hidden = file.rename(file.with_name("hidden"))
+    finally:
+        client.post("/api/queue", json={"paused": False})
+    failed = until_final(client, job)
+    assert (failed["state"], failed["attempts"]) == ("failed", 1)
+    assert (
+        "could not be read or written (No such file or directory); see to it, then retry" in failed["error"]["detail"]
+    )
+    hidden.rename(file)
+    client.post(f"/api/jobs/{job}/retry")
+    assert until_final(client, job)["state"] == "succeeded"
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux keeps a process to its memory")
+def test_memory_that_is_used_up_fails_the_job_with_advice(data):
+    with in_process(data) as client:
+        until_final(client, submitted(client))
+        import resource
+
+        (worker,) = client.app.state.studio.foreman._executor.pids
+        held = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(worker, resource.RLIMIT_AS, (held + (100 << 20),) * 2)
+        failed = until_final(client, submitted(client, settings={"size": 2000, "scales": 1, "iterations": 1}))
+        assert (failed["state"], failed["error"]["type"]) == ("failed", "about:blank#too-much-memory"), failed
+        assert "choose a smaller size" in failed["error"]["detail"]
+        # The process has lived on.
+        assert client.app.state.studio.foreman._executor.pids == [worker]
+
+
 def test_stars_and_the_bin(client, done):
     job = done["id"]
     assert client.post(f"/api/jobs/{job}/star", json={"starred": True}).json()["starred"]
@@ -308,6 +351,18 @@ def test_the_same_submission_many_times_is_one_job(client):
     assert len(found) == 1 and next(iter(found))[0] == 202
     other = client.post("/api/jobs", json={**JOB, "preset": "quick"}, headers={"Idempotency-Key": "one"})
     assert (other.status_code, other.json()["type"]) == (422, "about:blank#key-reused")
+
+
+def test_the_same_sweep_asked_for_many_times_is_one_sheet(data):
+    order = {**JOB, "axes": [{"setting": "strength", "values": [0.2, 0.8]}]}
+    with in_process(data, paints=False) as client, ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda _: client.post("/api/sweeps", json=order, headers={"Idempotency-Key": "sheet"}), range(8))
+        )
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert len(client.get("/api/sweeps").json()["sweeps"]) == 1
+        assert len(client.get("/api/jobs").json()["jobs"]) == 2
 
 
 def test_a_sweep_ends_on_a_labelled_sheet(client):

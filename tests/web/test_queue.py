@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
+from impasto.errors import SettingsError
 from impasto.settings import Settings
 from impasto.web.database import FILE, Database, DatabaseError
 from impasto.web.job import FINAL, ConflictError, Job, KeyReusedError, QueueFullError
@@ -28,6 +29,7 @@ SPEC = {
     "init": None,
 }
 ERROR = {"type": "about:blank#internal", "title": "", "status": 500, "detail": "it died"}
+START = {"id": "3" * 64, "name": "start.png"}
 PROGRESS = {"step": 1, "size": [32, 32]}
 ACTIONS = ("cancel", "stop", "pause", "resume", "retry", "delete", "undelete")
 
@@ -81,6 +83,65 @@ def test_one_key_is_one_job(jobs):
     assert (first.id, new, newer) == (again.id, True, False)
     with pytest.raises(KeyReusedError):
         jobs.add(SPEC, SETTINGS, key=("k", "g"))
+
+
+def test_the_settings_it_was_asked_for_with_outlive_every_change(jobs):
+    job = added(jobs)
+    assert job.first_settings == SETTINGS
+    other = Settings(strength=0.1).to_mapping()
+    assert jobs.change(job, job.spec, other, [])
+    changed = jobs.get(job.id)
+    assert (changed.settings, changed.first_settings) == (other, SETTINGS)
+    third = Settings(strength=0.2).to_mapping()
+    assert jobs.rebase(claimed(jobs), START, third, other)
+    rebased = jobs.get(job.id)
+    assert (rebased.settings, rebased.first_settings) == (third, SETTINGS)
+    # What goes on from it is asked for with settings of its own.
+    assert jobs.add(rebased.spec, other, parent=job.id)[0].first_settings == other
+
+
+def test_a_job_of_an_older_version_shows_the_settings_it_began_with(jobs):
+    job = added(jobs)
+    with jobs._database.transaction() as change:
+        change("update jobs set spec = json_remove(spec, '$.first_settings') where id = ?", (job.id,))
+    assert jobs.get(job.id).first_settings == SETTINGS
+
+
+def test_a_change_of_a_job_that_has_changed_meanwhile_is_looked_at_again(jobs):
+    job = added(jobs)
+    assert jobs.change(job, job.spec, Settings(strength=0.1).to_mapping(), [])
+    assert not jobs.change(job, job.spec, Settings(size=64).to_mapping(), [])
+    assert jobs.get(job.id).wanted == Settings(strength=0.1).to_mapping()
+
+
+def test_a_change_of_a_job_that_was_begun_meanwhile_is_refused(jobs):
+    job = added(jobs)
+    claimed(jobs)
+    with pytest.raises(ConflictError, match="running by now, and was queued"):
+        jobs.change(job, job.spec, Settings(size=64).to_mapping(), [])
+    now = jobs.get(job.id)
+    assert now.settings == now.wanted == SETTINGS
+
+
+def test_what_was_asked_for_while_it_began_from_another_picture_is_kept(jobs):
+    added(jobs)
+    job = claimed(jobs)
+    masked = job.spec | {"masks": [{"id": "2" * 64, "name": "mask"}]}
+    assert jobs.change(job, masked, SETTINGS | {"strength": 0.1}, [])
+    assert jobs.rebase(job, START, SETTINGS | {"coarse_size": 128}, SETTINGS)
+    now = jobs.get(job.id)
+    assert (now.spec["masks"], now.spec["init"]) == (masked["masks"], START)
+    assert now.settings == SETTINGS | {"coarse_size": 128}
+    assert now.wanted == SETTINGS | {"coarse_size": 128, "strength": 0.1}
+
+
+def test_no_job_is_painted_longer_than_may_be(jobs):
+    added(jobs)
+    job = claimed(jobs)
+    jobs.extend(job.id, 1_000_000 - job.wanted["iterations"])
+    with pytest.raises(SettingsError, match="1 more make 1000001, and there may be 1000000 at most"):
+        jobs.extend(job.id, 1)
+    assert jobs.get(job.id).wanted["iterations"] == 1_000_000
 
 
 def test_a_full_queue_takes_nothing_and_has_room_again(tmp_path):

@@ -18,9 +18,9 @@ import PIL.PngImagePlugin
 import pytest
 
 from impasto.errors import SettingsError
-from impasto.web import Config, create_app
+from impasto.web import Config, create_app, problems
 from impasto.web.problems import KINDS, Problem
-from web.studio_running import JOB, QUICK, TestClient, in_process, png, submitted
+from web.studio_running import JOB, QUICK, TestClient, in_process, mask, png, submitted, uploaded
 
 TOKEN = "a token that nobody guesses"
 
@@ -100,6 +100,73 @@ def test_an_order_that_cannot_be_painted_is_refused_by_name(client, change, deta
     assert answer.status_code in (413, 422)
     if setting is not None:
         assert problem["setting"] == setting
+
+
+@pytest.fixture(scope="module")
+def square(client):
+    """A mask of no picture's shape."""
+    return uploaded(client, mask(40, 40))
+
+
+@pytest.mark.parametrize("path", ["/api/estimate", "/api/jobs"])
+@pytest.mark.parametrize(
+    ("change", "setting", "detail"),
+    [
+        ({"masks": ["square"]}, "mask", "40 × 40 px, which is not the shape of the photograph"),
+        ({"content_map": "square"}, "content_map", "not the shape of the photograph"),
+        ({"masks": ["fits"], "style_masks": ["square"]}, "style_mask", "not the shape of the painting"),
+        ({"settings": {"stroke_size": 50}}, "stroke_size", "got 50; the painting's own strokes are"),
+    ],
+    ids=["mask", "content map", "style mask", "strokes"],
+)
+def test_what_painting_would_refuse_is_refused_at_once(client, square, path, change, setting, detail):
+    coffee = client.app.state.studio.pictures.sample("coffee")
+    refs = {"square": square, "fits": uploaded(client, mask(coffee.width // 4, coffee.height // 4))}
+
+    def named(value):
+        return [refs[one] for one in value] if isinstance(value, list) else refs.get(value, value)
+
+    order = JOB | {name: value if name == "settings" else named(value) for name, value in change.items()}
+    assert check(client.post(path, json=order), 422, detail, "bad-setting")["setting"] == setting
+
+
+def test_every_cell_of_a_sweep_is_looked_at_before_it_is_taken_in(data):
+    with in_process(data, paints=False) as client:
+        order = {**JOB, "axes": [{"setting": "size", "values": [32, 32768, 64]}]}
+        check(client.post("/api/sweeps", json=order), 413, "choose a smaller size")
+        order["settings"] = {"history": 1000, "iterations": 1000, "coarse_iterations": 1000}
+        order["axes"] = [{"setting": "size", "values": [32, 7000, 64]}]
+        check(client.post("/api/sweeps", json=order), 422, "GiB, and this machine has", "too-much-memory")
+        assert client.get("/api/jobs").json()["jobs"] == client.get("/api/sweeps").json()["sweeps"] == []
+
+
+def test_a_job_that_waits_cannot_be_made_too_large_for_the_machine(data):
+    with in_process(data, paints=False) as client:
+        job = submitted(client)
+        settings = {"size": 7000, "history": 1000, "iterations": 1000, "coarse_iterations": 1000}
+        answer = client.post(f"/api/jobs/{job}/settings", json={"settings": settings})
+        check(answer, 422, "GiB, and this machine has", "too-much-memory")
+        assert client.get(f"/api/jobs/{job}").json()["settings"]["size"] == QUICK["size"]
+
+
+def test_a_job_of_an_older_version_is_listed_though_its_settings_are_none_now(data):
+    with in_process(data, paints=False) as client:
+        old, new = submitted(client), submitted(client)
+        with client.app.state.studio.database.transaction() as change:
+            change(
+                "update jobs set wanted = json_remove(json_set(wanted, '$.size', 7, '$.gone', 1), '$.blend') "
+                "where id = ?",
+                (old,),
+            )
+        listed = client.get("/api/jobs")
+        assert [one["id"] for one in listed.json()["jobs"]] == [new, old], listed.text
+        assert listed.json()["jobs"][1]["changed"] == QUICK | {"size": 7, "gone": 1}
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_memory_that_is_used_up_is_told_as_such(error):
+    problem = problems.of(error)
+    assert problem.kind == "too-much-memory" and "choose a smaller size" in problem.detail
 
 
 def test_bodies_that_are_not_understood(client):

@@ -10,6 +10,7 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -26,10 +27,12 @@ from web.studio_running import (
     Server,
     begun,
     events,
+    mask,
     served,
     submitted,
     until,
     until_final,
+    uploaded,
 )
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found by /proc")
@@ -78,6 +81,37 @@ def test_a_killed_worker_and_a_killed_studio_leave_the_very_same_picture(tmp_pat
         assert steps == list(range(1, len(steps) + 1))
         # The checkpoint has done its duty.
         assert not checkpoint.exists()
+
+
+def test_masks_given_while_it_was_painted_outlive_a_killed_worker(tmp_path):
+    data = tmp_path / "data"
+    with served(data) as server:
+        job = submitted(server.client, settings=ENDLESS)
+        until(server.client, job, begun)
+        ref = uploaded(server.client, mask(48, 32))
+        change = {"masks": [ref], "settings": {"strength": 0.4}}
+        assert server.client.post(f"/api/jobs/{job}/settings", json=change).status_code == 200
+        rebased = until(server.client, job, lambda now: now["init"] is not None)
+        checkpoint = data / "jobs" / job / "checkpoint.safetensors"
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        reached = until(server.client, job, lambda now: now["progress"]["step"] > 20)["progress"]["step"]
+        killed = worker_of(server)
+        os.kill(killed, signal.SIGKILL)
+        until(
+            server.client,
+            job,
+            lambda now: now["progress"]["step"] > reached and server.workers() not in ([], [killed]),
+        )
+        # It went on from the checkpoint, and not from the picture that the masks came upon.
+        assert "worker warned" not in [line.get("event") for line in server.log()]
+        server.client.post(f"/api/jobs/{job}/stop")
+        done = until_final(server.client, job)
+        assert (len(done["masks"]), done["init"]["id"]) == (1, rebased["init"]["id"])
+        recipe = server.client.get(f"/api/pictures/{done['result']['id']}/info").json()["recipe"]
+        assert len(recipe["masks"]) == 1 and recipe["settings"]["strength"] == 0.4
 
 
 @pytest.mark.slow
@@ -225,6 +259,68 @@ def test_what_cannot_be_served_is_said_at_once(tmp_path, options, message):
     (line,) = done.stderr.splitlines()
     assert line.startswith("impasto: error: ")
     assert any(part in line for part in message.split("|")), line
+
+
+def _a_file(data: Path) -> None:
+    data.write_text("not a folder")
+
+
+def _no_database(data: Path) -> None:
+    data.mkdir()
+    (data / "studio.sqlite3").write_bytes(b"this is no database" * 500)
+
+
+def _a_folder_for_the_database(data: Path) -> None:
+    (data / "studio.sqlite3").mkdir(parents=True)
+
+
+def _a_file_for_the_pictures(data: Path) -> None:
+    data.mkdir()
+    (data / "pictures").write_text("not a folder")
+
+
+def _cannot_be_made(data: Path) -> None:
+    data.symlink_to("/proc/impasto/data")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (_a_file, "cannot be used"),
+        (_no_database, "the studio's database is damaged"),
+        (_a_folder_for_the_database, "cannot be opened"),
+        (_a_file_for_the_pictures, "cannot be used"),
+        (_cannot_be_made, "cannot be used"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path, prepare, message):
+    data = tmp_path / "data"
+    prepare(data)
+    done = subprocess.run(
+        [sys.executable, "-m", "impasto", "serve", "--port", "0", "--data", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"impasto: error: --data: got {data}") and message in line
+
+
+def test_a_studio_that_cannot_begin_says_so(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    with contextlib.closing(sqlite3.connect(data / "studio.sqlite3")) as database:
+        database.execute("pragma user_version = 1")
+    done = subprocess.run(
+        [sys.executable, "-m", "impasto", "serve", "--port", "0", "--data", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert "could not be started (no such table" in line
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):

@@ -60,7 +60,12 @@ def create_app(config: Config | None = None, *, executor: Executor | None = None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await studio.start()
+        try:
+            await studio.start()
+        except Exception as error:
+            # The server says only that there was one.
+            app.state.failure = error
+            raise
         try:
             yield
         finally:
@@ -80,7 +85,7 @@ def create_app(config: Config | None = None, *, executor: Executor | None = None
         # What happens here is nobody's business elsewhere, whatever the environment says.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.state.studio, app.state.keys = studio, keys
+    app.state.studio, app.state.keys, app.state.failure = studio, keys, None
     problems.install(app)
     _explain(app)
     for router in ROUTERS:

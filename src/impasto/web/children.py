@@ -88,12 +88,12 @@ def _serve(send: Connection, memory: int, task: str, arguments: tuple[Any, ...])
         outcome = {"problem": "bad-setting", "detail": str(error), "more": {"setting": error.setting}}
     except ImpastoError as error:
         outcome = {"problem": "damaged-picture", "detail": str(error), "more": {}}
-    except (OSError, MemoryError) as error:
+    except Exception as error:
         problem = problems.of(error)
+        if problem.kind == "internal":
+            # A mistake of ours; the child's last words are the only trace of it.
+            telemetry.exception(error)
         outcome = {"problem": problem.kind, "detail": problem.detail, "more": {}}
-    except Exception as error:  # a mistake of ours; the child's last words are the only trace of it
-        telemetry.exception(error)
-        outcome = {"problem": "internal", "detail": problems.MISTAKE, "more": {}}
     send.send_bytes(json.dumps(outcome, allow_nan=False).encode())
     send.close()
     # Without what Python does at its end, which a damaged process might not survive.

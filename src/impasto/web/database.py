@@ -13,6 +13,8 @@ from impasto.errors import ImpastoError
 FILE = "studio.sqlite3"
 _FORM = 1
 _BUSY_SECONDS = 10.0
+# What SQLite says of a file that may be whole, but is not ours to write.
+_WHOLE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY)
 
 _TABLES = """
 create table pictures (
@@ -52,12 +54,17 @@ class Database:
         path: the file; made if it is not there.
 
     Raises:
-        DatabaseError: it is damaged, or of a later version.
+        DatabaseError: it cannot be opened or written, is damaged, or of a later version.
     """
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:
+            raise DatabaseError(f"the studio's database, {path.name}, cannot be opened ({error})") from error
         self._connection.row_factory = sqlite3.Row
         try:
             self._prepare()
@@ -65,6 +72,8 @@ class Database:
             self._connection.close()
             if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
                 raise DatabaseError("the disk is full; make room, then start again") from error
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _WHOLE:
+                raise DatabaseError(f"the studio's database, {path.name}, cannot be written ({error})") from error
             raise DatabaseError(
                 f"the studio's database is damaged ({error}); the pictures beside it are whole. Put back a copy of "
                 f"{path.name}, or move it away to begin with an empty history"

@@ -36,7 +36,11 @@ class Executor(Protocol):
         """How many orders would be begun at once."""
 
     async def paint(self, order: Mapping[str, Any]) -> None:
-        """Begin an order: a mapping with `job` and `lease`, and the rest as `worker` has it."""
+        """Begin an order: a mapping with `job` and `lease`, and the rest as `worker` has it.
+
+        Raises:
+            Exception: it cannot be begun, and nobody has it.
+        """
 
     async def tell(self, lease: str, command: Mapping[str, Any]) -> None:
         """Tell whoever has that lease to do something; nobody, if nobody has it any more."""
@@ -95,8 +99,14 @@ class LocalExecutor:
         return [one.process.pid for one in self._processes]
 
     async def paint(self, order: Mapping[str, Any]) -> None:
-        """Give the order to a process that has none."""
-        one = next(one for one in self._processes if one.job is None)
+        """Give the order to a process that has none.
+
+        Raises:
+            ProcessLookupError: the last one has died meanwhile.
+        """
+        one = next((one for one in self._processes if one.job is None), None)
+        if one is None:
+            raise ProcessLookupError("no painting process is free any more")
         one.job, one.lease = order["job"], order["lease"]
         await one.send({"do": "paint", **order})
 
@@ -143,28 +153,53 @@ class LocalExecutor:
 
     async def _listen(self, one: _Process) -> None:
         """Hears a process until it ends, and puts another in its place."""
-        assert one.process.stdout is not None and self._report is not None
-        try:
-            async for line in one.process.stdout:
-                message = json.loads(line)
-                job, lease = one.job, one.lease
-                if message.pop("ends", False):
-                    one.job = None
-                if job is not None:
-                    await self._report(job, lease, message)
-        except ValueError:
-            # No JSON: something has got hold of its standard output. It cannot be understood any more.
-            one.process.kill()
+        unheard = await self._hear(one)
+        if unheard:
+            with contextlib.suppress(ProcessLookupError):
+                one.process.kill()
         code = await one.process.wait()
         self._processes.remove(one)
         if one.job is not None:
             telemetry.event("worker died", job=one.job, code=code)
-            await self._report(one.job, one.lease, {"say": "lost", "reason": _reason(code)})
+            await self._lose(one.job, one.lease, unheard or _reason(code))
         if not self._stopping:
             if one.job is None:
                 # One that dies without an order would die again at once.
                 await asyncio.sleep(_AGAIN_AFTER)
             await self._launch()
+
+    async def _hear(self, one: _Process) -> str:
+        """Reports what a process says until it ends; or why it cannot be heard any more."""
+        assert one.process.stdout is not None and self._report is not None
+        try:
+            async for line in one.process.stdout:
+                message = json.loads(line)
+                ends = message.pop("ends", False)
+                if one.job is not None:
+                    await self._report(one.job, one.lease, message)
+                if ends:
+                    one.job = None
+        except ValueError as error:
+            # No JSON: something has got hold of its standard output.
+            telemetry.exception(error)
+            return "it could not be understood"
+        except Exception as error:
+            telemetry.exception(error)
+            return "what it said could not be noted"
+        return ""
+
+    async def _lose(self, job: str, lease: str, reason: str) -> None:
+        """Reports a job as lost until that is noted; a studio that stops finds out when it is started again."""
+        assert self._report is not None
+        while True:
+            try:
+                await self._report(job, lease, {"say": "lost", "reason": reason})
+            except Exception as error:
+                telemetry.exception(error)
+                if not self._stopping:
+                    await asyncio.sleep(_AGAIN_AFTER)
+                    continue
+            return
 
 
 def _reason(code: int) -> str:

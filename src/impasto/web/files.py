@@ -8,6 +8,8 @@ CHECKPOINT = "checkpoint.safetensors"
 PREVIEW = "preview.jpg"
 LOSSES = "losses.jsonl"
 RESULT = "result.png"
+#: What the picture is called that a painting goes on from under other masks.
+START = "start.png"
 PREVIEW_SIDE = 512
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from impasto.settings import OPTIONS
 from impasto.web import telemetry
 from impasto.web.executor import Executor
-from impasto.web.files import CHECKPOINT, Folders
+from impasto.web.files import CHECKPOINT, START, Folders
 from impasto.web.job import Job, NoSuchJobError
 from impasto.web.jobs import Jobs
 from impasto.web.pictures import Pictures
@@ -22,6 +24,7 @@ from impasto.web.streams import Hub
 LOST = "the process that painted it ended"
 _STOP_SECONDS = 15.0
 _LOOK_AGAIN = 1.0
+_GUIDES = ("masks", "style_masks", "content_map")
 
 
 @dataclass
@@ -104,11 +107,6 @@ class Foreman:
 
     def order(self, job: Job) -> dict[str, Any]:
         """What is to be painted, for those who do."""
-        spec = job.spec
-
-        def found(one: Mapping[str, str] | None) -> dict[str, str] | None:
-            return None if one is None else {"path": str(self._pictures.path(one["id"])), "name": one["name"]}
-
         return {
             "job": job.id,
             "lease": job.lease,
@@ -117,9 +115,30 @@ class Foreman:
             "wanted": job.wanted,
             "stopping": job.stopping,
             "seconds": job.seconds,
-            **{name: found(spec[name]) for name in ("content", "content_map", "init")},
-            **{name: [found(one) for one in spec[name]] for name in ("styles", "masks", "style_masks")},
+            **self._found(job.spec, "content", "styles", "init", *_GUIDES),
         }
+
+    def news(self, before: Job, now: Job) -> list[dict[str, Any]]:
+        """What to tell those who paint a job, after its settings or masks have changed."""
+        settings = {
+            name: value
+            for name, value in now.wanted.items()
+            if name in OPTIONS and OPTIONS[name][1].live and value != before.wanted.get(name)
+        }
+        told: list[dict[str, Any]] = [{"do": "change", "settings": settings}] if settings else []
+        if any(now.spec[name] != before.spec[name] for name in _GUIDES):
+            told.append({"do": "guide", **self._found(now.spec, *_GUIDES)})
+        return told
+
+    def _found(self, spec: Mapping[str, Any], *names: str) -> dict[str, Any]:
+        """Pictures of a job with the paths of their files."""
+
+        def found(one: Any) -> Any:
+            if isinstance(one, list):
+                return [found(part) for part in one]
+            return None if one is None else {"path": str(self._pictures.path(one["id"])), "name": one["name"]}
+
+        return {name: found(spec[name]) for name in names}
 
     async def _hand_out(self) -> None:
         while True:
@@ -129,13 +148,37 @@ class Foreman:
                     self.live[job.id] = Live(job)
                     self._hub.tell("changed", job.id)
                     self._hub.tell_queue()
-                    await self._executor.paint(await asyncio.to_thread(self.order, job))
-                    await self._catch_up(job)
+                    await self._hand(job)
             except Exception as error:
                 # A full disk, say: nothing was begun, and it is tried again.
                 telemetry.exception(error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN)
+
+    async def _hand(self, job: Job) -> None:
+        """Give a job to someone who paints; back into the queue with it if that cannot be done."""
+        assert job.lease is not None
+        try:
+            await self._executor.paint(await asyncio.to_thread(self.order, job))
+            await self._catch_up(job)
+        except Exception:
+            await self._executor.tell(job.lease, {"do": "cancel"})
+            self.live.pop(job.id, None)
+            await self._put_back(job)
+            raise
+
+    async def _put_back(self, job: Job) -> None:
+        """Release a job, as soon as that can be noted."""
+        while True:
+            try:
+                await asyncio.to_thread(self._jobs.release, job)
+            except sqlite3.Error as error:
+                telemetry.exception(error)
+                await asyncio.sleep(_LOOK_AGAIN)
+                continue
+            self._hub.tell("changed", job.id)
+            self._hub.tell_queue()
+            return
 
     async def _catch_up(self, job: Job) -> None:
         """Tell what was asked for after the job was claimed, and before there was anyone to tell."""
@@ -147,8 +190,9 @@ class Foreman:
             await self._executor.tell(job.lease, {"do": "stop"})
         elif now.paused:
             await self._executor.tell(job.lease, {"do": "rest"})
-        elif now.wanted != job.wanted:
-            await self._executor.tell(job.lease, {"do": "change", "settings": now.wanted})
+        else:
+            for command in self.news(job, now):
+                await self._executor.tell(job.lease, command)
 
     async def _report(self, job_id: str, lease: str, said: Mapping[str, Any]) -> None:
         """What those who paint say."""
@@ -186,7 +230,11 @@ class Foreman:
         job = live.job
         match said["say"]:
             case "checkpoint":
-                self._jobs.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
+                try:
+                    self._jobs.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
+                except sqlite3.Error as error:
+                    # The next one says as much.
+                    telemetry.exception(error)
                 return False
             case "rebased":
                 self._rebased(live, said)
@@ -198,16 +246,16 @@ class Foreman:
                 self._painted(live, said)
             case "failed":
                 more = {"setting": said["setting"]} if said["setting"] else {}
-                self._jobs.fail(job, Problem("bad-setting" if more else "invalid", said["detail"], **more).body())
+                self._jobs.fail(job, Problem(said["kind"], said["detail"], **more).body())
             case "rested":
                 self._jobs.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
                 self._jobs.release(job)
             case "lost" if self._stopping:
                 self._jobs.release(job)
             case "lost":
-                self._metrics.deaths.inc()
                 detail = f"{LOST} {self._attempts} times without getting further ({said['reason']}); try a smaller size"
                 self._jobs.lost(job, Problem("internal", detail).body())
+                self._metrics.deaths.inc()
         with contextlib.suppress(NoSuchJobError):
             if self._jobs.get(job.id).state == "succeeded":
                 (self._folders.of(job.id) / CHECKPOINT).unlink(missing_ok=True)
@@ -228,7 +276,7 @@ class Foreman:
             self._metrics.painted.observe(said["seconds"])
 
     def _rebased(self, live: Live, said: Mapping[str, Any]) -> None:
-        start, _ = self._pictures.add(Path(said["start"]), "start.png")
-        spec = self._jobs.get(live.job.id).spec | said["guides"] | {"init": {"id": start.id, "name": start.name}}
-        self._jobs.rebase(live.job, spec, said["settings"])
+        start, _ = self._pictures.add(Path(said["start"]), START)
+        # By the name that the checkpoint knows it by, whatever the same picture was called before.
+        self._jobs.rebase(live.job, {"id": start.id, "name": START}, said["settings"], said["heard"])
         live.points.clear()

@@ -93,23 +93,40 @@ class Intake:
         Raises:
             Problem: it cannot be painted.
         """
-        content = self._pictures.get(spec["content"]["id"])
-        told: dict[str, Any] = self._children.run(
+        return self.foretell_each(spec, [settings])[0]
+
+    def foretell_each(self, spec: Mapping[str, Any], wishes: Sequence[Settings]) -> list[dict[str, Any]]:
+        """What jobs of the same pictures will take, one for each of the settings.
+
+        Raises:
+            Problem: one of them cannot be painted.
+        """
+        content_map = spec["content_map"]
+        foretold: list[dict[str, Any]] = self._children.run(
             "foretell",
             {
-                "settings": settings.to_mapping(),
-                "size": [content.height, content.width],
-                "styles": [one["id"] for one in spec["styles"]],
-                "masks": [str(self._pictures.path(one["id"])) for one in spec["masks"]],
-                "style_masks": [str(self._pictures.path(one["id"])) for one in spec["style_masks"]],
+                "settings": [settings.to_mapping() for settings in wishes],
+                "content": self._measured(spec["content"]),
+                "styles": [self._measured(one) for one in spec["styles"]],
+                "masks": [self._path(one) for one in spec["masks"]],
+                "style_masks": [self._path(one) for one in spec["style_masks"]],
+                "content_map": None if content_map is None else self._path(content_map),
             },
             self._max_pixels,
             self.speed,
         )
-        known = [told["memory_free"], told["memory_total"]]
-        told["fits"] = None in known or told["memory_bytes"] <= known[0]
-        told["possible"] = None in known or told["memory_bytes"] <= known[1]
-        return told
+        for told in foretold:
+            known = [told["memory_free"], told["memory_total"]]
+            told["fits"] = None in known or told["memory_bytes"] <= known[0]
+            told["possible"] = None in known or told["memory_bytes"] <= known[1]
+        return foretold
+
+    def _measured(self, one: Mapping[str, str]) -> dict[str, Any]:
+        picture = self._pictures.get(one["id"])
+        return {"path": self._path(one), "size": [picture.height, picture.width]}
+
+    def _path(self, one: Mapping[str, str]) -> str:
+        return str(self._pictures.path(one["id"]))
 
     @staticmethod
     def check_memory(told: Mapping[str, Any]) -> None:

@@ -38,7 +38,7 @@ class Job:
         paused: whether it is passed over.
         stopping: whether what is painted so far is to be its result.
         place: where it stands in the queue, smaller is sooner; None if it does not wait.
-        spec: name, preset, and the pictures that go in, each as `{"id", "name"}`.
+        spec: name, preset, the pictures that go in, each as `{"id", "name"}`, and the settings it was asked for with.
         settings: those it began with, or will.
         wanted: those asked for by now.
         warnings: what people should know.
@@ -85,6 +85,12 @@ class Job:
     def final(self) -> bool:
         """Whether nothing more happens to it by itself."""
         return self.state in FINAL
+
+    @property
+    def first_settings(self) -> dict[str, Any]:
+        """The settings it was asked for with, before any change; of a job of an older version, those it began with."""
+        first: dict[str, Any] = self.spec.get("first_settings", self.settings)
+        return first
 
     @property
     def pictures(self) -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from impasto.errors import SettingsError
+from impasto.settings import OPTIONS
 from impasto.web.database import Database, Execute
 from impasto.web.job import (
     CANCELED,
@@ -196,6 +198,8 @@ class Jobs:
             self.check_room()
             job_id = secrets.token_hex(8)
             now = self._clock()
+            # Kept in the spec, which changes of settings leave as it is.
+            spec = {**spec, "first_settings": dict(settings)}
             change(
                 "insert into jobs (id, state, place, spec, settings, wanted, warnings, created, parent, sweep) "
                 "values (?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -263,22 +267,46 @@ class Jobs:
         """Take it back out of the bin."""
         return self._act(job_id, "undelete", deleted=None)
 
-    def change(self, job_id: str, spec: Mapping[str, Any], settings: Mapping[str, Any], warnings: Sequence[str]) -> Job:
-        """Want other settings or masks. A job that has not begun begins with them."""
+    def change(self, job: Job, spec: Mapping[str, Any], settings: Mapping[str, Any], warnings: Sequence[str]) -> bool:
+        """Want other settings or masks. A job that has not begun begins with them.
+
+        Args:
+            job: as it was when the change was looked at.
+            spec, settings, warnings: as they are to be.
+
+        Returns:
+            False if it has been changed since, and the change is to be looked at again.
+
+        Raises:
+            ConflictError, NoSuchJobError: its state is another by now, or allows no change.
+        """
         with self._database.transaction() as change:
-            job = self._allowed(job_id, "settings")
+            now = self._allowed(job.id, "settings")
+            if now.state != job.state:
+                raise ConflictError(f"the job is {now.state} by now, and was {job.state}; look at it, then try again")
+            if (now.spec, now.wanted) != (job.spec, job.wanted):
+                return False
             begins = {"settings": dict(settings)} if job.state == QUEUED else {}
-            self._set(change, job_id, spec=dict(spec), wanted=dict(settings), warnings=list(warnings), **begins)
-        return self.get(job_id)
+            self._set(change, job.id, spec=dict(spec), wanted=dict(settings), warnings=list(warnings), **begins)
+        return True
 
     def extend(self, job_id: str, iterations: int) -> Job:
-        """Want more iterations of one that is being painted."""
+        """Want more iterations of one that is being painted.
+
+        Raises:
+            ConflictError, NoSuchJobError: it is not being painted.
+            SettingsError: they would be more than there may be.
+        """
         with self._database.transaction() as change:
             job = self._allowed(job_id, "extend")
             if job.state != RUNNING:
                 raise ConflictError("it is not being painted")
-            wanted = job.wanted | {"iterations": job.wanted["iterations"] + iterations}
-            self._set(change, job_id, wanted=wanted)
+            total, most = job.wanted["iterations"] + iterations, OPTIONS["iterations"][1].high
+            if most is not None and total > most:
+                raise SettingsError(
+                    "iterations", f"{iterations} more make {total}, and there may be {most:.0f} at most"
+                )
+            self._set(change, job_id, wanted=job.wanted | {"iterations": total})
         return self.get(job_id)
 
     # What those who paint do.
@@ -320,12 +348,28 @@ class Jobs:
             self._set(change, job.id, progress=dict(progress), seconds=seconds, **further)
         return True
 
-    def rebase(self, job: Job, spec: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-        """It goes on from another picture with other settings, as if it had begun with them."""
+    def rebase(self, job: Job, start: Mapping[str, str], settings: Mapping[str, Any], heard: Mapping[str, Any]) -> bool:
+        """It goes on from another picture with other settings, as if it had begun with them.
+
+        Args:
+            job: as it was claimed.
+            start: the picture, as `{"id", "name"}`.
+            settings: those it begins with.
+            heard: those wanted, as far as whoever paints it knew; what has been asked for since is wanted still.
+        """
         with self._database.transaction() as change:
-            if self._held(job) is None:
+            now = self._held(job)
+            if now is None:
                 return False
-            self._set(change, job.id, spec=dict(spec), settings=dict(settings), wanted=dict(settings), reached=0)
+            since = {name: value for name, value in now.wanted.items() if value != heard.get(name)}
+            self._set(
+                change,
+                job.id,
+                spec=now.spec | {"init": dict(start)},
+                settings=dict(settings),
+                wanted={**settings, **since},
+                reached=0,
+            )
         return True
 
     def finish(self, job: Job, result: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> bool:

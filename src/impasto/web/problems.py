@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from impasto.errors import ImpastoError, SettingsError
+from impasto.errors import ImpastoError, SettingsError, out_of_memory
 from impasto.web import telemetry
 
 MEDIA_TYPE = "application/problem+json"
@@ -110,6 +110,8 @@ def of(error: BaseException) -> Problem:
             return disk_full()
         case sqlite3.OperationalError() if "full" in str(error):
             return disk_full()
+        case _ if out_of_memory(error):
+            return Problem("too-much-memory", "there is not enough memory for that now; choose a smaller size")
         case _:
             return Problem("internal", MISTAKE)
 

@@ -22,6 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from impasto.errors import ImpastoError
+from impasto.messages import printable, reason
 from impasto.web import telemetry
 from impasto.web.app import create_app
 from impasto.web.config import Config
@@ -106,7 +107,7 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
         ready: called with the address when it can be opened.
 
     Raises:
-        ImpastoError: it cannot listen there, or the data folder cannot be used.
+        ImpastoError: it cannot listen there, the data folder cannot be used, or it could not be started.
     """
     telemetry.to_stderr()
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -140,6 +141,8 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
         said.cancel()
 
     asyncio.run(run())
+    if (failure := app.state.failure) is not None:
+        raise ServingError(f"the studio in {printable(str(config.data))} could not be started ({reason(failure)})")
 
 
 async def _say_when_started(server: uvicorn.Server, ready: Callable[[], Any]) -> None:

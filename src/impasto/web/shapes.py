@@ -138,6 +138,7 @@ class JobShape(Shape):
     init: PictureShape | None
     preset: str
     settings: dict[str, Any]
+    recipe_settings: dict[str, Any]
     changed: dict[str, Any]
     warnings: list[str]
     progress: ProgressShape | None
@@ -285,7 +286,7 @@ def time(seconds: float | None) -> str | None:
 
 def shares(settings: Mapping[str, Any], count: int) -> list[float]:
     """The share of each painting, adding up to 1."""
-    given = settings["blend"]
+    given = settings.get("blend", [])
     whole = sum(given)
     return [share / whole for share in given] if len(given) == count and whole else [1 / count] * count
 
@@ -345,6 +346,7 @@ def job(
         "init": shown(spec["init"]),
         "preset": spec["preset"],
         "settings": one.wanted,
+        "recipe_settings": one.first_settings,
         "changed": dict(changed),
         "warnings": one.warnings,
         "progress": progress,

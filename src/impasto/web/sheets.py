@@ -40,30 +40,31 @@ class Sheets:
         """
         studio = self._studio
         fingerprint = order.fingerprint()
-        if key is not None and (known := studio.jobs.known(key, fingerprint)) is not None:
-            assert known.sweep is not None
-            return self.get(known.sweep["id"])
+        if (known := self._known(key, fingerprint)) is not None:
+            return known
         spec, settings = studio.intake.resolved(order)
         cells = _cells(order.axes, settings)
         studio.jobs.check_room(len(cells))
         studio.pictures.check_room()
-        # The largest tells whether there is memory for all.
-        told = [studio.intake.foretell(spec, cell) for _, cell in cells[:1] + cells[-1:]]
-        for one in told:
-            studio.intake.check_memory(one)
+        foretold = studio.intake.foretell_each(spec, [cell for _, cell in cells])
+        for told in foretold:
+            studio.intake.check_memory(told)
         sweep = secrets.token_hex(8)
         columns = len(order.axes[-1].values)
         with self._database.transaction() as change:
+            # The same request may have come a second time meanwhile, and have been the faster.
+            if (known := self._known(key, fingerprint)) is not None:
+                return known
             axes = json.dumps([axis.model_dump() for axis in order.axes])
             change("insert into sweeps values (?, ?, ?)", (sweep, axes, time.time()))
-            for place, (values, cell) in enumerate(cells):
+            for place, ((values, cell), told) in enumerate(zip(cells, foretold, strict=True)):
                 label = ", ".join(f"{name} {_shown(value)}" for name, value in values.items())
                 at = {"id": sweep, "row": place // columns, "column": place % columns, "label": label, "values": values}
                 studio.jobs.add(
                     spec,
                     cell.to_mapping(),
                     sweep=at,
-                    warnings=told[0]["warnings"],
+                    warnings=told["warnings"],
                     key=(key, fingerprint) if key is not None and place == 0 else None,
                 )
         studio.announce()
@@ -137,6 +138,14 @@ class Sheets:
                 studio.children.run("sheet", cells, json.loads(row["axes"]), str(drawn), seconds=180.0)
                 drawn.replace(path)
         return path
+
+    def _known(self, key: str | None, fingerprint: str) -> dict[str, Any] | None:
+        """The sweep that an idempotency key made."""
+        known = None if key is None else self._studio.jobs.known(key, fingerprint)
+        if known is None:
+            return None
+        assert known.sweep is not None
+        return self.get(known.sweep["id"])
 
     def _found(self, sweep: str) -> tuple[Mapping[str, Any], list[Job]]:
         rows = self._database.rows("select * from sweeps where id = ?", (sweep,))

@@ -12,17 +12,19 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from impasto._version import __version__
+from impasto.errors import SettingsError
 from impasto.files import whole
+from impasto.messages import printable, reason
 from impasto.settings import Settings
 from impasto.web import orders, telemetry
 from impasto.web.children import Children
 from impasto.web.config import Config
-from impasto.web.database import FILE, Database
+from impasto.web.database import FILE, Database, DatabaseError
 from impasto.web.executor import Executor, LocalExecutor
 from impasto.web.fast import Fast
 from impasto.web.files import CHECKPOINT, Folders
@@ -47,24 +49,29 @@ class Studio:
     Args:
         config: how it is set up.
         executor: who paints; processes on this machine, if None.
+
+    Raises:
+        SettingsError: the data folder cannot be used.
+        Problem: another studio uses it.
     """
 
     def __init__(self, config: Config, executor: Executor | None = None) -> None:
         self.config = config
         self.boot = secrets.token_hex(6)
         self.stopping = False
-        config.data.mkdir(parents=True, exist_ok=True)
-        self._lock = _Lock(config.data / "lock")
-        self.database = Database(config.data / FILE)
-        self.jobs = Jobs(self.database, max_queue=config.max_queue, attempts=config.attempts)
-        self.children = Children(memory=_CHILD_BYTES + _CHILD_BYTES_PER_PIXEL * config.max_pixels)
-        self.pictures = Pictures(
-            config.data / "pictures",
-            self.database,
-            self.children,
-            max_pixels=config.max_pixels,
-            min_free=config.min_free,
-        )
+        with _usable(config.data):
+            config.data.mkdir(parents=True, exist_ok=True)
+            self._lock = _Lock(config.data / "lock")
+            self.database = Database(config.data / FILE)
+            self.jobs = Jobs(self.database, max_queue=config.max_queue, attempts=config.attempts)
+            self.children = Children(memory=_CHILD_BYTES + _CHILD_BYTES_PER_PIXEL * config.max_pixels)
+            self.pictures = Pictures(
+                config.data / "pictures",
+                self.database,
+                self.children,
+                max_pixels=config.max_pixels,
+                min_free=config.min_free,
+            )
         self.folders = Folders(config.data / "jobs")
         self.hub = Hub()
         self.metrics = telemetry.Metrics(self.jobs.counts)
@@ -225,32 +232,37 @@ class Studio:
             ConflictError, NoSuchJobError, Problem: the job or a picture is not there, or not so.
         """
         job = self.jobs.get(job_id)
+        while not self._changed(job, change):
+            # Someone else was faster: what they changed is to stay.
+            job = self.jobs.get(job_id)
+        if job.state == RUNNING:
+            for command in self.foreman.news(job, self.jobs.get(job_id)):
+                self.foreman.tell(job_id, command)
+        self.announce(job_id)
+        return self.views.job(job_id)
+
+    def _changed(self, job: Job, change: orders.Change) -> bool:
+        """Look at a change of a job and note it; False if the job is no longer the one that was looked at."""
         if "settings" not in job.actions:
             raise ConflictError(f"the job is {job.state}, so its settings cannot change any more")
         now = Settings.from_mapping(job.wanted)
         wanted = change.wanted()
         settings = now.replace(**wanted) if job.state == QUEUED else now.replace_live(**wanted)
         orders.of_strangers(settings)
-        spec = dict(job.spec)
-        guides = {}
-        if change.guides:
-            asked = {name: [f"picture:{one['id']}" for one in spec[name]] for name in ("masks", "style_masks")}
-            given = {name: getattr(change, name) for name in asked if getattr(change, name) is not None}
-            content_map = spec["content_map"] and f"picture:{spec['content_map']['id']}"
-            if "content_map" in change.model_fields_set:
-                content_map = change.content_map
-            guides = self.intake.guides(**{**asked, **given}, content_map=content_map)
-            spec |= guides
+        spec = job.spec | (self._guides(job.spec, change) if change.guides else {})
         told = self.intake.foretell(spec, settings)
-        self.jobs.change(job_id, spec, settings.to_mapping(), told["warnings"])
-        if job.state == RUNNING:
-            self.foreman.tell(job_id, {"do": "change", "settings": settings.to_mapping()})
-            if guides:
-                paths = self.foreman.order(self.jobs.get(job_id))
-                found = {name: paths[name] for name in ("masks", "style_masks", "content_map")}
-                self.foreman.tell(job_id, {"do": "guide", **found, "guides": guides})
-        self.announce(job_id)
-        return self.views.job(job_id)
+        if job.state == QUEUED:
+            self.intake.check_memory(told)
+        return self.jobs.change(job, spec, settings.to_mapping(), told["warnings"])
+
+    def _guides(self, spec: Mapping[str, Any], change: orders.Change) -> dict[str, Any]:
+        """The masks as a change wants them; those that it does not name stay."""
+        asked = {name: [f"picture:{one['id']}" for one in spec[name]] for name in ("masks", "style_masks")}
+        given = {name: getattr(change, name) for name in asked if getattr(change, name) is not None}
+        content_map = spec["content_map"] and f"picture:{spec['content_map']['id']}"
+        if "content_map" in change.model_fields_set:
+            content_map = change.content_map
+        return self.intake.guides(**{**asked, **given}, content_map=content_map)
 
     def extend(self, job_id: str, iterations: int) -> tuple[dict[str, Any], bool]:
         """Paint a job longer; the job that goes on, and whether it is a new one."""
@@ -258,8 +270,8 @@ class Studio:
         if "extend" not in job.actions:
             raise ConflictError(f"the job is {job.state}, so it cannot be painted longer")
         if job.state == RUNNING:
-            wanted = self.jobs.extend(job_id, iterations).wanted
-            self.foreman.tell(job_id, {"do": "change", "settings": wanted})
+            for command in self.foreman.news(job, self.jobs.extend(job_id, iterations)):
+                self.foreman.tell(job_id, command)
             self.announce(job_id)
             return self.views.job(job_id), False
         assert job.result is not None
@@ -280,6 +292,25 @@ def _threads(workers: int) -> int:
 
 
 _COMMANDS = {"cancel": "cancel", "delete": "cancel", "stop": "stop", "pause": "rest"}
+
+
+@contextlib.contextmanager
+def _usable(data: Path) -> Iterator[None]:
+    """Says what is wrong with the data folder.
+
+    Raises:
+        SettingsError: files in it cannot be read or written, or its database is damaged.
+    """
+    folder = printable(str(data), longest=300)
+    try:
+        yield
+    except DatabaseError as error:
+        raise SettingsError("data", f"got {folder}: {error}") from error
+    except OSError as error:
+        raise SettingsError(
+            "data",
+            f"got {folder}, which cannot be used ({error.strerror or reason(error)}); choose a folder of your own",
+        ) from error
 
 
 class _Lock:

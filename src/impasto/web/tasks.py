@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from impasto import devices, images, planning, sweeps
+from impasto.commission import Pictures
 from impasto.errors import ImageReadError, ImpastoError
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.images.decoding import HEAD_BYTES, identify
 from impasto.pastiche import METADATA_KEY, Input, Recipe
 from impasto.settings import OPTIONS, Settings
-from impasto.targets import shares_of, strengths_of
 from impasto.web.pictures import TILE
 from impasto.web.problems import Problem
 
@@ -113,15 +113,28 @@ def convert(path: str, max_pixels: int, format: str, out: str) -> bool:
     return True
 
 
-def foretell(order: Mapping[str, Any], max_pixels: int, speed: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a job will take, after looking at it as closely as painting will.
+def foretell(order: Mapping[str, Any], max_pixels: int, speed: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """What jobs of the same pictures will take, after looking at each as closely as painting will.
+
+    Args:
+        order: `settings` of each job; `content` and `styles`, each as `{"path", "size"}`; and paths of `masks`,
+            `style_masks` and `content_map`.
+        max_pixels: of a picture, and of a result.
+        speed: of this machine; without it, no time is told.
 
     Raises:
-        Problem, ImpastoError: it cannot be painted.
+        Problem, ImpastoError: one of them cannot be painted.
     """
-    settings = Settings.from_mapping(order["settings"])
-    height, width = order["size"]
-    final = images.fit((height, width), settings.size)
+    wishes = [Settings.from_mapping(settings) for settings in order["settings"]]
+    for settings in wishes:
+        _check_size(images.fit(_blank(order["content"]["size"]).size, settings.size), max_pixels)
+    pictures = _pictures(order, max_pixels, measured=any(settings.stroke_size for settings in wishes))
+    for settings in wishes:
+        pictures.check(settings)
+    return [_foretold(pictures, settings, speed) for settings in wishes]
+
+
+def _check_size(final: tuple[int, int], max_pixels: int) -> None:
     if final[0] * final[1] > max_pixels:
         raise Problem(
             "too-large",
@@ -129,23 +142,44 @@ def foretell(order: Mapping[str, Any], max_pixels: int, speed: Mapping[str, Any]
             f"{max_pixels / 1e6:,.1f} megapixels; choose a smaller size",
             setting="size",
         )
-    shares_of(settings, len(order["styles"]))
-    masks = [_read(path, "the mask", max_pixels)[0] for path in order["masks"]]
-    style_masks = [_read(path, "the style mask", max_pixels)[0] for path in order["style_masks"]]
-    guides = Guidance(content_masks=tuple(masks), style_masks=tuple(style_masks), paintings=len(order["styles"])).guides
-    strengths_of(settings, len(guides))
-    device = devices.resolve(settings.device)
-    needed = planning.peak_bytes((height, width), settings, styles=len(order["styles"]))
-    memory = devices.memory(device)
+
+
+def _pictures(order: Mapping[str, Any], max_pixels: int, *, measured: bool) -> Pictures:
+    """An order's pictures, as far as their check looks at them: of paintings the strokes, where they are measured."""
+    content = _blank(order["content"]["size"])
+    styles = [
+        _read(one["path"], "the painting", max_pixels)[0] if measured else _blank(one["size"])
+        for one in order["styles"]
+    ]
+    masks = tuple(_read(path, "the mask", max_pixels)[0] for path in order["masks"])
+    style_masks = tuple(_read(path, "the style mask", max_pixels)[0] for path in order["style_masks"])
+    path = order["content_map"]
+    content_map = None if path is None else _read(path, "the content map", max_pixels)[0]
+    guidance = None
+    if masks or style_masks or content_map is not None:
+        guidance = Guidance(
+            content_masks=masks, style_masks=style_masks, content_map=content_map, paintings=len(styles)
+        )
+    return Pictures(content, styles, init=content, guidance=guidance)
+
+
+def _blank(size: Sequence[int]) -> Image:
+    """In place of a picture of that (height, width) of which nothing but the shape matters; takes no memory."""
+    return Image(pixels=torch.zeros(1, 3, 1, 1).expand(1, 3, *size))
+
+
+def _foretold(pictures: Pictures, settings: Settings, speed: Mapping[str, Any] | None) -> dict[str, Any]:
+    size, styles = pictures.content.size, len(pictures.styles)
+    memory = devices.memory(devices.resolve(settings.device))
     told = [f"{name} has no effect: {reason}" for name, reason in settings.without_effect().items()]
-    if settings.background == "keep" and not masks:
+    if settings.background == "keep" and not (pictures.guidance and pictures.guidance.guides):
         told.append("background has no effect: there is no mask")
     return {
-        "memory_bytes": needed,
+        "memory_bytes": planning.peak_bytes(size, settings, styles=styles),
         "memory_free": memory.available if memory else None,
         "memory_total": memory.total if memory else None,
-        "size": list(final),
-        "seconds": None if speed is None else _seconds((height, width), settings, speed, len(order["styles"])),
+        "size": list(images.fit(size, settings.size)),
+        "seconds": None if speed is None else _seconds(size, settings, speed, styles),
         "warnings": told,
     }
 

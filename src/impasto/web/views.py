@@ -44,7 +44,7 @@ class Views:
             shapes.job(
                 job,
                 found,
-                Settings.from_mapping(job.wanted).changed(),
+                _changed(job.wanted),
                 position=order.get(job.id),
                 progress=self.progress(job),
                 preview=self.preview(job),
@@ -115,3 +115,9 @@ class Views:
             **{name: known(found[name]) for name in ("content", "content_map", "init")},
             **{name: [known(one) for one in found[name]] for name in ("styles", "masks", "style_masks")},
         }
+
+
+def _changed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that differ from the defaults; those of an older version are shown, though they may be none now."""
+    default = Settings().to_mapping()
+    return {name: value for name, value in settings.items() if name not in default or value != default[name]}

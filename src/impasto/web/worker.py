@@ -6,7 +6,7 @@ studio still wants it.
 | the studio says | meaning |
 |---|---|
 | `paint` | begin an order, from its checkpoint if there is one |
-| `change` | other settings from the next iteration on |
+| `change` | other values of some settings from the next iteration on |
 | `guide` | other masks: begin anew from the picture as it is |
 | `stop` | keep what is there |
 | `cancel` | throw it away |
@@ -18,11 +18,13 @@ studio still wants it.
 | `progress` | where it is, the losses since it last spoke, and whether there is a new preview |
 | `checkpoint` | how far the checkpoint reaches |
 | `rebased` | from now on it paints from another picture |
-| `painted`, `failed`, `rested`, `dropped` | how it ended |
+| `painted`, `rested`, `dropped` | how it ended |
+| `failed` | that it cannot be painted, and why |
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -37,13 +39,15 @@ from typing import Any, TextIO
 
 import impasto
 from impasto import images
-from impasto.errors import CheckpointError, ImpastoError, ImpastoWarning, SettingsError
+from impasto.errors import CheckpointError, ImpastoError, ImpastoWarning, SettingsError, out_of_memory
 from impasto.files import whole
 from impasto.images import Image
+from impasto.messages import reason
 from impasto.planning.forecast import Forecast
 from impasto.settings import Settings
-from impasto.web.files import CHECKPOINT, LOSSES, PREVIEW, PREVIEW_SIDE, RESULT
+from impasto.web.files import CHECKPOINT, LOSSES, PREVIEW, PREVIEW_SIDE, RESULT, START
 
+_GUIDES = ("masks", "style_masks", "content_map")
 _PREVIEW_QUALITY = 85
 _REPORT_EVERY = 1.0
 _CHECKPOINT_EVERY = 2.0
@@ -186,11 +190,8 @@ class Painting:
         for said in self._orders.now(self._order["lease"]):
             match said["do"]:
                 case "change":
-                    try:
-                        steps.change(**live_differences(steps.settings, Settings.from_mapping(said["settings"])))
-                    except SettingsError as error:
-                        self._say("warning", text=str(error))
-                case "guide":
+                    self._change(steps, said["settings"])
+                case "guide" if any(self._order[name] != said[name] for name in _GUIDES):
                     self._rebase(steps, progress, said)
                     return "guide"
                 case "stop":
@@ -211,12 +212,19 @@ class Painting:
                     return "rested"
         return None
 
+    def _change(self, steps: impasto.Stylization, settings: Mapping[str, Any]) -> None:
+        self._order["wanted"] = {**self._order["wanted"], **settings}
+        try:
+            steps.change(**settings)
+        except SettingsError as error:
+            self._say("warning", text=str(error))
+
     def _anew(self) -> impasto.Stylization:
         return self._steps(resume=False)
 
     def _rebase(self, steps: impasto.Stylization, progress: impasto.Progress, said: Mapping[str, Any]) -> None:
         """Begin anew from the picture as it is, at the size it has: masks decide about more than can be changed."""
-        start = self._folder / f"start-{len(self._points)}.png"
+        start = self._folder / f"{len(self._points)}-{START}"
         images.write(progress.preview(), start)
         settings = steps.settings.replace(
             init="content",
@@ -224,13 +232,14 @@ class Painting:
             scales=0,
             coarse_iterations=max(1, progress.iterations - progress.iteration),
         )
-        self._order |= {name: said[name] for name in ("masks", "style_masks", "content_map")}
+        heard = self._order["wanted"]
+        self._order |= {name: said[name] for name in _GUIDES}
         self._order |= {"settings": settings.to_mapping(), "wanted": settings.to_mapping()}
-        self._order["init"] = {"path": str(start), "name": start.name}
+        self._order["init"] = {"path": str(start), "name": START}
         # Before the studio hears of it, and takes the file in.
         self._read(self._order["init"])
         (self._folder / CHECKPOINT).unlink(missing_ok=True)
-        self._say("rebased", start=str(start), settings=settings.to_mapping(), guides=said["guides"])
+        self._say("rebased", start=str(start), settings=settings.to_mapping(), heard=heard)
         self._points, self._told = [], 0
 
     def _finish(self, progress: impasto.Progress, *, stopped: bool) -> str:
@@ -319,6 +328,35 @@ def live_differences(now: Settings, wanted: Settings) -> dict[str, Any]:
     return {name: value for name, value in wanted.differences(now).items() if OPTIONS[name][1].live}
 
 
+def why(error: Exception) -> dict[str, Any]:
+    """Why a job cannot be painted: the kind of problem (see `problems`), in words, and the setting that is to blame.
+
+    Raises:
+        Exception: the error itself, if it is a mistake of ours.
+    """
+    match error:
+        case SettingsError():
+            return {"kind": "bad-setting", "detail": str(error), "setting": error.setting}
+        case ImpastoError():
+            return {"kind": _kind(error.__cause__), "detail": str(error), "setting": None}
+        case OSError():
+            detail = f"a file could not be read or written ({error.strerror or reason(error)}); see to it, then retry"
+            return {"kind": _kind(error), "detail": detail, "setting": None}
+        case _ if out_of_memory(error):
+            detail = "there is not enough memory to paint it; choose a smaller size, or close other programs and retry"
+            return {"kind": _kind(error), "detail": detail, "setting": "size"}
+        case _:
+            raise error
+
+
+def _kind(cause: BaseException | None) -> str:
+    if out_of_memory(cause):
+        return "too-much-memory"
+    if isinstance(cause, OSError):
+        return "disk-full" if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "not-available"
+    return "invalid"
+
+
 def say(out: TextIO, what: str, **more: Any) -> None:
     """A line for the studio."""
     out.write(json.dumps({"say": what, **more}) + "\n")
@@ -342,8 +380,8 @@ def main() -> None:
         painting = Painting(said, orders, out)
         try:
             painting.run()
-        except ImpastoError as error:
-            say(out, "failed", ends=True, detail=str(error), setting=getattr(error, "setting", None))
+        except (ImpastoError, OSError, MemoryError, RuntimeError) as error:
+            say(out, "failed", ends=True, **why(error))
         if painting.leaving:
             return
 

@@ -1,0 +1,155 @@
+"""Those who paint, and what stands between them and the queue: nothing that goes wrong there loses a job."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+import sqlite3
+import sys
+import time
+
+import pytest
+
+from impasto.errors import DeviceError, ImageWriteError, OptimizationError, SettingsError
+from impasto.web.executor import LocalExecutor
+from impasto.web.worker import why
+from web.studio_running import Nobody, in_process, mask, submitted, uploaded
+
+#: A worker that has painted whatever it is asked for.
+QUICKEST = """
+import json, sys
+for line in sys.stdin:
+    if json.loads(line)["do"] == "leave":
+        break
+    print(json.dumps({"say": "painted", "ends": True}), flush=True)
+"""
+
+
+def test_a_result_that_cannot_be_noted_loses_the_job_until_that_can_be_noted():
+    heard: list[str] = []
+
+    async def report(job, lease, said):
+        heard.append(said["say"])
+        if len(heard) <= 2:
+            raise sqlite3.OperationalError("database or disk is full")
+        noted.set()
+
+    async def run() -> None:
+        executor = LocalExecutor(1, 1, (sys.executable, "-c", QUICKEST))
+        await executor.start(report)
+        (first,) = executor.pids
+        await executor.paint({"job": "j", "lease": "l"})
+        await asyncio.wait_for(noted.wait(), 30)
+        while not executor.free:
+            await asyncio.sleep(0.01)
+        # Another has taken its place, and paints.
+        assert executor.pids != [first]
+        noted.clear()
+        await executor.paint({"job": "k", "lease": "m"})
+        await asyncio.wait_for(noted.wait(), 30)
+        await executor.stop(5)
+
+    noted = asyncio.Event()
+    asyncio.run(run())
+    assert heard == ["painted", "lost", "lost", "painted"]
+
+
+class Clumsy(Nobody):
+    """An executor whose first process dies before it can be given anything."""
+
+    free = 1
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def paint(self, order):
+        self.asked.append(order["job"])
+        if len(self.asked) == 1:
+            raise ProcessLookupError("no painting process is free any more")
+        self.free = 0
+
+
+def test_a_job_that_cannot_be_handed_out_goes_back_into_the_queue_and_is_handed_out_again(data):
+    executor = Clumsy()
+    with in_process(data, executor=executor) as client:
+        job = submitted(client)
+        wait_for(lambda: len(executor.asked) == 2)
+        assert executor.asked == [job, job]
+        now = client.get(f"/api/jobs/{job}").json()
+        assert (now["state"], now["attempts"]) == ("running", 1)
+
+
+class Late(Nobody):
+    """An executor that someone is faster than: while it takes an order in, other masks are asked for."""
+
+    free = 1
+
+    def __init__(self) -> None:
+        self.change = lambda job: None
+        self.order: dict = {}
+        self.told: list[dict] = []
+
+    async def paint(self, order):
+        self.free = 0
+        await asyncio.to_thread(self.change, order["job"])
+        self.order = order
+
+    async def tell(self, lease, command):
+        if self.order:
+            self.told.append(command)
+
+
+def test_masks_asked_for_while_a_job_is_handed_out_are_told(data):
+    executor = Late()
+    with in_process(data, executor=executor) as client:
+        ref = uploaded(client, mask(48, 32))
+
+        def change(job: str) -> None:
+            answer = client.post(f"/api/jobs/{job}/settings", json={"masks": [ref], "settings": {"strength": 0.3}})
+            assert answer.status_code == 200, answer.text
+
+        executor.change = change
+        submitted(client)
+        wait_for(lambda: len(executor.told) == 2)
+        assert executor.order["masks"] == []
+        settings, guide = executor.told
+        assert settings == {"do": "change", "settings": {"strength": 0.3}}
+        assert [guide["do"], *(one["name"] for one in guide["masks"])] == ["guide", "mask.png"]
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (SettingsError("size", "got 7"), "bad-setting", "size: got 7"),
+        (OptimizationError("the loss is not finite"), "invalid", "not finite"),
+        (_caused(DeviceError("the memory of cpu is used up"), MemoryError()), "too-much-memory", "used up"),
+        (_caused(ImageWriteError("x.png: no room"), OSError(errno.ENOSPC, "full")), "disk-full", "no room"),
+        (MemoryError(), "too-much-memory", "choose a smaller size"),
+        (RuntimeError("can't allocate memory"), "too-much-memory", "choose a smaller size"),
+        (OSError(errno.ENOSPC, "No space left on device", "/secret/x"), "disk-full", r"\(No space left on device\)"),
+        (OSError(errno.EIO, "Input/output error"), "not-available", "see to it, then retry"),
+    ],
+)
+def test_why_a_job_failed_is_said_in_words(error, kind, words):
+    told = why(error)
+    assert told["kind"] == kind
+    assert re.search(words, told["detail"])
+    assert "secret" not in told["detail"]
+
+
+def test_a_mistake_of_ours_is_none_of_the_jobs():
+    with pytest.raises(RuntimeError, match="shapes"):
+        why(RuntimeError("the shapes do not match"))
