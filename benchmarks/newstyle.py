@@ -107,6 +107,6 @@ def write(rows: list[Row]) -> None:
     tables.write(
         "newstyle",
         f"{tables.table(headings, body)}\n\nMean loss, by which the fast engine is trained, of {_CROPS} crops of "
-        f"{_JUDGED} px from photographs that no model was trained on. {_STEPS} steps of training; the optimise engine has "
-        f"{_EVALUATIONS} evaluations. {tables.measured_on(rows)}",
+        f"{_JUDGED} px from photographs that no model was trained on. {_STEPS} steps of training; the optimise "
+        f"engine has {_EVALUATIONS} evaluations. {tables.measured_on(rows)}",
     )
