@@ -140,9 +140,14 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
         await server.serve(sockets=[listener])
         said.cancel()
 
-    asyncio.run(run())
-    if (failure := app.state.failure) is not None:
-        raise ServingError(f"the studio in {printable(str(config.data))} could not be started ({reason(failure)})")
+    try:
+        asyncio.run(run())
+    except SystemExit:
+        # How the server ends that could not begin; it says nothing of why.
+        if (failure := app.state.failure) is None:
+            raise
+        where = printable(str(config.data))
+        raise ServingError(f"the studio in {where} could not be started ({reason(failure)})") from failure
 
 
 async def _say_when_started(server: uvicorn.Server, ready: Callable[[], Any]) -> None:
