@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 import impasto
 from cli_running import finish, make_pictures, run, start
+from impasto.cli.signals import Interruption, Signals
+from impasto.cli.train import _one_by_one
 from impasto.fast import FastModel
 
 TRAIN = ("--steps", "2", "--every", "1", "--side", "64", "--batch", "2", "--precision", "float32", "-q")
@@ -82,6 +85,11 @@ def test_a_folder_keeps_its_tree_and_goes_on_where_it_was_stopped(place):
         (("train", "--content", "photos"), 2, "name a painting"),
         (("train", "--style", "painting.png", "--any", "--content", "photos"), 2, "one of the two"),
         (("train", "--any", "--content", "photos"), 2, "--styles"),
+        (("train", "--style", "painting.png", "--styles", ".", "--content", "photos"), 2, "--styles are for --any"),
+        (("train", "--style", "painting.png", "--limit", "3", "--content", "photos"), 2, "--limit is of"),
+        (("train", "--style", "painting.png", "--content", "photos", "--tensorboard", "photo.png"), 2, "photo.png"),
+        (("fast", "photos", "starry_night", "-o", "photos"), 2, "own folder"),
+        (("fast", "photos/*.png", "starry_night", "-o", "photos"), 2, "own folder"),
         (("train", "--style", "painting.png"), 2, "--content"),
         (("train", "--style", "painting.png", "--content", "nowhere"), 1, "nowhere"),
         (("train", "--style", "painting.png", "--content", "photos", "-o", "m.pth"), 2, ".safetensors"),
@@ -92,6 +100,58 @@ def test_mistakes_are_told_in_a_line(place, arguments, code, words):
     done = run(*arguments)
     assert done.code == code, done.err
     assert words in done.error()
+
+
+def test_two_pictures_of_one_name_are_refused_before_any_is_painted(place):
+    impasto.load("photo.png").save(place / "photos" / "one.jpg")
+    done = run("fast", "photos", "starry_night", "-o", "painted", "--format", "png")
+    assert done.code == 2
+    assert all(name in done.error() for name in ("one.jpg", "one.png"))
+    assert not Path("painted").exists()
+
+
+def test_a_folder_above_the_photographs_takes_their_pictures(place):
+    (place / "in").mkdir()
+    impasto.load("photo.png").save(place / "in" / "three.png")
+    assert run("fast", "in", "starry_night", "-o", ".").out == "three.png\n"
+
+
+def test_a_name_like_a_pattern_is_a_file(place):
+    Path("photo.png").rename("photo[1].png")
+    assert run("fast", "photo[1].png", "starry_night", "-o", "out.png").out == "out.png\n"
+
+
+def test_what_has_no_effect_is_said(place):
+    done = run("fast", "photo.png", "starry_night", "--style-size", "512", "-o", "out.png")
+    assert done.code == 0
+    assert "--style-size has no effect" in done.err
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_line(place):
+    # A folder in the checkpoint's place, which root could not write to either.
+    Path("mine.training.part").mkdir()
+    done = run("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN)
+    assert done.code == 1
+    assert "cannot be written to" in done.error()
+
+
+def test_few_photographs_are_warned_of(place):
+    done = run("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN[:-1])
+    assert "photographs are few" in done.err
+
+
+def test_a_signal_waits_for_the_step_to_be_whole():
+    ended = []
+
+    def steps():
+        for step in range(3):
+            signal.raise_signal(signal.SIGINT)
+            ended.append(step)
+            yield step
+
+    with Signals.caught() as signals, pytest.raises(Interruption):
+        list(_one_by_one(steps(), signals))
+    assert ended == [0]
 
 
 def test_a_style_is_trained_and_used(place):

@@ -406,6 +406,47 @@ def test_training_that_was_stopped_gives_what_it_would_have_given(folder, tmp_pa
         assert (tmp_path / name).exists()
 
 
+def test_losses_after_the_checkpoint_are_forgotten(folder, tmp_path):
+    stopped = run_of(folder, tmp_path / "m.safetensors")
+    for report in stopped.steps():
+        if report.learned.step == 3:
+            break
+    resumed = run_of(folder, tmp_path / "m.safetensors")
+    assert resumed.resume()
+    losses = tmp_path / "m-losses.csv"
+    assert [line.partition(",")[0] for line in losses.read_text().splitlines()] == ["step", "1", "2"]
+    list(resumed.steps())
+    assert [line.partition(",")[0] for line in losses.read_text().splitlines()] == ["step", "1", "2", "3", "4"]
+
+
+def test_pixels_and_colours_are_float32_in_training(folder):
+    training = trainer(folder, identity=0.0)
+    training.dtype = torch.bfloat16
+    seen = {}
+    network = training.model.network
+    network.down.register_forward_hook(lambda *given: seen.update(features=given[2].dtype))
+    network.last.register_forward_hook(lambda *given: seen.update(pixels=given[2].dtype))
+    next(training.run())
+    assert seen == {"features": torch.bfloat16, "pixels": torch.float32}
+    painted = network(photo(64, 64, 1), torch.zeros(1, SMALL.condition_size), dtype=torch.bfloat16)
+    assert painted.dtype == torch.float32
+    with torch.no_grad():
+        network.last.weight.zero_()
+        network.last.bias.zero_()
+        # Nothing is added and no colour changed: bfloat16 would show in the third digit.
+        torch.testing.assert_close(
+            network(photo(64, 64, 1), torch.zeros(1, SMALL.condition_size), dtype=torch.bfloat16), photo(64, 64, 1)
+        )
+
+
+def test_a_painting_is_looked_at_in_the_numbers_asked_for():
+    model = FastModel.load("any")
+    painting = impasto.Image(pixels=photo(64, 64, 7), name="p")
+    looks = [model.mixed([painting], precision=precision) for precision in ("float32", "bfloat16")]
+    assert not torch.equal(*looks)
+    torch.testing.assert_close(*looks, rtol=0.2, atol=0.2)
+
+
 def test_parts_of_a_batch_give_what_the_whole_gives(folder):
     whole, parts = trainer(folder, accumulate=1), trainer(folder, accumulate=2)
     for one, other in zip(whole.run(), parts.run(), strict=True):
@@ -418,6 +459,10 @@ def test_a_checkpoint_of_other_settings_is_refused(folder, tmp_path):
     run.save()
     with pytest.raises(ModelError, match=r"other settings or pictures \(training\)"):
         run_of(folder, tmp_path / "m.safetensors", batch=4).resume()
+    another = run_of(folder, tmp_path / "m.safetensors")
+    another.base = "brushes"
+    with pytest.raises(ModelError, match=r"other settings or pictures \(base\)"):
+        another.resume()
     run.checkpoint.write_bytes(b"x")
     with pytest.raises(ModelError, match="can be read"):
         run_of(folder, tmp_path / "m.safetensors").resume()

@@ -46,6 +46,7 @@ else:
     )
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
+_USUAL_STYLE_SIZE = 256
 _STYLE_SIZE = Option(meaning="", group="Style and content", unit="px", low=64, high=2048)
 
 
@@ -78,11 +79,11 @@ def fast(
         int,
         whole(
             "style_size",
-            "256",
+            str(_USUAL_STYLE_SIZE),
             "Root of the area that paintings are looked at with: larger gives larger strokes.",
             _STYLE_SIZE,
         ),
-    ] = 256,
+    ] = _USUAL_STYLE_SIZE,
     output: FileOptions = FileOptions(),  # noqa: B008  (frozen)
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     options: Look = Look(),  # noqa: B008  (frozen)
@@ -98,7 +99,7 @@ def fast(
     a folder then, and pictures that are in it already are left alone.
     """
     settings = Settings(**{"strength": 1.0, **options.given()})
-    many = content != STANDARD and (Path(content).is_dir() or glob.has_magic(content))
+    many = content != STANDARD and not Path(content).is_file() and (Path(content).is_dir() or glob.has_magic(content))
     inputs.check_standard([content, *style])
     asked = _Asked(model, style, settings, size, style_size, threads)
     paint = _by_onnx(asked) if engine == "onnx" or (engine is None and _exported(model)) else _by_torch(asked)
@@ -146,10 +147,12 @@ class _Asked:
             "keep_color": self.settings.keep_color,
         }
 
-    def condition(self, model: FastModel | PortableModel, styles: Sequence[Any]) -> Any:
+    def condition(self, model: FastModel | PortableModel, styles: Sequence[Any], **more: Any) -> Any:
         """The condition of all the styles together, as the model has it."""
         settings = self.settings
-        return model.mixed(styles, blend=settings.blend, strength=settings.strength, side=self.style_size)
+        if model.table and self.style_size != _USUAL_STYLE_SIZE:
+            reporting.warning(f"--style-size has no effect: {model.name} has styles of its own, at the size it learned")
+        return model.mixed(styles, blend=settings.blend, strength=settings.strength, side=self.style_size, **more)
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def _by_torch(asked: _Asked) -> _Paint:
     painting.use_threads(asked.threads)
     chosen = FastModel.load(asked.model or _model_for(asked.style))
     styles = [_style(name, chosen) for name in asked.style]
-    condition = asked.condition(chosen, styles)
+    condition = asked.condition(chosen, styles, precision=settings.precision)
 
     def paint(name: str) -> _Painted:
         from impasto import color, images
@@ -246,10 +249,7 @@ def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOp
     if target.is_file():
         raise SettingsError("out", f"{target} is a file, and {content} is {len(sources)} pictures; give it a folder")
     begin, done, kept, failed = time.monotonic(), [], 0, 0
-    for source in sources:
-        if target.resolve() in source.resolve().parents:
-            continue
-        path = (target / source.relative_to(root)).with_suffix(f".{output.format}" if output.format else source.suffix)
+    for path, source in _targets(root, sources, target, output.format).items():
         if path.exists() and not report.force:
             kept += 1
             continue
@@ -273,6 +273,30 @@ def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOp
         rest = "".join(f", {count} {what}" for count, what in ((kept, "there already"), (failed, "failed")) if count)
         reporting.note(f"painted {len(done)} pictures in {duration(seconds)}{rest}")
     return 1 if failed else 0
+
+
+def _targets(root: Path, sources: Sequence[Path], target: Path, suffix: str | None) -> dict[Path, Path]:
+    """The photograph of every picture that is to be painted, by its path.
+
+    What lies in a folder for pictures among the photographs is no photograph.
+
+    Raises:
+        SettingsError: a picture would take the place of a photograph or of another picture.
+    """
+    if target.resolve() == root.resolve():
+        raise SettingsError("out", f"{target} is the photographs' own folder; give --out another one")
+    within = root.resolve() in target.resolve().parents
+    found: dict[Path, Path] = {}
+    for source in sources:
+        if within and target.resolve() in source.resolve().parents:
+            continue
+        path = (target / source.relative_to(root)).with_suffix(f".{suffix}" if suffix else source.suffix)
+        if path in found:
+            raise SettingsError(
+                "content", f"{found[path]} and {source} would both be painted as {path}; rename one, or move it away"
+            )
+        found[path] = source
+    return found
 
 
 def _pictures(source: str) -> tuple[Path, list[Path]]:

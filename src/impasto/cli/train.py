@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ from impasto.cli.options import ReportOptions, Threads, default_text, flag, sett
 from impasto.cli.progress import duration
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import ImageWriteError, SettingsError
+from impasto.messages import reason
 from impasto.settings import Option, Settings
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ def train(
     rate = _rate(learning_rate)
     if any == bool(style):
         raise SettingsError("style", "name a painting with --style, or say --any with --styles; one of the two")
+    if styles and not any:
+        raise SettingsError("styles", "--styles are for --any; with --style, leave them out")
+    if limit and not any:
+        raise SettingsError("limit", "--limit is of the paintings in --styles; with --style, leave it out")
     if any and not styles:
         raise SettingsError("styles", "--any needs folders of paintings; give --styles a folder")
     if not content:
@@ -122,7 +127,8 @@ def train(
             learning_rate=rate,
             seed=settings.seed,
         )
-        model, fresh = _model(base or ("nothing" if any else "any"), names, paintings)
+        base = base or ("nothing" if any else "any")
+        model, fresh = _model(base, names, paintings)
         trainer = Trainer(model, paintings, photographs, training, device=device, precision=settings.precision)
         run = Run(
             trainer=trainer,
@@ -131,23 +137,33 @@ def train(
             held_out=held_out,
             every=every,
             patience=patience,
-            board=_board(tensorboard),
+            board=_board(tensorboard) if trainer.rank == 0 else None,
+            base=Path(base).name,
         )
+        if len(photographs) < _HELD_OUT and run.leads and not report.quiet:
+            reporting.warning(
+                f"{len(photographs)} photographs are few to learn from; a style worth using takes a hundred or more"
+            )
         if run.resume():
             if run.leads and not report.quiet:
                 reporting.note(f"goes on from step {trainer.step} of {training.steps}, in {run.checkpoint}")
         elif fresh:
             trainer.learn_range()
-        return _train(run, signals, report)
+        try:
+            return _train(run, signals, report)
+        finally:
+            if run.board is not None:
+                run.board.close()
 
 
 def _train(run: Run, signals: Signals, report: ReportOptions) -> int:
     begin, first = time.monotonic(), run.trainer.step
     said = begin
     try:
-        for step in run.steps():
+        for step in _one_by_one(run.steps(), signals):
             now = time.monotonic()
-            if run.leads and not report.quiet and (step.checked is not None or now - said > 10):
+            telling = step.checked is not None or step.learned.failed or now - said > 10
+            if run.leads and not report.quiet and telling:
                 said = now
                 reporting.note(_line(step, (now - begin) / (step.learned.step - first)))
         signals.hold()
@@ -172,6 +188,21 @@ def _train(run: Run, signals: Signals, report: ReportOptions) -> int:
     if not report.quiet:
         reporting.note(f"trained {steps - first} steps in {duration(seconds)}")
     return 0
+
+
+def _one_by_one(steps: Iterator[Report], signals: Signals) -> Iterator[Report]:
+    """The steps, none of which a first signal breaks off: what is kept must not be half a step.
+
+    Raises:
+        Interruption: a signal has come.
+    """
+    while True:
+        signals.hold()
+        step = next(steps, None)
+        signals.release()
+        if step is None:
+            return
+        yield step
 
 
 def _line(report: Report, each: float) -> str:
@@ -253,4 +284,9 @@ def _board(folder: str | None) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise SettingsError("tensorboard", "it is not installed; pip install 'impasto[tensorboard]'") from None
-    return SummaryWriter(folder)
+    try:
+        return SummaryWriter(folder)
+    except OSError as error:
+        raise SettingsError(
+            "tensorboard", f"got {folder}, which cannot be written to ({reason(error)}); choose another folder"
+        ) from error

@@ -15,6 +15,7 @@ goes into the features, from which textures grow where the photograph has none (
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -102,22 +103,38 @@ class Network(nn.Module):
         condition: Float[Tensor, "n k"],
         *,
         chances: Sequence[torch.Generator] | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n 3 h w"]:
         """The pastiches of `image` (RGB in [0, 1], of any size); values may lie somewhat outside [0, 1].
 
         Args:
             chances: what noise is drawn from, for each image, instead of the one that never changes.
+            dtype: numbers that features are computed in; pixels and colours are float32 in any case.
         """
         height, width = image.shape[-2:]
         x = bordered(image)
         noise = None if chances is None else self.grain.drawn(chances, x.shape[-2] // _STRIDE, x.shape[-1] // _STRIDE)
-        brushwork = self.brushwork(x, condition, noise)[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
+        brushwork = self.brushwork(x, condition, noise, dtype)[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
         return recolored(image, condition[:, -COLORS:]) + brushwork
 
     def brushwork(
-        self, x: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n k"], noise: Tensor | None = None
+        self,
+        x: Float[Tensor, "n 3 h w"],
+        condition: Float[Tensor, "n k"],
+        noise: Tensor | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n 3 h w"]:
         """What is added to the photograph; `x` has its margin already, and sides that are multiples of 4."""
+        mixed = contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(x.device.type, dtype)
+        with mixed:
+            features = self.features(x, condition, noise)
+        # Float32 in any case: rounded to 8 significant bits, a smooth sky would show bands.
+        return F.pixel_shuffle(self.last(features.to(self.last.weight.dtype)), 2)
+
+    def features(
+        self, x: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n k"], noise: Tensor | None
+    ) -> Float[Tensor, "n c _ _"]:
+        """What the last layer makes brushwork of, at half the size of `x`."""
         styles = iter(self.split(condition))
 
         def normal(features: Tensor, repeat: int = 1) -> Tensor:
@@ -136,9 +153,7 @@ class Network(nn.Module):
         # Each of the four pixels that an enlarged one became is normalised by itself, see Enlarging.
         x = F.pixel_shuffle(F.relu(normal(self.up(x), repeat=4), inplace=True), 2)
         x = F.pixel_unshuffle(self.refine(x), 2)
-        x = F.pixel_shuffle(F.relu(normal(x, repeat=4), inplace=True), 2)
-        # Float32 in any case: rounded to 8 significant bits, a smooth sky would show bands.
-        return F.pixel_shuffle(self.last(x.to(self.last.weight.dtype)), 2)
+        return F.pixel_shuffle(F.relu(normal(x, repeat=4), inplace=True), 2)
 
     def split(self, condition: Float[Tensor, "n k"]) -> list[tuple[Float[Tensor, "n _"], Float[Tensor, "n _"]]]:
         """(scale less 1, shift) of each normalisation."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from impasto.fast.models import FastModel
 from impasto.fast.training import Learned, Model, Trainer
 from impasto.files import whole
 from impasto.images import Image, fit, resize
+from impasto.messages import reason
 from impasto.objective import evaluate
 
 # Long side of the pictures to look at, and how many photographs and styles they show.
@@ -60,6 +62,7 @@ class Run:
         every: steps between two checkpoints, checks and pictures.
         patience: checks without a better one before the run ends early; 0 for never.
         board: a TensorBoard writer, or None.
+        base: the name of the model that it began with.
     """
 
     trainer: Trainer
@@ -69,6 +72,7 @@ class Run:
     every: int = 200
     patience: int = 0
     board: Any = None
+    base: str = ""
     best: float = field(default=float("inf"), init=False)
     waited: int = field(default=0, init=False)
 
@@ -110,6 +114,8 @@ class Run:
         except (KeyError, RuntimeError) as error:
             raise ModelError(f"{self.checkpoint} is of another kind of model; {advice}") from error
         self.best, self.waited = float(about["best"]), int(about["waited"])
+        if self.leads:
+            self._forget_later_losses()
         return True
 
     def _about(self) -> dict[str, Any]:
@@ -117,6 +123,7 @@ class Run:
         return {
             "step": trainer.step,
             "training": trainer.training.to_mapping(),
+            "base": self.base,
             "styles": list(self.names) or len(trainer.styles),
             "contents": len(trainer.contents),
             "best": self.best,
@@ -128,6 +135,7 @@ class Run:
 
         Raises:
             OptimizationError: the losses are no longer numbers.
+            ModelError: what was learned cannot be written.
         """
         for learned in self.trainer.run():
             regular = learned.step % self.every == 0 or learned.step == learned.steps
@@ -137,20 +145,27 @@ class Run:
                 self.waited = 0 if checked < self.best else self.waited + 1
                 self.best = min(self.best, checked)
             if self.leads:
-                self._note(learned, checked)
+                with self._written():
+                    self._note(learned, checked)
                 if regular:
                     self.save()
-                    picture = self._look(learned.step)
+                    with self._written():
+                        picture = self._look(learned.step)
             yield Report(learned, checked, picture)
             if self.patience and self.waited >= self.patience:
                 return
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            ModelError: it cannot be written.
+        """
         tensors, _ = self.trainer.state()
         kept = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
         # Always the same name, so that what a kill leaves behind is written over the next time.
-        with whole(self.checkpoint, beside=self.checkpoint.with_suffix(".training.part")) as part:
+        part_path = self.checkpoint.with_suffix(".training.part")
+        with self._written(), whole(self.checkpoint, beside=part_path) as part:
             save_file(kept, part, {"impasto-training": json.dumps(self._about())})
 
     def finish(self, card: Mapping[str, Any]) -> FastModel:
@@ -158,6 +173,9 @@ class Run:
 
         Args:
             card: what else is to be said of how it was trained.
+
+        Raises:
+            ModelError: it cannot be written; the checkpoint stays.
         """
         model = self.model(
             {
@@ -169,8 +187,9 @@ class Run:
                 "training": self.trainer.training.to_mapping(),
             }
         )
-        model.save(self.path)
-        self.checkpoint.unlink(missing_ok=True)
+        with self._written():
+            model.save(self.path)
+            self.checkpoint.unlink(missing_ok=True)
         return model
 
     def model(self, card: Mapping[str, Any] | None = None) -> FastModel:
@@ -224,9 +243,34 @@ class Run:
         path = self.path.with_name(f"{self.path.stem}-{step:06}.png")
         return Image(pixels=torch.cat(rows, dim=2)).save(path)
 
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Says in words what cannot be written beside the model."""
+        try:
+            yield
+        except (OSError, SafetensorError) as error:
+            raise ModelError(
+                f"{self.path.parent} cannot be written to ({reason(error)}); see to it, then the same command goes on "
+                "from the last checkpoint, if there is one"
+            ) from error
+
+    @property
+    def _losses(self) -> Path:
+        return self.path.with_name(f"{self.path.stem}-losses.csv")
+
+    def _forget_later_losses(self) -> None:
+        """Drop the lines of steps after the checkpoint, which will be taken again."""
+        if not self._losses.exists():
+            return
+        with self._written():
+            with self._losses.open(newline="", encoding="utf-8") as file:
+                heading, *lines = csv.reader(file)
+            with whole(self._losses) as part, part.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([heading, *(line for line in lines if int(line[0]) <= self.trainer.step)])
+
     def _note(self, learned: Learned, checked: float | None) -> None:
         """Add a line to the losses, and draw them when they were checked."""
-        path = self.path.with_name(f"{self.path.stem}-losses.csv")
+        path = self._losses
         new = learned.step == 1 or not path.exists()
         with path.open("w" if new else "a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

@@ -145,17 +145,18 @@ def _grained(layer: _Layer, grain: Grain) -> _Layer:
 
 
 def _normalized(layer: _Layer, scale: Tensor, shift: Tensor, relu: bool) -> _Layer:
-    total, squares = (torch.zeros(layer.channels, dtype=torch.float64, device=scale.device) for _ in range(2))
+    # On the CPU, for not every device has float64.
+    total, squares = (torch.zeros(layer.channels, dtype=torch.float64) for _ in range(2))
     for begin, end in layer.strips():
         rows = layer.read(begin, end).float()
-        total += rows.sum((0, 2, 3)).double()
-        squares += rows.square().sum((0, 2, 3)).double()
+        total += rows.sum((0, 2, 3)).cpu().double()
+        squares += rows.square().sum((0, 2, 3)).cpu().double()
     count = layer.height * layer.width
     mean = total / count
     deviation = (squares / count - mean.square()).clamp_min(0.0).add(_EPSILON).sqrt()
-    factor = (scale.double() / deviation).float()
-    offset = (shift.double() - mean * factor.double()).float()
-    factor, offset = factor.view(1, -1, 1, 1), offset.view(1, -1, 1, 1)
+    factor = scale.cpu().double() / deviation
+    offset = shift.cpu().double() - mean * factor
+    factor, offset = (numbers.float().to(scale.device).view(1, -1, 1, 1) for numbers in (factor, offset))
 
     def read(begin: int, end: int) -> Tensor:
         rows = layer.read(begin, end)

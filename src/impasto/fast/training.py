@@ -174,6 +174,7 @@ class Model(nn.Module):
         styles: Tensor,
         keep: Tensor,
         chances: Sequence[torch.Generator] | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """Pastiches of `photographs`, (n, 3, h, w).
 
@@ -181,12 +182,13 @@ class Model(nn.Module):
             styles: the statistics of a painting each, (n, s), or their places in the table, (n,).
             keep: 1 where a photograph is to be left as it is and 0 elsewhere, (n,).
             chances: what the network's noise is drawn from, for each photograph.
+            dtype: numbers that the network's features are computed in.
         """
         conditions = self.predictor(styles) if self.predictor is not None else self.table[styles]  # type: ignore[index]
         # A mixture and no choice, so that every parameter has a gradient on every machine.
         keep = keep[:, None]
         conditions = (1 - keep) * conditions + keep * self.photo
-        return torch.as_tensor(self.network(photographs, conditions, chances=chances))
+        return torch.as_tensor(self.network(photographs, conditions, chances=chances, dtype=dtype))
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,8 @@ class Trainer:
         contents: the photographs.
         training: how.
         device: where; the CPU by default.
-        precision: numbers that the networks compute in: `auto`, `float32` or `bfloat16`. The weights are float32.
+        precision: numbers that features are computed in: `auto`, `float32` or `bfloat16`. Weights, pixels and colours
+            are float32.
 
     Under `torchrun` each process works through its share of every batch.
     """
@@ -340,9 +343,8 @@ class Trainer:
         keep = torch.tensor([float(one.kept) for one in drawn], device=self.device)
         table = self.model.predictor is None
         styles = torch.tensor(indices) if table else self.styles.statistics(indices)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            chances = [one.chance for one in drawn]
-            pastiches = self._parallel(photographs, styles.to(self.device), keep, chances).float()
+        chances = [one.chance for one in drawn]
+        pastiches = self._parallel(photographs, styles.to(self.device), keep, chances, self.dtype)
         sums: dict[str, float] = {}
         gradients = []
         for one, photograph, pastiche in zip(drawn, photographs, pastiches.detach(), strict=True):
