@@ -294,6 +294,16 @@ def test_a_background_without_masks_warns(photo_image, two):
         next(impasto.stylization(photo_image, two[0], Settings(background="keep", size=32, device="cpu")))
 
 
+def test_without_a_mask_there_is_no_background_to_keep(photo_image, two):
+    with pytest.warns(ImpastoWarning, match="background has no effect"):
+        kept, painted = (
+            impasto.stylize(photo_image, two[0], content_map=LEFT, background=word, **SMALL).image.pixels
+            for word in ("keep", "paint")
+        )
+    assert torch.equal(kept, painted)
+    assert float((kept - photo_image.pixels).abs().mean()) > 0.05
+
+
 def test_a_region_of_a_few_pixels_is_painted_at_every_scale(photo_image, two):
     dot = mask((slice(10, 12), slice(20, 22)))
     last = impasto.stylize(photo_image, two[0], masks=[dot], style_masks=[dot], **SMALL).trace[-1]

@@ -129,10 +129,15 @@ def _parts(
         which = every if guide.painting is None else [guide.painting]
         parts.append(_Part(cover.to(photograph.device), style(which, guide.style) if strength else {}, strength))
     if float(background.max()) > 0:
-        painted = settings.background == "paint" and settings.strength > 0
+        painted = not keeps_background(settings, guidance) and settings.strength > 0
         rest = style(every, None) if painted else {}
         parts.append(_Part(background.to(photograph.device), rest, settings.strength if painted else 0.0))
     return parts
+
+
+def keeps_background(settings: Settings, guidance: Guidance | None) -> bool:
+    """Whether what no mask covers stays as it is; without a mask, nothing is background, and all is painted."""
+    return settings.background == "keep" and guidance is not None and bool(guidance.guides)
 
 
 def _inside(mask: Tensor, painting: Tensor, layers: Iterable[str], backbone: Backbone) -> dict[str, Tensor]:
