@@ -193,13 +193,11 @@ def strengths_of(settings: Settings, regions: int) -> tuple[float, ...]:
     """The strength of each region.
 
     Raises:
-        SettingsError: there are not as many strengths as regions, or one is above 1.
+        SettingsError: there are not as many strengths as regions.
     """
     strengths = settings.region_strength
     if strengths and len(strengths) != regions:
         raise SettingsError("region_strength", f"got {len(strengths)} for {regions} regions; give each its own")
-    if strengths and max(strengths) > 1:
-        raise SettingsError("region_strength", f"got {max(strengths):g}; a strength must be 0 to 1")
     return strengths or (settings.strength,) * regions
 
 
