@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from impasto.errors import ImpastoWarning, SettingsError
 from impasto.guidance import Guidance, at_layer, inside
 from impasto.images import Image, read, write
 from impasto.pastiche import Recipe
+from impasto.pictures import load
 from impasto.settings import Settings
 from impasto.targets import strengths_of
 
@@ -133,6 +135,39 @@ def test_maps_that_do_not_fit():
         Guidance(content_masks=(red, LEFT), style_masks=(red,))
 
 
+@pytest.mark.parametrize("name", ["red_panda", "coffee", "starry_night"])
+def test_a_photograph_is_no_map(name):
+    picture, flat = load(f"sample:{name}"), colored((WHOLE, RED))
+    with pytest.raises(SettingsError, match=rf"^mask: sample:{name} is no map: only \d+% .* fill each region"):
+        Guidance(content_masks=(picture,), style_masks=(flat,))
+    with pytest.raises(SettingsError, match=rf"^style_mask: sample:{name} is no map"):
+        Guidance(content_masks=(flat,), style_masks=(picture,))
+
+
+def test_noise_has_no_colours_to_be_a_map_by():
+    noise = Image(pixels=torch.rand(1, 3, 300, 300, generator=torch.Generator().manual_seed(1)))
+    with pytest.raises(SettingsError, match="mask: it is no map: only 0%"):
+        Guidance(content_masks=(noise,), style_masks=(noise,))
+
+
+def test_a_map_saved_as_jpeg_is_a_map(tmp_path):
+    sharp = colored((slice(0, 20), RED), (slice(20, 40), GREEN), (slice(40, 64), BLUE))
+    write(sharp.resized((96, 128)), tmp_path / "map.jpg", quality=40)
+    soft = read(tmp_path / "map.jpg")
+    assert len(Guidance(content_masks=(soft,), style_masks=(sharp,)).guides) == 3
+
+
+def test_a_large_map_takes_memory_by_its_pixels_and_not_by_its_colours_as_well():
+    ramp = torch.arange(64)
+    colors = torch.stack([ramp // 16, ramp // 4 % 4, ramp % 4]).float() / 3
+    many = Image(pixels=colors[:, None, :].repeat_interleave(16, 2).expand(-1, 1200, -1).contiguous()[None])
+    one = colored((slice(0, 64), tuple(colors[:, 7].tolist())))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Guidance(content_masks=(many,), style_masks=(one,))
+    # An array of pixels × colours × channels would have 900 MB.
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 2e8
+
+
 def test_content_counts_more_where_the_map_is_white():
     guidance = Guidance(content_map=LEFT)
     factor = guidance.content_factor((48, 64))
@@ -147,7 +182,14 @@ def test_strengths_of_regions(given, regions, expected):
     assert strengths_of(Settings(region_strength=given), regions) == expected
 
 
-@pytest.mark.parametrize(("given", "said"), [((0.5,), "got 1 for 2 regions"), ((0.5, 2), "0 to 1")])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((0.5,), "got 1 for 2 regions"),
+        ((0.5, 2), "got 2; each must be a number, 0 to 1"),
+        ("0.5,-0.1", "0 to 1"),
+    ],
+)
 def test_bad_strengths_of_regions(given, said):
     with pytest.raises(SettingsError, match=said):
         strengths_of(Settings(region_strength=given), 2)
@@ -241,6 +283,24 @@ def test_a_region_of_no_strength_is_left(photo_image, two):
     ).image.pixels
     away = (picture - photo_image.pixels).abs().mean((0, 1, 2))
     assert float(away[44:].mean()) < 0.4 * float(away[:20].mean())
+
+
+def test_all_regions_may_be_of_no_strength(photo_image, two):
+    settings = SMALL | {"region_strength": "0"}
+    picture = impasto.stylize(photo_image, two[0], masks=[LEFT], **settings).image.pixels
+    away = (picture - photo_image.pixels).abs().mean((0, 1, 2))
+    assert float(away[:16].mean()) < 0.6 * float(away[44:].mean())
+
+
+def test_of_no_strength_and_no_background_the_photograph_is_left(photo_image, two):
+    settings = SMALL | {"region_strength": "0", "background": "keep", "grain": 0.0}
+    picture = impasto.stylize(photo_image, two[0], masks=[LEFT], **settings).image.pixels
+    assert float((picture - photo_image.pixels).abs().mean()) < 0.03
+
+
+def test_shares_of_paintings_may_not_all_be_none():
+    with pytest.raises(SettingsError, match="blend: every share is 0"):
+        Settings(blend="0,0")
 
 
 @pytest.mark.parametrize("setting", ["masks", "style_masks", "content_map"])
