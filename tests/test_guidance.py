@@ -391,8 +391,49 @@ def test_masks_on_the_command_line_and_again(folder):
     assert recipe.content_map.name == "left.png"
     assert run("rerun", "out.png", "-q", "-o", "again.png").code == 0
     assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
-    Path("right.png").unlink()
-    assert "right.png is not in" in run("rerun", "out.png", "-q", "-o", "more.png").error()
+
+
+def test_masks_that_moved_can_be_named(folder):
+    write(mask((slice(0, 24), WHOLE)), "top.png")
+    write(RIGHT.resized((40, 50)), "there.png")
+    masks = ("--mask", "left.png", "--mask", "right.png")
+    masks += ("--style-mask", "there.png", "--style-mask", "there.png", "--content-map", "top.png")
+    assert run("stylize", "photo.png", "painting.png", *QUICK, *masks, "-o", "out.png", "-q").code == 0
+    moved = [word if word.startswith("--") else f"moved-{word}" for word in masks]
+    for name in set(masks[1::2]):
+        Path(name).rename(f"moved-{name}")
+    for known, name, option in (
+        (0, "left.png", "--mask for each of the 2, in their order"),
+        (4, "there.png", "--style-mask for each of the 2, in their order"),
+        (8, "top.png", "--content-map"),
+    ):
+        refused = run("rerun", "out.png", "-q", *moved[:known])
+        assert refused.code == 1
+        assert refused.error().startswith(f"{name} is not in ")
+        assert refused.error().endswith(f"say where it is, with {option}")
+    done = run("rerun", "out.png", "-q", "-o", "again.png", *moved)
+    assert (done.code, done.notes) == (0, [])
+    assert torch.equal(read("again.png").pixels, read("out.png").pixels)
+
+
+def test_masks_that_are_others_are_taken_and_said(folder):
+    masks = ("--mask", "left.png", "--content-map", "left.png")
+    assert run("stylize", "photo.png", "painting.png", *QUICK, *masks, "-o", "out.png", "-q").code == 0
+    others = ("--mask", "right.png", "--content-map", "right.png")
+    done = run("rerun", "out.png", "-q", "-o", "again.png", *others)
+    said = "right.png is not the picture that the recipe was painted from; the result will differ"
+    assert (done.code, done.notes) == (0, [f"impasto: warning: {said}"] * 2)
+    expected = run("stylize", "photo.png", "painting.png", *QUICK, *others, "-o", "expected.png", "-q")
+    assert expected.code == 0
+    assert torch.equal(read("again.png").pixels, read("expected.png").pixels)
+    more = run("rerun", "out.png", "-q", "-o", "more.png", "--mask", "left.png", "--mask", "right.png")
+    assert more.notes == ["impasto: warning: --mask: got 2, and the recipe has 1; the result will differ"]
+
+
+def test_a_mask_that_is_named_to_rerun_is_never_overwritten(folder):
+    assert run("stylize", "photo.png", "painting.png", *QUICK, "--mask", "left.png", "-o", "out.png", "-q").code == 0
+    refused = run("rerun", "out.png", "-q", "-f", "--mask", "right.png", "-o", "right.png")
+    assert "it is an input" in refused.error()
 
 
 def test_a_mask_is_never_overwritten(folder):
