@@ -202,7 +202,8 @@ def _palette(setting: str, map_: Image) -> Float[Tensor, "colors 3"]:
 def _level_numbers(image: Image) -> Int[Tensor, "_ _"]:
     """The colour of each pixel in a few levels of each channel, as one number."""
     red, green, blue = (image.pixels[0] * (_LEVELS - 1)).round().to(torch.int16)
-    return (red * _LEVELS + green) * _LEVELS + blue
+    numbers: Tensor = (red * _LEVELS + green) * _LEVELS + blue
+    return numbers
 
 
 def _nearest(image: Image, colors: Float[Tensor, "colors 3"]) -> Int[Tensor, "_ _"]:
