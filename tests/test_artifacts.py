@@ -141,6 +141,7 @@ def test_a_halo_along_a_border(name: str, clean: Tensor, photograph: Image, pain
     halos = [artifact for artifact in found(border(name)(clean), photograph, painting) if artifact.kind == "halo"]
     assert len(halos) == 1
     assert name in halos[0].where
+    assert halos[0].advice == "use padding reflect"
 
 
 def test_a_frame_in_the_photograph_is_no_halo(clean: Tensor, photograph: Image, painting: Image) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from impasto.errors import ImpastoWarning, SettingsError
 from impasto.guidance import Guidance, at_layer, inside
 from impasto.images import Image, read, write
 from impasto.pastiche import Recipe
+from impasto.pictures import load
 from impasto.settings import Settings
 from impasto.targets import strengths_of
 
@@ -133,6 +135,39 @@ def test_maps_that_do_not_fit():
         Guidance(content_masks=(red, LEFT), style_masks=(red,))
 
 
+@pytest.mark.parametrize("name", ["red_panda", "coffee", "starry_night"])
+def test_a_photograph_is_no_map(name):
+    picture, flat = load(f"sample:{name}"), colored((WHOLE, RED))
+    with pytest.raises(SettingsError, match=rf"^mask: sample:{name} is no map: only \d+% .* fill each region"):
+        Guidance(content_masks=(picture,), style_masks=(flat,))
+    with pytest.raises(SettingsError, match=rf"^style_mask: sample:{name} is no map"):
+        Guidance(content_masks=(flat,), style_masks=(picture,))
+
+
+def test_noise_has_no_colours_to_be_a_map_by():
+    noise = Image(pixels=torch.rand(1, 3, 300, 300, generator=torch.Generator().manual_seed(1)))
+    with pytest.raises(SettingsError, match="mask: it is no map: only 0%"):
+        Guidance(content_masks=(noise,), style_masks=(noise,))
+
+
+def test_a_map_saved_as_jpeg_is_a_map(tmp_path):
+    sharp = colored((slice(0, 20), RED), (slice(20, 40), GREEN), (slice(40, 64), BLUE))
+    write(sharp.resized((96, 128)), tmp_path / "map.jpg", quality=40)
+    soft = read(tmp_path / "map.jpg")
+    assert len(Guidance(content_masks=(soft,), style_masks=(sharp,)).guides) == 3
+
+
+def test_a_large_map_takes_memory_by_its_pixels_and_not_by_its_colours_as_well():
+    ramp = torch.arange(64)
+    colors = torch.stack([ramp // 16, ramp // 4 % 4, ramp % 4]).float() / 3
+    many = Image(pixels=colors[:, None, :].repeat_interleave(16, 2).expand(-1, 1200, -1).contiguous()[None])
+    one = colored((slice(0, 64), tuple(colors[:, 7].tolist())))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Guidance(content_masks=(many,), style_masks=(one,))
+    # An array of pixels × colours × channels would have 900 MB.
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 2e8
+
+
 def test_content_counts_more_where_the_map_is_white():
     guidance = Guidance(content_map=LEFT)
     factor = guidance.content_factor((48, 64))
@@ -147,7 +182,14 @@ def test_strengths_of_regions(given, regions, expected):
     assert strengths_of(Settings(region_strength=given), regions) == expected
 
 
-@pytest.mark.parametrize(("given", "said"), [((0.5,), "got 1 for 2 regions"), ((0.5, 2), "0 to 1")])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((0.5,), "got 1 for 2 regions"),
+        ((0.5, 2), "got 2; each must be a number, 0 to 1"),
+        ("0.5,-0.1", "0 to 1"),
+    ],
+)
 def test_bad_strengths_of_regions(given, said):
     with pytest.raises(SettingsError, match=said):
         strengths_of(Settings(region_strength=given), 2)
@@ -243,6 +285,24 @@ def test_a_region_of_no_strength_is_left(photo_image, two):
     assert float(away[44:].mean()) < 0.4 * float(away[:20].mean())
 
 
+def test_all_regions_may_be_of_no_strength(photo_image, two):
+    settings = SMALL | {"region_strength": "0"}
+    picture = impasto.stylize(photo_image, two[0], masks=[LEFT], **settings).image.pixels
+    away = (picture - photo_image.pixels).abs().mean((0, 1, 2))
+    assert float(away[:16].mean()) < 0.6 * float(away[44:].mean())
+
+
+def test_of_no_strength_and_no_background_the_photograph_is_left(photo_image, two):
+    settings = SMALL | {"region_strength": "0", "background": "keep", "grain": 0.0}
+    picture = impasto.stylize(photo_image, two[0], masks=[LEFT], **settings).image.pixels
+    assert float((picture - photo_image.pixels).abs().mean()) < 0.03
+
+
+def test_shares_of_paintings_may_not_all_be_none():
+    with pytest.raises(SettingsError, match="blend: every share is 0"):
+        Settings(blend="0,0")
+
+
 @pytest.mark.parametrize("setting", ["masks", "style_masks", "content_map"])
 def test_a_mask_of_another_shape_is_refused(photo_image, two, setting):
     tall = mask((WHOLE, WHOLE), size=(64, 48))
@@ -294,6 +354,16 @@ def test_a_background_without_masks_warns(photo_image, two):
         next(impasto.stylization(photo_image, two[0], Settings(background="keep", size=32, device="cpu")))
 
 
+def test_without_a_mask_there_is_no_background_to_keep(photo_image, two):
+    with pytest.warns(ImpastoWarning, match="background has no effect"):
+        kept, painted = (
+            impasto.stylize(photo_image, two[0], content_map=LEFT, background=word, **SMALL).image.pixels
+            for word in ("keep", "paint")
+        )
+    assert torch.equal(kept, painted)
+    assert float((kept - photo_image.pixels).abs().mean()) > 0.05
+
+
 def test_a_region_of_a_few_pixels_is_painted_at_every_scale(photo_image, two):
     dot = mask((slice(10, 12), slice(20, 22)))
     last = impasto.stylize(photo_image, two[0], masks=[dot], style_masks=[dot], **SMALL).trace[-1]
@@ -321,8 +391,49 @@ def test_masks_on_the_command_line_and_again(folder):
     assert recipe.content_map.name == "left.png"
     assert run("rerun", "out.png", "-q", "-o", "again.png").code == 0
     assert Path("again.png").read_bytes() == Path("out.png").read_bytes()
-    Path("right.png").unlink()
-    assert "right.png is not in" in run("rerun", "out.png", "-q", "-o", "more.png").error()
+
+
+def test_masks_that_moved_can_be_named(folder):
+    write(mask((slice(0, 24), WHOLE)), "top.png")
+    write(RIGHT.resized((40, 50)), "there.png")
+    masks = ("--mask", "left.png", "--mask", "right.png")
+    masks += ("--style-mask", "there.png", "--style-mask", "there.png", "--content-map", "top.png")
+    assert run("stylize", "photo.png", "painting.png", *QUICK, *masks, "-o", "out.png", "-q").code == 0
+    moved = [word if word.startswith("--") else f"moved-{word}" for word in masks]
+    for name in set(masks[1::2]):
+        Path(name).rename(f"moved-{name}")
+    for known, name, option in (
+        (0, "left.png", "--mask for each of the 2, in their order"),
+        (4, "there.png", "--style-mask for each of the 2, in their order"),
+        (8, "top.png", "--content-map"),
+    ):
+        refused = run("rerun", "out.png", "-q", *moved[:known])
+        assert refused.code == 1
+        assert refused.error().startswith(f"{name} is not in ")
+        assert refused.error().endswith(f"say where it is, with {option}")
+    done = run("rerun", "out.png", "-q", "-o", "again.png", *moved)
+    assert (done.code, done.notes) == (0, [])
+    assert torch.equal(read("again.png").pixels, read("out.png").pixels)
+
+
+def test_masks_that_are_others_are_taken_and_said(folder):
+    masks = ("--mask", "left.png", "--content-map", "left.png")
+    assert run("stylize", "photo.png", "painting.png", *QUICK, *masks, "-o", "out.png", "-q").code == 0
+    others = ("--mask", "right.png", "--content-map", "right.png")
+    done = run("rerun", "out.png", "-q", "-o", "again.png", *others)
+    said = "right.png is not the picture that the recipe was painted from; the result will differ"
+    assert (done.code, done.notes) == (0, [f"impasto: warning: {said}"] * 2)
+    expected = run("stylize", "photo.png", "painting.png", *QUICK, *others, "-o", "expected.png", "-q")
+    assert expected.code == 0
+    assert torch.equal(read("again.png").pixels, read("expected.png").pixels)
+    more = run("rerun", "out.png", "-q", "-o", "more.png", "--mask", "left.png", "--mask", "right.png")
+    assert more.notes == ["impasto: warning: --mask: got 2, and the recipe has 1; the result will differ"]
+
+
+def test_a_mask_that_is_named_to_rerun_is_never_overwritten(folder):
+    assert run("stylize", "photo.png", "painting.png", *QUICK, "--mask", "left.png", "-o", "out.png", "-q").code == 0
+    refused = run("rerun", "out.png", "-q", "-f", "--mask", "right.png", "-o", "right.png")
+    assert "it is an input" in refused.error()
 
 
 def test_a_mask_is_never_overwritten(folder):

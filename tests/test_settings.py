@@ -35,7 +35,7 @@ VALUES = {
     **{name: in_range(name) for name in NUMBERS},
     **{name: st.sampled_from(choices) for name, choices in CHOICES.items()},
     **dict.fromkeys(LAYERS, LAYER_WEIGHTS),
-    **dict.fromkeys(SHARES, st.lists(st.floats(1e-3, 1e6), max_size=4).map(tuple)),
+    **{name: st.lists(st.floats(1e-3, OPTIONS[name][1].high or 1e6), max_size=4).map(tuple) for name in SHARES},
     "init": st.sampled_from(["content", "noise", "style", "fast", "a picture.png"]),
     "backbone": st.sampled_from(["vgg19", "torchvision:resnet50"]),
     "device": st.sampled_from(["auto", "cpu", "cuda:1"]),
@@ -369,6 +369,17 @@ def test_shares(given, shares):
     settings = Settings(blend=given)
     assert settings.blend == shares
     assert Settings.from_mapping(settings.to_mapping()) == settings
+
+
+@pytest.mark.parametrize(("given", "strengths"), [("0", (0.0,)), ("0,0", (0.0, 0.0)), ("0.3,1", (0.3, 1.0))])
+def test_strengths_of_regions_may_be_0_each(given, strengths):
+    assert Settings(region_strength=given).region_strength == strengths
+
+
+@pytest.mark.parametrize("given", ["1.1", "-0.1,0.5", (0.5, 2)])
+def test_strengths_of_regions_are_0_to_1(given):
+    with pytest.raises(SettingsError, match=r"region_strength: got .*each must be a number, 0 to 1"):
+        Settings(region_strength=given)
 
 
 @pytest.mark.parametrize("given", ["0.7;0.3", "-1,2", "nan", [True], "0,0", 3, {"a": 1}, [None], "1,", [10**400]])

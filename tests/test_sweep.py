@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli_running import make_pictures, run
-from impasto import sweeps
+from impasto import devices, sweeps
 from impasto.errors import SettingsError
 from impasto.images import read
 from impasto.pastiche import Recipe
@@ -135,6 +135,37 @@ def test_nothing_is_lost_by_it():
     assert "exists; add --force" in done.error()
     done = run("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "photo.png", "--force")
     assert "it is an input" in done.error()
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "cell"),
+    [
+        (("--init", "content,gone.png"), "gone.png: there is no such file", "init gone.png"),
+        (("--backbone", "vgg19,torchvision:nothing"), "nothing", "backbone torchvision:nothing"),
+        (("--stroke-size", "3,45"), "--stroke-size: ", "--stroke-size 45"),
+        (("--device", "cpu,cuda:77"), "cuda:77", "device cuda:77"),
+        (("--seed", "1,2", "--region-strength", "0.5"), "got 1 for 0 regions", "seed 1"),
+        (("--size", "48,32768"), "the largest that fits is about", "size 32768"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_every_cell_is_checked_before_the_first_is_painted(options, said, cell, monkeypatch):
+    monkeypatch.setattr(devices, "memory", lambda device: devices.Memory(total=2**32, available=2**32))
+    before = set(Path().iterdir())
+    small = ("--scales", "1", "--iterations", "1", "-q")
+    done = run("sweep", "photo.png", "painting.png", *small, *options, "-o", "sheet.png")
+    assert done.code in (1, 2)
+    assert said in done.error()
+    assert done.error().endswith(f"that is the picture with {cell}; none is painted yet")
+    assert set(Path().iterdir()) == before
+
+
+def test_what_is_painted_already_is_not_checked_again(monkeypatch):
+    arguments = ("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "sheet.png")
+    assert run(*arguments).code == 0
+    Path("sheet.png").unlink()
+    monkeypatch.setattr(devices, "memory", lambda device: devices.Memory(total=1, available=1))
+    assert run(*arguments).code == 0
 
 
 def test_without_an_axis_it_says_how():

@@ -358,7 +358,7 @@ _CHECKS = (
     _Check("grid", 0.7, grid, "raise grain, or lower strength"),
     _Check("noise", 4.0, noise, "lower grain, or raise iterations"),
     _Check("specks", 30.0, specks, "give tv_weight a small value, or more iterations"),
-    _Check("halo", 0.08, halo, "use padding replicate"),
+    _Check("halo", 0.08, halo, "use padding reflect"),
     _Check("dead area", 0.05, dead_area, "raise content_weight, or choose a painting with more texture"),
     _Check("seam", 0.7, seam, "report it: a picture in tiles should have no seams"),
 )

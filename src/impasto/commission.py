@@ -22,7 +22,7 @@ from impasto.pyramid import Scale, pyramid
 from impasto.settings import Settings
 from impasto.starts import enlarged, first_picture
 from impasto.strokes import stroke_width, style_scales
-from impasto.targets import layer_weights, objective_at, shares_of, strengths_of
+from impasto.targets import keeps_background, layer_weights, objective_at, shares_of, strengths_of
 
 # A mask may be so much longer or shorter than its picture, as a share: sides are rounded to whole pixels.
 _STRETCH = 0.03
@@ -197,7 +197,7 @@ class Commission:
         """The picture as it is shown: with the colours that it is to have, and the background that is to be kept."""
         picture = self._colored[2](picture)
         guidance = self.pictures.guidance
-        if guidance is None or self.settings.background == "paint":
+        if guidance is None or not keeps_background(self.settings, guidance):
             return picture
         size = (picture.shape[-2], picture.shape[-1])
         return torch.lerp(picture, resize(self.pictures.content.pixels, size), guidance.cover(size)[1])

@@ -129,10 +129,15 @@ def _parts(
         which = every if guide.painting is None else [guide.painting]
         parts.append(_Part(cover.to(photograph.device), style(which, guide.style) if strength else {}, strength))
     if float(background.max()) > 0:
-        painted = settings.background == "paint" and settings.strength > 0
+        painted = not keeps_background(settings, guidance) and settings.strength > 0
         rest = style(every, None) if painted else {}
         parts.append(_Part(background.to(photograph.device), rest, settings.strength if painted else 0.0))
     return parts
+
+
+def keeps_background(settings: Settings, guidance: Guidance | None) -> bool:
+    """Whether what no mask covers stays as it is; without a mask, nothing is background, and all is painted."""
+    return settings.background == "keep" and guidance is not None and bool(guidance.guides)
 
 
 def _inside(mask: Tensor, painting: Tensor, layers: Iterable[str], backbone: Backbone) -> dict[str, Tensor]:
@@ -188,13 +193,11 @@ def strengths_of(settings: Settings, regions: int) -> tuple[float, ...]:
     """The strength of each region.
 
     Raises:
-        SettingsError: there are not as many strengths as regions, or one is above 1.
+        SettingsError: there are not as many strengths as regions.
     """
     strengths = settings.region_strength
     if strengths and len(strengths) != regions:
         raise SettingsError("region_strength", f"got {len(strengths)} for {regions} regions; give each its own")
-    if strengths and max(strengths) > 1:
-        raise SettingsError("region_strength", f"got {max(strengths):g}; a strength must be 0 to 1")
     return strengths or (settings.strength,) * regions
 
 

@@ -232,45 +232,49 @@ Style = Annotated[str, picture_argument("The painting, named in the same ways; s
 Painting = Annotated[str, picture_argument("The painting, named in the same ways.")]
 
 
+def _mask(shown_default: str) -> Parameter:
+    meaning = (
+        "A mask of the photograph: white is a region, grey its soft edge. Given several times, region i is painted "
+        "after style mask i, or after painting i. A mask in colours is a map: each colour is a region."
+    )
+    return _region(meaning, shown_default, repeatable=True)
+
+
+def _style_mask(shown_default: str) -> Parameter:
+    return _region("A mask of the painting, or a map in the same colours.", shown_default, repeatable=True)
+
+
+def _content_map(shown_default: str) -> Parameter:
+    meaning = "White where the photograph's shapes are to stay, as in a face; black where they may bend as elsewhere."
+    return _region(meaning, shown_default)
+
+
+def _region(meaning: str, shown_default: str, *, repeatable: bool = False) -> Parameter:
+    return words(meaning, shown_default, group="Style and content", metavar="FILE", repeatable=repeatable)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class MaskOptions:
     """Regions with styles of their own."""
 
-    mask: Annotated[
-        Sequence[str],
-        words(
-            "A mask of the photograph: white is a region, grey its soft edge. Given several times, region i is painted "
-            "after style mask i, or after painting i. A mask in colours is a map: each colour is a region.",
-            "none",
-            group="Style and content",
-            repeatable=True,
-            metavar="FILE",
-        ),
-    ] = ()
-    style_mask: Annotated[
-        Sequence[str],
-        words(
-            "A mask of the painting, or a map in the same colours.",
-            "none",
-            group="Style and content",
-            repeatable=True,
-            metavar="FILE",
-        ),
-    ] = ()
-    content_map: Annotated[
-        str | None,
-        words(
-            "White where the photograph's shapes are to stay, as in a face; black where they may bend as elsewhere.",
-            "none",
-            group="Style and content",
-            metavar="FILE",
-        ),
-    ] = None
+    mask: Annotated[Sequence[str], _mask("none")] = ()
+    style_mask: Annotated[Sequence[str], _style_mask("none")] = ()
+    content_map: Annotated[str | None, _content_map("none")] = None
 
     def files(self) -> list[str]:
         """All that were given."""
         return [*self.mask, *self.style_mask, *([self.content_map] if self.content_map else [])]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RecipeMaskOptions(MaskOptions):
+    """Regions in place of those that a recipe notes."""
+
+    mask: Annotated[Sequence[str], _mask("as recorded")] = ()
+    style_mask: Annotated[Sequence[str], _style_mask("as recorded")] = ()
+    content_map: Annotated[str | None, _content_map("as recorded")] = None
 
 
 def _weights(shown_default: str) -> Parameter:

@@ -70,7 +70,7 @@ def paint(
         ImpastoError: a setting cannot be used, the optimisation could not go on (what was best is saved), or a result
             could not be written.
     """
-    _check_memory(content, settings, len(styles))
+    check_memory(content, settings, len(styles))
     begin = time.monotonic()
     keeper = keeper or Keeper(None)
     start = partial(
@@ -210,7 +210,7 @@ def _record(
     }
 
 
-def _check_memory(content: Image, settings: Settings, styles: int) -> None:
+def check_memory(content: Image, settings: Settings, styles: int) -> None:
     """Refuse what this machine has not the memory for, which would be known only after the smaller scales otherwise."""
     device = devices.resolve(settings.device)
     memory = devices.memory(device)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,7 @@ from impasto.cli import inputs, reporting
 from impasto.cli.options import (
     INPUT,
     OutputOptions,
+    RecipeMaskOptions,
     RecipeThreads,
     RecipeWeights,
     ReportOptions,
@@ -56,6 +59,7 @@ def rerun(
     ] = None,
     output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
+    regions: RecipeMaskOptions = RecipeMaskOptions(),  # noqa: B008  (frozen)
     options: RecipeSettings = RecipeSettings(),  # noqa: B008  (frozen)
     weights: RecipeWeights = None,
     threads: RecipeThreads = None,
@@ -68,6 +72,8 @@ def rerun(
     comes out to the last bit. Options change the recipe.
     """
     changes = options.given()
+    pictures = [*inputs.optional(content), *(style or ()), *regions.files()]
+    inputs.check_standard(pictures)
     with Signals.caught() as signals:
         from impasto.cli import painting
         from impasto.pastiche import Recipe
@@ -79,7 +85,7 @@ def rerun(
         painting.use_threads(threads or _threads(recipe))
         settings = _settings(recipe, changes)
         start = inputs.starting_picture(changes.get("init"))
-        sources = [name for name in (content, *(style or ()), weights, *start) if name]
+        sources = [*pictures, *inputs.optional(weights), *start]
         folders = [Path(picture).absolute().parent, Path.cwd()]
         suffix = Path(picture).suffix
         place = Output.of(
@@ -94,16 +100,15 @@ def rerun(
         )
         place.check()
         photograph = _input(recipe.content, content, folders, "--content")
-        if style:
-            notes = [*recipe.styles[: len(style)], *[None] * (len(style) - len(recipe.styles))]
-            paintings = [_input(note, name, folders, "--style") for note, name in zip(notes, style, strict=True)]
-        else:
-            paintings = [_input(note, None, folders, "--style") for note in recipe.styles]
+        paintings = _inputs(recipe.styles, style or (), folders, "--style")
         init = _input(recipe.init, None, folders, "--init") if recipe.init and "init" not in changes else None
-        masks, style_masks = (
-            [_input(note, None, folders, "") for note in notes] for notes in (recipe.masks, recipe.style_masks)
+        masks = _inputs(recipe.masks, regions.mask, folders, "--mask")
+        style_masks = _inputs(recipe.style_masks, regions.style_mask, folders, "--style-mask")
+        content_map = (
+            _input(recipe.content_map, regions.content_map, folders, "--content-map")
+            if recipe.content_map or regions.content_map
+            else None
         )
-        content_map = _input(recipe.content_map, None, folders, "") if recipe.content_map else None
         return painting.paint(
             photograph,
             paintings,
@@ -187,6 +192,19 @@ def _weights(recipe: Recipe, settings: Settings, name: str | None, folders: list
         raise AssetError(f"{error}, with --weights") from error
 
 
+def _inputs(notes: Sequence[Input], names: Sequence[str], folders: list[Path], option: str) -> list[Image]:
+    """The pictures called `names`, each held against what the recipe notes in its place; all of the recipe's if none.
+
+    Those that are named stand in place of all that the recipe notes.
+    """
+    if not names:
+        every = f"{option} for each of the {len(notes)}, in their order" if len(notes) > 1 else option
+        return [_input(note, None, folders, every) for note in notes]
+    if notes and len(names) != len(notes):
+        reporting.warning(f"{option}: got {len(names)}, and the recipe has {len(notes)}; the result will differ")
+    return [_input(note, name, folders, option) for note, name in itertools.zip_longest(notes[: len(names)], names)]
+
+
 def _input(note: Input | None, name: str | None, folders: list[Path], option: str) -> Image:
     """The picture called `name`, or else the one that the recipe notes, found in the folders."""
     from impasto import api
@@ -201,4 +219,4 @@ def _input(note: Input | None, name: str | None, folders: list[Path], option: st
     try:
         return api.input_of(note, folders)
     except ImageReadError as error:
-        raise ImageReadError(f"{error}, with {option}" if option else str(error)) from error
+        raise ImageReadError(f"{error}, with {option}") from error

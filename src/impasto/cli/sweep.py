@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ from impasto.cli.options import (
     Style,
     Threads,
     Weights,
+    as_typed,
     default_text,
     setting_options,
     settings_of,
@@ -24,7 +27,7 @@ from impasto.cli.options import (
 )
 from impasto.cli.outputs import check_figure, free
 from impasto.cli.signals import Interruption, Signals
-from impasto.errors import ImageWriteError, SettingsError
+from impasto.errors import ImageWriteError, ImpastoError, SettingsError
 from impasto.files import label, whole, why_not_written
 from impasto.presets import DEFAULT
 
@@ -107,32 +110,63 @@ class _Sweep:
         from impasto.images import read
 
         known = self._known()
+        done = {cell.stem for cell in self.cells if self._done(cell, known)}
+        self._check([cell for cell in self.cells if cell.stem not in done])
         judge = metrics.Judge(self.content, self.styles)
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
             raise ImageWriteError(f"{self.folder}: the folder cannot be made ({error.strerror})") from error
         for number, cell in enumerate(self.cells, start=1):
-            path = self.folder / f"{cell.stem}.png"
+            path = self._path(cell)
             try:
-                if path.name in known and self._done(cell, path):
+                if cell.stem in done:
                     self.rows[path.name] = known[path.name]
                 else:
                     self._say(f"{number} of {len(self.cells)}: {cell.label}")
                     self.rows[path.name] = self._paint(cell, path, judge)
                     self._write_table()
             except Interruption as interruption:
-                done = len(self.rows)
-                reporting.note(f"interrupted; {done} of {len(self.cells)} are painted, and the same command goes on")
+                painted = f"{len(self.rows)} of {len(self.cells)}"
+                reporting.note(f"interrupted; {painted} are painted, and the same command goes on")
                 return interruption.code
         self._write_table()
-        pictures = [(cell, read(self.folder / f"{cell.stem}.png")) for cell in self.cells]
+        pictures = [(cell, read(self._path(cell))) for cell in self.cells]
         plots.write_figure(sweeps.sheet(pictures, self.axes), self.sheet)
         if self.report.json:
             reporting.result({"sheet": self.sheet, "table": self.table, "cells": list(self.rows.values())})
         else:
             reporting.result(self.sheet)
         return 0
+
+    def _check(self, cells: Sequence[Cell]) -> None:
+        """Refuse, before the first is painted, whatever could not be: a setting, a picture, memory.
+
+        Raises:
+            ImpastoError: a cell cannot be painted; it is named in a note.
+        """
+        from impasto import api
+        from impasto.cli import painting
+
+        largest: dict[str, Cell] = {}
+        for cell in cells:
+            with _blamed(cell), warnings.catch_warnings(action="ignore"):
+                # Those are for when it is painted.
+                settings = api.stylization(self.content, self.styles, cell.settings, weights=self.weights).settings
+            known = largest.setdefault(settings.device, cell)
+            largest[settings.device] = max(known, cell, key=self._memory)
+        for cell in largest.values():
+            with _blamed(cell):
+                painting.check_memory(self.content, cell.settings, len(self.styles))
+
+    def _memory(self, cell: Cell) -> int:
+        """Bytes that a cell needs."""
+        from impasto import planning
+
+        return planning.peak_bytes(self.content.size, cell.settings, styles=len(self.styles))
+
+    def _path(self, cell: Cell) -> Path:
+        return self.folder / f"{cell.stem}.png"
 
     def _paint(self, cell: Cell, path: Path, judge: Judge) -> dict[str, Any]:
         """Paint a cell into its file; its row of the table."""
@@ -149,11 +183,15 @@ class _Sweep:
         measures = {"seconds": f"{seconds:.2f}", "loss": f"{progress.value:.6g}", **_judged(judge, pastiche.image)}
         return {**cell.values, "picture": path.name, **measures}
 
-    def _done(self, cell: Cell, path: Path) -> bool:
+    def _done(self, cell: Cell, known: Mapping[str, Any]) -> bool:
+        """Whether a cell is painted, and its numbers are known."""
         from impasto import api, sweeps
         from impasto.backbones import WeightsFile
         from impasto.pastiche import Input, Recipe
 
+        path = self._path(cell)
+        if path.name not in known:
+            return False
         recipe = Recipe(
             api.resolved(cell.settings),
             Input.of(self.content),
@@ -185,6 +223,16 @@ class _Sweep:
     def _say(self, message: str) -> None:
         if not self.report.quiet:
             reporting.note(message)
+
+
+@contextmanager
+def _blamed(cell: Cell) -> Iterator[None]:
+    """Names the cell in what is wrong with it."""
+    try:
+        yield
+    except ImpastoError as error:
+        error.add_note(f"that is the picture with {as_typed(cell.label)}; none is painted yet")
+        raise
 
 
 def _judged(judge: Judge, image: Image) -> dict[str, str]:

@@ -12,7 +12,7 @@ from impasto.errors import SettingsError
 
 #: Weight of each layer, by name.
 LayerWeights = Mapping[str, float]
-#: Shares of a whole, of which only the ratios count.
+#: Shares of a whole, of which only the ratios count; or, where the option has an upper bound, amounts up to that.
 Shares = tuple[float, ...]
 
 LARGEST_WEIGHT = 1e12
@@ -88,7 +88,7 @@ def checked(name: str, value: Any, kind: Any, option: Option) -> Any:
     if kind == LayerWeights:
         return _checked_layers(name, value)
     if kind == Shares:
-        return _checked_shares(name, value)
+        return _checked_shares(name, value, option)
     if typing.get_origin(kind) is Literal:
         if value not in typing.get_args(kind):
             raise SettingsError(name, f"got {value!r}; it must be one of {', '.join(typing.get_args(kind))}")
@@ -109,21 +109,24 @@ def checked(name: str, value: Any, kind: Any, option: Option) -> Any:
     return kind(value)
 
 
-def _checked_shares(name: str, value: Any) -> Shares:
+def _checked_shares(name: str, value: Any, option: Option) -> Shares:
+    of_a_whole = option.high is None
+    high = LARGEST_WEIGHT if option.high is None else option.high
+    allowed = "at least 0, as in 0.7,0.3" if of_a_whole else f"{option.range}, as in 0.3,0.8"
     if isinstance(value, str):
         value = value.split(",") if value.strip() not in ("", "none") else ()
     if not isinstance(value, Iterable) or isinstance(value, Mapping):
-        raise SettingsError(name, f"got {value!r}; write shares like 0.7,0.3")
+        raise SettingsError(name, f"got {value!r}; write numbers with commas between, {allowed}")
     shares = []
     for share in value:
         try:
             number = float(share) if isinstance(share, str | int | float) and not isinstance(share, bool) else math.nan
         except (ValueError, OverflowError):
             number = math.nan
-        if not 0 <= number <= LARGEST_WEIGHT:
-            raise SettingsError(name, f"got {share!r} as a share; it must be a number of at least 0, as in 0.7,0.3")
+        if not 0 <= number <= high:
+            raise SettingsError(name, f"got {share!r}; each must be a number, {allowed}")
         shares.append(number)
-    if shares and not any(shares):
+    if of_a_whole and shares and not any(shares):
         raise SettingsError(name, "every share is 0; give at least one painting a share above 0")
     return tuple(shares)
 

@@ -97,6 +97,8 @@ class Settings:
         (),
         _LOOK,
         "Strength of each region that has a mask, in their order: 0.3,0.8; all as strength if there are none.",
+        low=0,
+        high=1,
         live=True,
     )
     background: Literal["paint", "keep"] = option(
