@@ -358,6 +358,88 @@ def test_two_fingers_zoom(visit: Visit) -> None:
     expect(view).not_to_have_class("zoomed")
 
 
+def test_what_is_drawn_waits_until_it_is_used(visit: Visit, pictures: dict[str, Path]) -> None:
+    page = visit()
+    drop(page, "painting-list", pictures["painting"])
+    rows = page.locator("painting-list li")
+
+    def draw_both() -> None:
+        page.get_by_role("button", name="Regions").click()
+        for place in (0, 1, 0):
+            page.locator(".brush .choices button").nth(place).click()
+            page.locator(".brush-canvas").focus()
+            page.keyboard.press("ArrowRight" if place else "ArrowLeft")
+            page.keyboard.press(" ")
+
+    draw_both()
+    page.get_by_role("button", name="Leave as it was").click()
+    expect(page.locator("painting-list")).not_to_contain_text("in its region")
+    draw_both()
+    page.get_by_role("button", name="Use this region").click()
+    for row in (rows.first, rows.last):
+        expect(row).to_contain_text("in its region")
+    kept = page.evaluate("JSON.parse(localStorage.getItem('impasto-draft')).styles.map((style) => style.mask.name)")
+    assert kept == ["region-1.png", "region-2.png"]
+
+
+def test_a_region_that_the_studio_has_no_more_is_let_go(visit: Visit) -> None:
+    page = visit()
+    page.evaluate(
+        """() => {
+            const draft = JSON.parse(localStorage.getItem("impasto-draft"));
+            draft.styles[0].mask = { ...draft.content, ref: `picture:${"0".repeat(64)}`, name: "region-1.png" };
+            localStorage.setItem("impasto-draft", JSON.stringify(draft));
+        }"""
+    )
+    page.reload()
+    expect(page.locator("painting-list")).to_contain_text("Painting")
+    expect(page.locator("painting-list")).not_to_contain_text("in its region")
+
+
+@pytest.mark.slow
+def test_settings_are_used_as_they_were_asked_for(visit: Visit, api: Any) -> None:
+    api.post("/api/queue", json={"paused": True})
+    wish = {"content": "sample:red_panda", "styles": ["sample:the_scream"], "settings": BRIEF | {"strength": 0.3}}
+    job = api.post("/api/jobs", json=wish).json()["id"]
+    api.post(f"/api/jobs/{job}/settings", json={"settings": {"strength": 0.9}}).raise_for_status()
+    api.post("/api/queue", json={"paused": False})
+    until(api, job, lambda now: now["state"] == "succeeded")
+    page = visit()
+    page.goto(f"/#/job/{job}")
+    page.get_by_role("button", name="Use these settings").click()
+    expect(page.get_by_role("slider", name="Strength")).to_have_value("0.3")
+
+
+@pytest.mark.slow
+def test_a_long_queue_hides_no_picture_and_variations_are_cancelled(visit: Visit, api: Any) -> None:
+    wish = {"content": "sample:red_panda", "styles": ["sample:the_scream"], "settings": BRIEF}
+    done = api.post("/api/jobs", json=wish).json()["id"]
+    until(api, done, lambda now: now["state"] == "succeeded")
+    api.post("/api/queue", json={"paused": True})
+    values = [round(0.02 * step, 2) for step in range(1, 37)]
+    sweeps = [
+        api.post("/api/sweeps", json=wish | {"axes": [{"setting": name, "values": values}]}).json()
+        for name in ("strength", "detail")
+    ]
+    page = visit()
+    page.get_by_role("link", name="Gallery").click()
+    expect(page.locator(f"[data-job='{done}']")).to_be_visible()
+    first = sweeps[0]["jobs"][0][0]["id"]
+    api.post(f"/api/jobs/{first}/cancel", json={}).raise_for_status()
+    api.post(f"/api/jobs/{first}/delete", json={}).raise_for_status()
+    page.goto(f"/#/job/{sweeps[0]['jobs'][0][1]['id']}")
+    page.get_by_role("link", name="All variations").click()
+    # The first is gone, and the second is where it was.
+    cells = page.locator("table.sweep td")
+    expect(cells).to_have_count(36)
+    expect(cells.nth(0).locator("img")).to_have_count(0)
+    expect(cells.nth(1).locator("img")).to_have_count(1)
+    page.get_by_role("button", name="Cancel the rest").click()
+    expect(page.locator(".cell.canceled")).to_have_count(35)
+    expect(page.get_by_role("button", name="Cancel the rest")).to_have_count(0)
+    assert len(api.get("/api/jobs?state=queued&limit=200").json()["jobs"]) == 36
+
+
 @pytest.mark.slow
 def test_regions_change_while_it_paints(visit: Visit, api: Any) -> None:
     page = visit(settings=ENDLESS)

@@ -85,8 +85,8 @@ export const api = {
   /** What is known of an uploaded picture. @param {string} ref @returns {Promise<Picture>} */
   picture: (ref) => ask("GET", `/api/pictures/${encodeURIComponent(ref.replace(/^picture:/, ""))}/info`),
 
-  /** @param {Record<string, string | number | boolean>} [query] @returns {Promise<{jobs: Job[], next: string | null, queue: Queue}>} */
-  jobs: (query = {}) => ask("GET", `/api/jobs?${new URLSearchParams(Object.entries(query).map(([k, v]) => [k, String(v)]))}`),
+  /** @param {Record<string, string | number | boolean | string[]>} [query] @returns {Promise<{jobs: Job[], next: string | null, queue: Queue}>} */
+  jobs: (query = {}) => ask("GET", `/api/jobs?${new URLSearchParams(Object.entries(query).flatMap(([k, v]) => [v].flat().map((one) => [k, String(one)])))}`),
   /** @param {string} id @returns {Promise<Job>} */
   job: (id) => ask("GET", job(id)),
   /** A second click on the same wish must not paint twice: `key` is the wish. @param {any} wish @param {string} key @returns {Promise<Job>} */

@@ -54,5 +54,6 @@ function deleted(job) {
 export function useSettings(job) {
   const before = draft.copy();
   draft.take(job);
+  void draft.forgetLostMasks().then((lost) => lost && notify({ tone: "bad", title: "A region is gone", text: "What was drawn for this picture is no longer in the studio. Draw it again, or each painting covers all of the photo." }));
   notify({ text: "These pictures and settings are on the knobs now.", action: { label: "Undo", act: () => draft.change(before) } });
 }

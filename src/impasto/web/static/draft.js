@@ -1,7 +1,7 @@
 // Owns what is to be painted next: pictures, weights, masks and settings. It is kept in the browser, so that a reload
 // loses nothing, and turned into the request for a job here.
 
-import { api } from "./api.js";
+import { api, RequestError } from "./api.js";
 import { store } from "./store.js";
 
 /** @import { Job, Picture, Recipe } from "./types.js" */
@@ -31,6 +31,7 @@ class Draft {
     const [content, ...styles] = await Promise.all([this.content, ...this.styles.map((style) => style.picture)].map(stillThere));
     this.content = content ?? sample(FIRST.content);
     this.styles = this.styles.filter((_, index) => styles[index]);
+    await this.forgetLostMasks();
     if (!this.styles.length) this.styles = [style(sample(FIRST.style))].filter((one) => one.picture);
     this.#changed();
   }
@@ -83,7 +84,8 @@ class Draft {
       content: job.content,
       styles: job.styles.map((picture, index) => ({ picture, weight: picture.weight ?? 1, mask: job.masks[index] ?? null })),
       shapes: job.content_map,
-      settings: this.#chosen(job.settings),
+      // For another picture, those that were asked for: changes while it was painted belong to that one.
+      settings: this.#chosen(attach ? job.settings : job.recipe_settings),
       job: attach ? job.id : null,
     });
   }
@@ -102,6 +104,16 @@ class Draft {
       job: null,
     });
     return pictures.filter((_, index) => ![content, ...styles][index]).map(({ name }) => name);
+  }
+
+  /** Lets go of masks that the server no longer has. @returns {Promise<boolean>} whether there were any */
+  async forgetLostMasks() {
+    const masks = [...this.styles.map((style) => style.mask), this.shapes];
+    const lost = new Set((await Promise.all(masks.map(async (mask) => ((await isLost(mask)) ? mask?.ref : null)))).filter(Boolean));
+    if (!lost.size) return false;
+    const kept = (/** @type {Picture | null} */ mask) => (mask && lost.has(mask.ref) ? null : mask);
+    this.change({ styles: this.styles.map((style) => ({ ...style, mask: kept(style.mask) })), shapes: kept(this.shapes) });
+    return true;
   }
 
   /** Those settings that the preset does not give by itself. @param {Record<string, any>} settings */
@@ -157,6 +169,17 @@ async function byRef(ref) {
   if (ref.startsWith("sample:")) return store.samples.find((one) => one.ref === ref) ?? null;
   if (ref.startsWith("job:")) return (await store.find(ref.slice(4)))?.result ?? null;
   return api.picture(ref).catch(() => null);
+}
+
+/** Whether the server says that it does not have a picture (any more). @param {Picture | null} picture */
+async function isLost(picture) {
+  if (!picture?.ref.startsWith("picture:")) return false;
+  try {
+    await api.picture(picture.ref);
+    return false;
+  } catch (error) {
+    return error instanceof RequestError && error.problem.status === 404;
+  }
 }
 
 /** @param {Picture | null} picture */

@@ -5,7 +5,12 @@ import { api } from "./api.js";
 
 /** @import { Job, Picture, Preset, Queue, Setting, System } from "./types.js" */
 /** @typedef {"ready" | "jobs" | "job" | "progress" | "queue" | "route" | "connection" | "draft" | "instant"} Topic */
+/** @typedef {"all" | "starred"} Shown */
 /** @typedef {{view: "paint" | "gallery" | "sweep", id: string | null}} Route */
+
+/** Finished pictures that are read at once, and the most jobs that the server gives. */
+const PAGE = 60;
+const MOST = 200;
 
 class Store {
   /** @type {Picture[]} */ samples = [];
@@ -14,7 +19,8 @@ class Store {
   /** @type {string[]} */ groups = [];
   /** @type {System | null} */ system = null;
   /** @type {Map<string, Job>} */ jobs = new Map();
-  /** @type {string | null} */ next = null;
+  /** Where older pictures go on: of all, and of the starred, which are read when they are first looked at. @type {Record<Shown, string | null | undefined>} */
+  next = { all: undefined, starred: undefined };
   /** @type {Queue} */ queue = { paused: false, order: [], running: [] };
   /** @type {Route} */ route = { view: "paint", id: null };
   connected = true;
@@ -50,23 +56,36 @@ class Store {
     this.announce("ready");
   }
 
-  /** Reads the newest jobs again, as after every (re)connection. */
+  /** Reads the jobs again, as after every (re)connection: all that wait, and the newest of the others, so that neither hides the other. */
   async refresh() {
-    const { jobs, next, queue } = await api.jobs({ limit: 60 });
-    this.jobs = new Map(jobs.map((job) => [job.id, this.#titled(job)]));
-    this.next = next;
-    this.queue = queue;
+    const [open, failed, done] = await Promise.all([this.#open(), api.jobs({ state: "failed", limit: PAGE }), api.jobs({ state: "succeeded", limit: PAGE })]);
+    this.jobs = new Map([...done.jobs, ...failed.jobs, ...open.jobs].map((job) => [job.id, this.#titled(job)]));
+    this.next = { all: done.next, starred: undefined };
+    this.queue = open.queue;
     this.announce("jobs");
     this.announce("queue");
     if (this.route.view === "paint" && this.route.id) await this.find(this.route.id);
   }
 
-  /** Reads jobs older than those known. */
-  async older() {
-    if (!this.next) return;
-    const { jobs, next } = await api.jobs({ limit: 60, before: this.next });
+  /** All jobs that are painted or wait. */
+  async #open() {
+    const state = ["running", "queued"];
+    const all = await api.jobs({ state, limit: MOST });
+    for (let { next } = all; next; ) {
+      const more = await api.jobs({ state, limit: MOST, before: next });
+      all.jobs.push(...more.jobs);
+      next = more.next;
+    }
+    return all;
+  }
+
+  /** Reads more finished pictures, older than those known; the first starred ones, if none were asked for. @param {Shown} shown */
+  async older(shown) {
+    const before = this.next[shown];
+    if (before === null) return;
+    const { jobs, next } = await api.jobs({ state: "succeeded", limit: PAGE, ...(shown === "starred" ? { starred: true } : {}), ...(before ? { before } : {}) });
     for (const job of jobs) this.jobs.set(job.id, this.#titled(job));
-    this.next = next;
+    this.next[shown] = next;
     this.announce("jobs");
   }
 

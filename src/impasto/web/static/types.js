@@ -102,6 +102,7 @@
  * @property {Picture | null} content_map
  * @property {string} preset
  * @property {Record<string, any>} settings
+ * @property {Record<string, any>} recipe_settings
  * @property {Record<string, any>} changed
  * @property {string[]} warnings
  * @property {Progress | null} progress

@@ -4,6 +4,7 @@ import { thumbnail } from "../api.js";
 import { doTo, useSettings } from "../deeds.js";
 import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
+import { explain } from "../notices.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
 import { jobName, plural, when } from "../words.js";
@@ -14,7 +15,7 @@ class HistoryGallery extends Part {
   #starred = false;
   #grid = h("ul", { class: "gallery-grid" });
   #count = h("p", { class: "soft small-text" });
-  #older = h("button", { class: "button", onclick: () => void store.older() }, "Older pictures");
+  #older = h("button", { class: "button", onclick: () => this.#more() }, "Older pictures");
   #filters = [false, true].map((starred) =>
     h("button", { "aria-pressed": String(!starred), onclick: () => this.#filter(starred) }, starred ? "Starred" : "All"),
   );
@@ -37,14 +38,25 @@ class HistoryGallery extends Part {
   #filter(starred) {
     this.#starred = starred;
     this.#filters.forEach((button, index) => button.setAttribute("aria-pressed", String(Boolean(index) === starred)));
+    // Of the older ones only the server knows which are starred.
+    if (starred && store.next.starred === undefined) this.#more();
     this.#show();
+  }
+
+  /** @returns {import("../store.js").Shown} */
+  get #shown() {
+    return this.#starred ? "starred" : "all";
+  }
+
+  #more() {
+    void store.older(this.#shown).catch(explain);
   }
 
   #show() {
     if (store.route.view !== "gallery") return;
     const works = store.works.filter((job) => job.starred || !this.#starred);
     const drawn = JSON.stringify([this.#starred, works.map((job) => [job.id, job.starred])]);
-    this.#older.hidden = !store.next;
+    this.#older.hidden = !store.next[this.#shown];
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.#count.textContent = works.length ? plural(works.length, "picture") : "";

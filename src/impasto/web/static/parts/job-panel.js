@@ -94,6 +94,7 @@ class JobPanel extends Part {
         can("pause") && !job.paused && button("pause", "Pause", () => doTo(job, "pause")),
         can("resume") && job.paused && button("resume", "Go on", () => doTo(job, "resume"), "main"),
         can("retry") && button("retry", "Try again", () => doTo(job, "retry"), "main"),
+        job.sweep && variations(job.sweep.id),
         can("extend") && button("longer", "Longer", () => doTo(job, "extend", { iterations: 20 })),
         can("cancel") && button("close", "Cancel", () => doTo(job, "cancel"), "plain"),
         !liveJob() && can("settings") && job.state === "running" && button("settings", "Change while it paints", () => draft.take(job, { attach: true })),
@@ -117,6 +118,7 @@ class JobPanel extends Part {
     closeOutside(download);
     return [
       download,
+      job.sweep && variations(job.sweep.id),
       can("extend") && button("longer", "Paint longer", () => doTo(job, "extend", { iterations: 20 })),
       button("settings", "Use these settings", () => useSettings(job)),
       button("photo", "Use as photo", () => job.result && (use(job.result, "photo"), go("#/"))),
@@ -140,6 +142,11 @@ class JobPanel extends Part {
       job.warnings.map((warning) => row("Note", warning)),
     );
   }
+}
+
+/** The way back to the variations that a picture is one of. @param {string} sweep */
+function variations(sweep) {
+  return h("a", { class: "button", href: `#/sweep/${encodeURIComponent(sweep)}` }, icon("grid"), "All variations");
 }
 
 /** Where a job stands, in one line. @param {Job} job */

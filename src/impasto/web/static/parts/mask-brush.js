@@ -8,6 +8,7 @@ import { explain, say } from "../notices.js";
 import { Part } from "../part.js";
 import { pictureName } from "../words.js";
 
+/** @import { Style } from "../draft.js" */
 /** @import { Picture } from "../types.js" */
 /** What is drawn: the region of a painting (its place), or where the photograph's shapes stay. @typedef {number | "shapes"} Target */
 
@@ -28,6 +29,8 @@ export class MaskBrush extends Part {
   #at = { x: 0.5, y: 0.5 };
   #down = false;
   #changed = false;
+  /** What was drawn and is not used yet. @type {Map<Target, ImageData>} */ #edits = new Map();
+  /** Whether the rest of the photo is left as it is; null while nobody chose. @type {boolean | null} */ #rest = null;
 
   draw() {
     const tool = (/** @type {import("../icons.js").IconName} */ name, /** @type {string} */ words, /** @type {() => void} */ act) =>
@@ -64,6 +67,9 @@ export class MaskBrush extends Part {
     this.#canvas.height = Math.max(1, Math.round(content.height * scale));
     this.#photo.src = thumbnail(content, 1280);
     this.style.setProperty("--aspect", String(content.width / content.height));
+    this.#edits.clear();
+    this.#changed = false;
+    this.#rest = null;
     this.#dialog.showModal();
     void this.#aim(0);
     this.#moveCursor();
@@ -75,10 +81,9 @@ export class MaskBrush extends Part {
 
   /** Chooses what is drawn. @param {Target} target */
   async #aim(target) {
-    if (this.#changed && target !== this.#target) await this.#keep();
+    this.#hold();
     this.#target = target;
     this.#undo = [];
-    this.#changed = false;
     const names = draft.styles.map((style) => pictureName(style.picture).replace(/, \d.*$/, ""));
     const button = (/** @type {Target} */ one, /** @type {string} */ words) =>
       h("button", { "aria-pressed": String(one === target), onclick: () => this.#aim(one) }, words);
@@ -86,20 +91,33 @@ export class MaskBrush extends Part {
     this.#showBackground();
     this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
     const mask = target === "shapes" ? draft.shapes : (draft.styles[target]?.mask ?? null);
-    if (mask) await this.#load(mask);
+    const edited = this.#edits.get(target);
+    if (edited) this.#context.putImageData(edited, 0, 0);
+    else if (mask) await this.#load(mask, target);
+  }
+
+  /** Keeps what is drawn, until it is used or left. */
+  #hold() {
+    if (this.#changed) this.#edits.set(this.#target, this.#context.getImageData(0, 0, this.#canvas.width, this.#canvas.height));
+    this.#changed = false;
   }
 
   #showBackground() {
     const several = draft.styles.length > 1;
-    const keep = h("input", { type: "checkbox", role: "switch", class: "switch", id: "keep-background", checked: draft.value("background") === "keep" });
-    keep.addEventListener("change", () => draft.set("background", keep.checked ? "keep" : "paint"));
+    const keep = h("input", { type: "checkbox", role: "switch", class: "switch", id: "keep-background", checked: this.#rest ?? draft.value("background") === "keep" });
+    keep.addEventListener("change", () => (this.#rest = keep.checked));
     fill(this.#background, !several && this.#target !== "shapes" && [h("label", { for: "keep-background" }, "Leave the rest of the photo as it is"), keep]);
   }
 
-  /** Draws a mask that was kept: its white becomes paint. @param {Picture} mask */
-  async #load(mask) {
+  /** Draws a mask that was kept: its white becomes paint. @param {Picture} mask @param {Target} target */
+  async #load(mask, target) {
     const image = h("img", { src: mask.url });
-    await image.decode().catch(() => null);
+    const read = await image.decode().then(
+      () => true,
+      () => false,
+    );
+    // Meanwhile another may have been chosen, or the brush begun.
+    if (!read || target !== this.#target || this.#changed) return;
     const { width, height } = this.#canvas;
     this.#context.drawImage(image, 0, 0, width, height);
     const data = this.#context.getImageData(0, 0, width, height);
@@ -206,48 +224,50 @@ export class MaskBrush extends Part {
     event.preventDefault();
   }
 
+  /** Makes what is drawn the draft's masks, all at once; if one cannot be kept, nothing is changed and nothing is lost. */
   async #done() {
-    if (this.#changed) await this.#keep();
-    await completeMasks();
-    this.#dialog.close();
-  }
-
-  /** Makes what is drawn a mask of the draft; nothing drawn is no mask. */
-  async #keep() {
-    this.#changed = false;
-    const mask = await this.#upload();
-    if (this.#target === "shapes") return draft.change({ shapes: mask });
-    const target = this.#target;
-    if (mask && draft.styles.length === 1 && !("background" in draft.settings)) draft.set("background", "keep");
-    draft.change({ styles: draft.styles.map((style, index) => (index === target ? { ...style, mask } : style)) });
-  }
-
-  async #upload() {
-    const { width, height } = this.#canvas;
-    const { data } = this.#context.getImageData(0, 0, width, height);
-    if (!data.some((value, at) => at % 4 === 3 && value > 0)) return null;
-    const flat = new OffscreenCanvas(width, height);
-    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (flat.getContext("2d"));
-    context.fillRect(0, 0, width, height);
-    context.drawImage(this.#canvas, 0, 0);
-    return uploadMask(flat);
+    this.#hold();
+    try {
+      /** @type {Map<Target, Picture | null>} */ const masks = new Map();
+      for (const [target, drawn] of this.#edits) masks.set(target, await kept(drawn, nameFor(target)));
+      const styles = await completed(draft.styles.map((style, index) => (masks.has(index) ? { ...style, mask: masks.get(index) ?? null } : style)));
+      const first = styles.length === 1 && masks.get(0) && !("background" in draft.settings);
+      if (this.#rest !== null || first) draft.set("background", this.#rest === false ? "paint" : "keep");
+      draft.change({ styles, ...(masks.has("shapes") ? { shapes: masks.get("shapes") ?? null } : {}) });
+      this.#dialog.close();
+    } catch (error) {
+      explain(error);
+    }
   }
 }
 
-/** @param {OffscreenCanvas} canvas @returns {Promise<Picture | null>} */
-async function uploadMask(canvas) {
-  try {
-    return await api.upload(await canvas.convertToBlob({ type: "image/png" }), "region.png");
-  } catch (error) {
-    explain(error);
-    return null;
-  }
+/** What a mask's file is called. @param {Target} target */
+function nameFor(target) {
+  return target === "shapes" ? "shapes.png" : `region-${target + 1}.png`;
 }
 
-/** Of several paintings all need a region: those without one get what the others leave. */
-async function completeMasks() {
-  const masks = draft.styles.map((style) => style.mask);
-  if (masks.length < 2 || masks.every(Boolean) || !masks.some(Boolean) || !draft.content) return;
+/** The mask of what was drawn; null if that is nothing. @param {ImageData} drawn @param {string} name @returns {Promise<Picture | null>} */
+async function kept(drawn, name) {
+  const { width, height, data } = drawn;
+  if (!data.some((value, at) => at % 4 === 3 && value > 0)) return null;
+  const paint = new OffscreenCanvas(width, height);
+  /** @type {OffscreenCanvasRenderingContext2D} */ (paint.getContext("2d")).putImageData(drawn, 0, 0);
+  const flat = new OffscreenCanvas(width, height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (flat.getContext("2d"));
+  context.fillRect(0, 0, width, height);
+  context.drawImage(paint, 0, 0);
+  return uploadMask(flat, name);
+}
+
+/** @param {OffscreenCanvas} canvas @param {string} name @returns {Promise<Picture>} */
+async function uploadMask(canvas, name) {
+  return api.upload(await canvas.convertToBlob({ type: "image/png" }), name);
+}
+
+/** Of several paintings all need a region: those without one get what the others leave. @param {Style[]} styles @returns {Promise<Style[]>} */
+async function completed(styles) {
+  const masks = styles.map((style) => style.mask);
+  if (masks.length < 2 || masks.every(Boolean) || !masks.some(Boolean)) return styles;
   const images = await Promise.all(masks.filter((mask) => mask !== null).map((mask) => decoded(mask.url)));
   const { width, height } = /** @type {HTMLImageElement} */ (images[0]);
   const canvas = new OffscreenCanvas(width, height);
@@ -261,8 +281,8 @@ async function completeMasks() {
   covered.globalCompositeOperation = "lighten";
   for (const image of images) covered.drawImage(image, 0, 0, width, height);
   context.drawImage(union, 0, 0);
-  const rest = await uploadMask(canvas);
-  draft.change({ styles: draft.styles.map((style) => ({ ...style, mask: style.mask ?? rest })) });
+  const rest = await uploadMask(canvas, "rest.png");
+  return styles.map((style) => ({ ...style, mask: style.mask ?? rest }));
 }
 
 /** @param {string} url */

@@ -5,7 +5,7 @@ import { useSettings } from "../deeds.js";
 import { draft } from "../draft.js";
 import { fill, freshId, h } from "../dom.js";
 import { icon } from "../icons.js";
-import { explain } from "../notices.js";
+import { explain, say } from "../notices.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
 import { nameOf, plural, valueText } from "../words.js";
@@ -157,13 +157,26 @@ class SweepGrid extends Part {
     fill(
       this.#head,
       h("div", null, h("h1", null, `Variations of ${axes.map(({ setting }) => nameOf(setting).toLowerCase()).join(" and ")}`), h("p", { class: "soft small-text" }, "Choose a picture to look at it or to use its settings.")),
-      h("div", { class: "row" }, sheet && h("a", { class: "button small", href: sheet.url, download: "" }, icon("download"), "Labelled sheet"), h("a", { class: "button small", href: "#/" }, "Back to painting")),
+      h("div", { class: "row wrap" }, jobs.flat().some((job) => job.actions.includes("cancel")) && h("button", { class: "button small", onclick: () => this.#cancel() }, icon("close"), "Cancel the rest"), sheet && h("a", { class: "button small", href: sheet.url, download: "" }, icon("download"), "Labelled sheet"), h("a", { class: "button small", href: "#/" }, "Back to painting")),
     );
-    const cells = jobs.map((row, y) =>
-      h("tr", null, down && h("th", { scope: "row" }, label(down, y)), row.map((job) => h("td", { "data-job": job.id }))),
+    // By their places, for a picture may have been deleted.
+    const at = new Map(jobs.flat().map((job) => [`${job.sweep?.row} ${job.sweep?.column}`, job]));
+    const cells = (down?.values ?? [null]).map((_, y) =>
+      h("tr", null, down && h("th", { scope: "row" }, label(down, y)), (across?.values ?? []).map((_, x) => h("td", { "data-job": at.get(`${y} ${x}`)?.id ?? "" }))),
     );
     fill(this.#table, h("caption", { class: "unseen" }, "Variations"), across && h("thead", null, h("tr", null, down && h("td", null), across.values.map((_, x) => h("th", { scope: "col" }, label(across, x))))), h("tbody", null, cells));
     for (const job of jobs.flat()) this.#showCell(job);
+  }
+
+  async #cancel() {
+    if (!this.#sweep) return;
+    try {
+      await api.cancelSweep(this.#sweep.id);
+      await this.#open();
+      say("The rest is cancelled; what is painted stays");
+    } catch (error) {
+      explain(error);
+    }
   }
 
   /** @param {Job} job */
