@@ -216,6 +216,15 @@ def test_inside_is_what_does_not_see_beyond():
     assert shrunk[:, 7:].max() == 0.0
 
 
+def test_where_the_opposite_border_is_seen_the_picture_has_an_edge():
+    whole = torch.ones(64, 64)
+    layer = LAYERS["relu3_1"]
+    assert inside(whole, layer).min() == 1.0
+    within = inside(whole, layer, wraps=True)
+    assert within[3:-3, 3:-3].min() == 1.0
+    assert within.sum() == 10 * 10
+
+
 def test_a_small_region_is_not_shrunk_to_nothing():
     plane = torch.zeros(64, 64)
     plane[24:40, 24:40] = 1.0

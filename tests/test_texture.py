@@ -12,10 +12,14 @@ import impasto
 from cli_running import make_pictures, run
 from conftest import painting_pixels
 from impasto import api
+from impasto.backbones.vgg import LAYERS, VGG19
 from impasto.errors import ImageReadError, SettingsError
+from impasto.guidance import inside
 from impasto.images import Image, read
 from impasto.pastiche import Input, Recipe
+from impasto.representations import Moments
 from impasto.settings import Settings
+from impasto.targets import objective_at
 
 QUICK = {"coarse_iterations": 6, "iterations": 4, "coarse_size": 32, "device": "cpu"}
 
@@ -48,6 +52,20 @@ def test_a_tile_continues_over_its_borders(painting):
     for axis in (2, 3):
         assert seam(tile, axis) < 2.0
         assert seam(tile, axis) < 0.6 * seam(plain, axis)
+
+
+def test_a_tile_is_measured_by_a_painting_that_does_not_wrap_around():
+    """Its lower border is next to its upper one nowhere, so a tile after it must not learn that they are."""
+    pixels, layers = painting_pixels(96, 96), {"relu1_1": 1.0, "relu3_1": 1.0}
+    settings = Settings(style_layers=layers, content_weight=0.0, padding="wrap")
+    wrapping, mirroring = (VGG19("relu3_1", padding=padding) for padding in ("wrap", "reflect"))
+    objective = objective_at(wrapping, torch.zeros(1, 3, 96, 96), [Image(pixels=pixels)], settings)
+    around, within = wrapping(pixels, layers), mirroring(pixels, layers)
+    for layer in layers:
+        counted = inside(torch.ones(96, 96), LAYERS[layer], wraps=True)
+        expected = Moments.of(within[layer], counted).gram
+        torch.testing.assert_close(objective.regions[0].style[layer].gram, expected, rtol=1e-4, atol=1e-2)
+        assert float((Moments.of(around[layer]).gram - expected).abs().max()) > 1.0
 
 
 def test_a_tiles_sides_are_multiples_of_sixteen(painting):

@@ -33,7 +33,7 @@ def tool(monkeypatch):
         return importlib.import_module(name)
 
     yield load
-    for name in ("asset_manifest", "make_samples", "make_weights"):
+    for name in ("asset_manifest", "make_figures", "make_samples", "make_weights"):
         sys.modules.pop(name, None)
 
 
@@ -80,6 +80,26 @@ def test_manifest_replaces_one_folder_only(tool, tmp_path):
 def test_bundled_manifest_is_as_the_tools_write_it(tool):
     text = assets.path("manifest.toml").read_text(encoding="utf-8")
     assert tool("asset_manifest").render(tomllib.loads(text)["file"]) == text
+
+
+def test_the_mask_of_a_figure_is_white_where_the_sky_is(tool):
+    figures = tool("make_figures")
+    sky = figures.sky_of(figures.small("sample:great_wall", 256)).pixels[0, 0]
+    assert float(sky[:40].mean()) > 0.98
+    assert float(sky[120:].mean()) < 0.02
+    assert 0.2 < float(sky.mean()) < 0.5
+
+
+def test_figures_are_small_enough_for_a_page(tool):
+    figures = tool("make_figures")
+    for name in ("layers", "texture", "colors", "regions", "sweep"):
+        assert name in figures.MAKERS
+        assert (figures.FIGURES / f"{name}.png").stat().st_size < 600_000, name
+
+
+def test_an_unknown_figure_is_refused(tool, capsys):
+    assert tool("make_figures").main(["nothing"]) == 2
+    assert "there is no figure nothing; there are " in capsys.readouterr().err
 
 
 @needs_data

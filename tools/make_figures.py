@@ -2,7 +2,7 @@
 
     python tools/make_figures.py [NAME ...]
 
-Without names it makes all of them, which takes about a quarter of an hour on two cores.
+Without names it makes all of them, which takes about half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+import torch.nn.functional as F
+
 import impasto
-from impasto import assets
+from impasto import assets, sweeps
 from impasto.images import fit
 from impasto.losses.content import ContentLossName
 from impasto.losses.style import StyleLossName
 from impasto.plots import grid_figure, save_figure, write_figure
+from impasto.settings import OPTIONS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,6 +33,7 @@ FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 GALLERY = (("neuschwanstein", "starry_night"), ("red_panda", "cafe_terrace"), ("great_wall", "the_scream"))
 # Of the figures that explain: small enough a file for a page.
 _DPI = 130
+_SMALL_DPI = 80
 
 
 def content_reconstructions() -> None:
@@ -102,6 +107,77 @@ def scales() -> None:
     write_figure(grid_figure(list(ends.values()), columns=4), FIGURES / "scales.png", dpi=130)
 
 
+def layers() -> None:
+    """One pair, with its content held by layers of five depths."""
+    cells = [("the photograph", small(DEMO_CONTENT, 320))]
+    for layer in ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2"):
+        pastiche = impasto.stylize(DEMO_CONTENT, DEMO_STYLE, size=320, content_layers=layer)
+        cells.append((f"content by {layer}", pastiche.image))
+    write_figure(grid_figure(cells, columns=3), FIGURES / "layers.png", dpi=_SMALL_DPI)
+
+
+def texture() -> None:
+    """A texture that can be tiled, and four copies of it."""
+    pastiche = impasto.texture("sample:starry_night", width=256, height=256, tile=True)
+    tile = pastiche.image.pixels
+    cells = [("one tile", pastiche.image), ("2 × 2 tiles", impasto.Image(pixels=tile.repeat(1, 1, 2, 2)))]
+    write_figure(grid_figure(cells, columns=2), FIGURES / "texture.png", dpi=90)
+
+
+def colors() -> None:
+    """One pair, with every way to keep the photograph's colours."""
+    pair = ("sample:great_wall", "sample:the_scream")
+    ways = [(f"keep_color {keep}", {"keep_color": keep}) for keep in typing.get_args(OPTIONS["keep_color"][0])]
+    ways.append(("histogram, before", {"keep_color": "histogram", "keep_color_when": "before"}))
+    painted = [(label, impasto.stylize(*pair, size=320, **way).image) for label, way in ways]
+    write_figure(
+        grid_figure([("the photograph", small(pair[0], 320)), *painted], columns=3),
+        FIGURES / "colors.png",
+        dpi=_SMALL_DPI,
+    )
+
+
+def regions() -> None:
+    """A photograph whose sky is painted after one painting, and whose land after another."""
+    photograph = small("sample:great_wall", 384)
+    sky = sky_of(photograph)
+    land = impasto.Image(pixels=1.0 - sky.pixels)
+    paintings = ["sample:starry_night", "sample:harvest"]
+    bold, calm = (
+        impasto.stylize(photograph, paintings, size=384, masks=[sky, land], region_strength=strengths).image
+        for strengths in ((), (0.8, 0.3))
+    )
+    cells = [("the photograph", photograph), ("a mask of its sky", sky), ("two paintings", bold), ("calm land", calm)]
+    write_figure(grid_figure(cells, columns=2), FIGURES / "regions.png", dpi=_SMALL_DPI)
+
+
+def sky_of(photograph: impasto.Image) -> impasto.Image:
+    """A mask, white from the upper border down to where it is dark or green; narrow shadows in clouds do not count."""
+    _, green, blue = photograph.pixels[0]
+    sky = (blue > green - 0.02) & (photograph.pixels[0].mean(0) > 0.45)
+    depths = sky.float().cumprod(0).sum(0)[None, None]
+    # A closing of the horizon.
+    side = 2 * (photograph.width // 24) + 1
+    highest = F.max_pool1d(depths, side, stride=1, padding=side // 2)
+    horizon = -F.max_pool1d(-highest, side, stride=1, padding=side // 2)[0]
+    rows = torch.arange(photograph.height)[:, None]
+    return impasto.Image(pixels=(horizon - rows).clamp(0, 1).expand(1, 3, -1, -1).contiguous())
+
+
+def sweep() -> None:
+    """The sheet of a sweep over two settings."""
+    single, axes = sweeps.axes_of({"size": 224, "strength": "0.55,0.75", "stroke_size": "1.5,3,6"})
+    cells = sweeps.cells(impasto.Settings(**single), axes)
+    pictures = [(cell, impasto.stylize(DEMO_CONTENT, DEMO_STYLE, **cell.settings.to_mapping()).image) for cell in cells]
+    write_figure(sweeps.sheet(pictures, axes), FIGURES / "sweep.png", dpi=_SMALL_DPI)
+
+
+def small(name: str, size: int) -> impasto.Image:
+    """A picture with that long side."""
+    picture = impasto.load(name)
+    return picture.resized(fit(picture.size, size))
+
+
 def figure() -> None:
     """The demo's figure."""
     pastiche = impasto.stylize(DEMO_CONTENT, DEMO_STYLE)
@@ -121,8 +197,7 @@ def brushes() -> None:
     photographs = [sample.name for sample in assets.samples() if sample.kind == "photo"]
     cells = []
     for name in photographs:
-        photograph = impasto.load(f"sample:{name}")
-        photograph = photograph.resized(fit(photograph.size, 256))
+        photograph = small(f"sample:{name}", 256)
         cells.append((name.replace("_", " "), photograph))
         cells += [(style.replace("_", " "), model.stylize(photograph, style)) for style in model.styles]
     # Wide, for the names of the styles.
@@ -141,6 +216,11 @@ MAKERS: dict[str, Callable[[], None]] = {
         style_losses,
         content_losses,
         scales,
+        layers,
+        texture,
+        colors,
+        regions,
+        sweep,
         figure,
         gallery,
         brushes,

@@ -122,19 +122,25 @@ def at_layer(plane: Plane, layer: Layer) -> Plane:
     return mean
 
 
-def inside(plane: Plane, layer: Layer) -> Plane:
+def inside(plane: Plane, layer: Layer, *, wraps: bool = False) -> Plane:
     """The same, of positions that do not see beyond the region: what a region's style is measured by.
 
     A feature at the edge sees half of its receptive field beyond it, and would bring the neighbour's style along. The
     region is shrunk by that much, or by less where not enough of it would be left.
+
+    Args:
+        plane: how far each pixel belongs to the region, 0 to 1.
+        layer: whose positions are asked for.
+        wraps: whether the network sees the opposite border beyond the picture's own, which then is an edge as well.
     """
     whole = at_layer(plane, layer)
     # Beyond the picture there is nothing to see.
     reach = min(layer.receptive_field // (2 * layer.stride), max(whole.shape))
     while reach > 0:
         side = 2 * reach + 1
-        # What lies beyond the picture's border does not count as outside.
-        shrunk: Tensor = -F.max_pool2d(-whole[None, None], side, stride=1, padding=reach)[0, 0]
+        # What lies beyond the picture's border does not count as outside, unless it is the opposite border.
+        around = F.pad(whole, [reach] * 4, value=0.0 if wraps else torch.inf)
+        shrunk: Tensor = -F.max_pool2d(-around[None, None], side, stride=1)[0, 0]
         if float(shrunk.sum()) >= _LEAST_INSIDE * float(whole.sum()):
             return shrunk
         reach //= 2

@@ -111,7 +111,7 @@ def _parts(
     features = [backbone(painting, layers) for painting in paintings]
 
     def style(which: Sequence[int], mask: Tensor | None) -> dict[str, Any]:
-        where = [{} if mask is None else _inside(mask, paintings[i], layers, backbone) for i in which]
+        where = [_inside(mask, paintings[i], layers, backbone, wraps=settings.padding == "wrap") for i in which]
         return {
             term: loss.blended(
                 [(shares[i], loss.target(term, features[i], w)) for i, w in zip(which, where, strict=True)]
@@ -140,10 +140,19 @@ def keeps_background(settings: Settings, guidance: Guidance | None) -> bool:
     return settings.background == "keep" and guidance is not None and bool(guidance.guides)
 
 
-def _inside(mask: Tensor, painting: Tensor, layers: Iterable[str], backbone: Backbone) -> dict[str, Tensor]:
-    """How much each position of a painting counts in the region of a mask, by layer."""
-    plane = resized(mask, _size(painting)).to(painting.device)
-    return {layer: inside(plane, backbone.layers[layer]) for layer in layers}
+def _inside(
+    mask: Tensor | None, painting: Tensor, layers: Iterable[str], backbone: Backbone, *, wraps: bool
+) -> dict[str, Tensor]:
+    """How much each position of a painting counts in the region of a mask, by layer; none where all count alike.
+
+    Where the picture is to wrap around, the network sees the painting's lower border above its upper one, too, as no
+    painter has painted them: what sees that does not count, or the tile would have such seams within.
+    """
+    if mask is None and not wraps:
+        return {}
+    size = _size(painting)
+    plane = (torch.ones(size) if mask is None else resized(mask, size)).to(painting.device)
+    return {layer: inside(plane, backbone.layers[layer], wraps=wraps) for layer in layers}
 
 
 def _region(part: _Part, backbone: Backbone) -> Region:
