@@ -10,10 +10,24 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import machine, newstyle, pairs, peers, processes, race, store, strength, tables, yardstick
+from benchmarks import (
+    ablation,
+    machine,
+    newstyle,
+    pairs,
+    peers,
+    processes,
+    race,
+    start,
+    store,
+    strength,
+    tables,
+    yardstick,
+)
+from conftest import painting_pixels, photo_pixels
 from impasto import api, assets, targets
 from impasto.backbones import VGG19
-from impasto.images import resize
+from impasto.images import Image, resize
 from impasto.objective import evaluate
 from impasto.settings import Settings
 
@@ -51,7 +65,7 @@ def test_the_yardstick_descends_for_as_long_as_it_is_told(contest, optimizer):
 
 
 def test_a_race_is_run_to_the_goal(monkeypatch, tmp_path):
-    for name, evaluations in (("_EVALUATIONS", 15), ("_ADAM", 3)):
+    for name, evaluations in (("_EVALUATIONS", 15), ("_ADAM", 3), ("_COARSE", 5), ("_PATIENCE", 100)):
         monkeypatch.setattr(race, name, evaluations)
     kept = store.Store("race", ["program", "pair", "side"], folder=tmp_path)
     plain, adam, ours = race.measure(kept, side=64, pairs=1)
@@ -64,6 +78,7 @@ def test_a_race_is_run_to_the_goal(monkeypatch, tmp_path):
     race.write(kept.rows())
     table = (tmp_path / "race.md").read_text()
     assert f"| {ours['seconds'] / plain['seconds']:.2f} |" in table
+    assert f"{ours['seconds'] / plain['seconds']:.2f} at 64 px (1)." in table
     assert f"Plain Adam has {adam['loss']:.4f} after 3 evaluations" in table
 
 
@@ -172,9 +187,37 @@ def test_results_that_are_kept_hold_no_paths():
             assert str(Path(__file__).parents[2]) not in path.read_text()
 
 
+def test_how_long_a_start_takes_to_the_others_loss():
+    def rows(start, losses):
+        return [
+            {"start": start, "share": share, "seconds": 10.0 * share, "loss": loss}
+            for share, loss in zip((0.25, 0.5, 1.0), losses, strict=True)
+        ]
+
+    pair = rows("content", (4.0, 2.0, 1.0)) + rows("fast", (2.0, 1.5, 1.5))
+    assert start._reached(pair, "fast") == pytest.approx(5.0)
+    # 1.5 is log(2 / 1.5) / log 2 of the way from 2 to 1.
+    assert start._reached(pair, "content") == pytest.approx(5.0 + 5.0 * 0.415, abs=0.01)
+
+
+def test_a_jittered_objective_has_its_own_gradient():
+    pixels = painting_pixels(48, 48)
+    settings = Settings(content_layers={"relu2_1": 1.0}, style_layers={"relu1_1": 1.0, "relu2_1": 1.0})
+    objective = targets.objective_at(VGG19("relu2_1"), photo_pixels(48, 48), [Image(pixels=pixels)], settings)
+    jitter = ablation.Jitter(1.5)
+    found = jitter(objective, pixels)
+    step = 1e-3 * found.gradient / found.gradient.abs().max()
+    values = []
+    for sign in (1, -1):
+        jitter.chance.manual_seed(0)
+        values.append(jitter(objective, pixels + sign * step).value)
+    expected = 2 * float((found.gradient * step).sum())
+    assert values[0] - values[1] == pytest.approx(expected, rel=0.05)
+
+
 def test_a_new_style_is_learned_and_judged(tmp_path, monkeypatch):
     photograph = assets.sample("red_panda").path
-    for name in ("classic/kodak", "ship/photos_pd_cc0", "ship/photos_cc_by"):
+    for name in ("classic/content", "ship/photos_pd_cc0", "ship/photos_cc_by"):
         (tmp_path / name).mkdir(parents=True)
         shutil.copy(photograph, tmp_path / name / "photo.jpg")
     monkeypatch.setenv("IMPASTO_DATA", str(tmp_path))
