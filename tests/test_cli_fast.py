@@ -145,7 +145,7 @@ def test_a_signal_waits_for_the_step_to_be_whole():
 
     def steps():
         for step in range(3):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
             ended.append(step)
             yield step
 
