@@ -26,7 +26,7 @@ test-slow: $(VENV)/.installed-dev ## Run the slow tests.
 browser: ## Install Debian's Chromium for the tests of the page, where that can be done; without it they skip.
 	@tools/install_browser
 
-bench: $(VENV)/.installed ## Measure speed, memory and quality beside the peers; hours, and goes on where it was stopped.
+bench: $(VENV)/.installed-bench ## Measure speed, memory and quality beside the peers; hours, and goes on where it was stopped.
 	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(VENV)/.installed-dev ## Run ruff, the strict type checker and the import contract.
@@ -49,6 +49,10 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
+$(VENV)/.installed-bench: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[export]'
+	@touch $@ $(VENV)/.installed
+
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@touch $@ $(VENV)/.installed
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-bench

@@ -31,7 +31,7 @@ photo, model, precision, out, repeats = *sys.argv[1:5], int(sys.argv[5])
 if precision:
     from impasto import FastModel, load
     fast, image = FastModel.load(model), load(photo)
-    condition = fast.condition("sample:STYLE" if model == "any" else "STYLE")
+    condition = fast.condition("sample:STYLE" if model == "any" else "STYLE", precision=precision)
     paint = lambda: fast.paint(image, condition, precision=precision).pixels.numpy()
 else:
     from impasto.images import read_pixels

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 import impasto
 from cli_running import finish, make_pictures, run, start
 from impasto.cli.signals import Interruption, Signals
-from impasto.cli.train import _one_by_one
+from impasto.cli.train import _board, _one_by_one, _patience_is_idle
 from impasto.fast import FastModel
 
 TRAIN = ("--steps", "2", "--every", "1", "--side", "64", "--batch", "2", "--precision", "float32", "-q")
@@ -125,6 +128,36 @@ def test_what_has_no_effect_is_said(place):
     done = run("fast", "photo.png", "starry_night", "--style-size", "512", "-o", "out.png")
     assert done.code == 0
     assert "--style-size has no effect" in done.err
+    assert "--blend" not in done.err
+    done = run("fast", "photo.png", "starry_night", "--blend", "1", "--keep-color-amount", "0.5", "-q", "-o", "two.png")
+    assert done.err.splitlines() == [
+        "impasto: warning: --keep-color-amount has no effect: keep_color is none",
+        "impasto: warning: --blend has no effect: there is one style",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("patience", "every", "steps", "idle"),
+    [(0, 1, 2, False), (1, 1, 2, True), (1, 1, 3, False), (1, 4, 7, True), (1, 3, 7, False)],
+)
+def test_patience_has_an_effect_where_there_are_checks_to_wait_for(patience, every, steps, idle):
+    assert _patience_is_idle(patience, every, steps) == idle
+
+
+def test_precision_is_that_of_the_look_too(place):
+    line = ("fast", "photo.png", "painting.png", "--precision", "float32", "-o", "out.png")
+    assert run(*line).code == 0
+    expected = FastModel.load("any").stylize("photo.png", "painting.png", precision="float32")
+    assert float((impasto.load("out.png").pixels - expected.pixels).abs().max()) < 0.51 / 255
+
+
+def test_the_board_is_closed_in_the_end_whatever_happens(tmp_path):
+    with pytest.raises(ZeroDivisionError), _board(str(tmp_path / "board")) as board:
+        board.add_scalar("loss", 1 / 2, 1)
+        _ = 1 / 0
+    assert board.file_writer is None
+    (written,) = (tmp_path / "board").iterdir()
+    assert b"loss" in written.read_bytes()
 
 
 def test_a_place_that_cannot_be_written_is_told_in_a_line(place):
@@ -132,12 +165,16 @@ def test_a_place_that_cannot_be_written_is_told_in_a_line(place):
     Path("mine.training.part").mkdir()
     done = run("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN)
     assert done.code == 1
-    assert "cannot be written to" in done.error()
+    assert "cannot be written to" in done.err.splitlines()[-1]
+    assert "Traceback" not in done.err
 
 
 def test_few_photographs_are_warned_of(place):
-    done = run("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN[:-1])
-    assert "photographs are few" in done.err
+    line = ("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", "--force", *TRAIN)
+    assert "2 photographs are few" in run(*line).err
+    for number in range(18):
+        shutil.copy("photo.png", f"photos/{number}.png")
+    assert run(*line).err == ""
 
 
 def test_a_signal_waits_for_the_step_to_be_whole():
@@ -152,6 +189,22 @@ def test_a_signal_waits_for_the_step_to_be_whole():
     with Signals.caught() as signals, pytest.raises(Interruption):
         list(_one_by_one(steps(), signals))
     assert ended == [0]
+
+
+def test_training_that_is_interrupted_keeps_whole_steps_and_goes_on(place):
+    line = ("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN[2:])
+    process = start(*line, "--steps", "100000")
+    losses = Path("mine-losses.csv")
+    while not Path("mine.training").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    done = finish(process)
+    assert done.code == 130, done.err
+    reached = int(losses.read_text().splitlines()[-1].partition(",")[0])
+    assert f"interrupted at step {reached} of 100000" in done.err
+    with safe_open("mine.training", framework="pt") as file:
+        assert json.loads(file.metadata()["impasto-training"])["step"] == reached
 
 
 def test_a_style_is_trained_and_used(place):
@@ -178,6 +231,7 @@ def test_two_processes_learn_what_one_does(place):
     for name, launcher in (("one", ()), ("two", ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"))):
         command = [sys.executable, *launcher, "-m", "impasto"]
         arguments = ["train", "--style", "painting.png", "--content", "photos", "-o", f"{name}.safetensors", *TRAIN]
+        arguments += ["--tensorboard", f"{name}-board"]
         subprocess.run(
             [*command, *arguments],
             check=True,
@@ -187,4 +241,5 @@ def test_two_processes_learn_what_one_does(place):
         )
         with Path(f"{name}-losses.csv").open(newline="") as file:
             losses.append([float(row["held-out loss"]) for row in csv.DictReader(file)])
+        assert len(list(Path(f"{name}-board").iterdir())) == 1
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -411,12 +411,27 @@ def test_losses_after_the_checkpoint_are_forgotten(folder, tmp_path):
     for report in stopped.steps():
         if report.learned.step == 3:
             break
+    losses = tmp_path / "m-losses.csv"
+    with losses.open("a") as file:
+        # What a kill in the middle of a line, or a power cut, leaves.
+        file.write("1\n\n\0\0")
     resumed = run_of(folder, tmp_path / "m.safetensors")
     assert resumed.resume()
-    losses = tmp_path / "m-losses.csv"
     assert [line.partition(",")[0] for line in losses.read_text().splitlines()] == ["step", "1", "2"]
     list(resumed.steps())
     assert [line.partition(",")[0] for line in losses.read_text().splitlines()] == ["step", "1", "2", "3", "4"]
+
+
+def test_losses_that_were_emptied_are_begun_anew(folder, tmp_path):
+    run = run_of(folder, tmp_path / "m.safetensors")
+    next(run.steps())
+    run.save()
+    losses = tmp_path / "m-losses.csv"
+    losses.write_text("")
+    resumed = run_of(folder, tmp_path / "m.safetensors")
+    assert resumed.resume()
+    list(resumed.steps())
+    assert [line.partition(",")[0] for line in losses.read_text().splitlines()] == ["step", "2", "3", "4"]
 
 
 def test_pixels_and_colours_are_float32_in_training(folder):
@@ -474,7 +489,8 @@ def test_a_step_that_is_not_a_number_is_taken_back(folder):
     with torch.no_grad():
         training.model.network.last.bias.fill_(float("nan"))
     steps = training.run()
-    first = next(steps)
+    with pytest.warns(ImpastoWarning, match="step 1 was taken back: not a number"):
+        first = next(steps)
     assert first.failed
     with torch.no_grad():
         training.model.network.last.bias.copy_(before["network.last.bias"])
@@ -482,8 +498,21 @@ def test_a_step_that_is_not_a_number_is_taken_back(folder):
     assert not next(steps).failed
     with torch.no_grad():
         training.model.network.last.bias.fill_(float("nan"))
-    with pytest.raises(OptimizationError, match="not a number"):
+    with pytest.warns(ImpastoWarning) as said, pytest.raises(OptimizationError, match=r"taken back.*not a number"):
         list(steps)
+    assert len(said) == 9
+
+
+@pytest.mark.parametrize("identity", [0.0, 1.0])
+def test_a_loss_that_is_not_a_number_is_taken_back_whatever_its_gradient(folder, identity):
+    training = trainer(folder, identity=identity)
+    with torch.no_grad():
+        # Its square is beyond float32, and the gradient of it is not.
+        training.model.network.last.bias.fill_(1e25)
+    before = training.model.network.first.weight.detach().clone()
+    with pytest.warns(ImpastoWarning, match="taken back: not a number"):
+        assert next(training.run()).failed
+    assert torch.equal(training.model.network.first.weight, before)
 
 
 def test_a_batch_that_cannot_be_shared(folder):

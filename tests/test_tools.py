@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -95,6 +96,14 @@ def test_figures_are_small_enough_for_a_page(tool):
     for name in ("layers", "texture", "colors", "regions", "sweep"):
         assert name in figures.MAKERS
         assert (figures.FIGURES / f"{name}.png").stat().st_size < 600_000, name
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_benchmarks_have_what_exports_need(tmp_path):
+    done = subprocess.run(
+        ["make", "-n", "bench", f"VENV={tmp_path / 'venv'}"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert "--editable '.[export]'" in done.stdout
 
 
 def test_an_unknown_figure_is_refused(tool, capsys):

@@ -21,6 +21,7 @@ from impasto.cli.options import (
     Style,
     Threads,
     default_text,
+    option_name,
     setting_options,
     whole,
     words,
@@ -101,6 +102,7 @@ def fast(
     settings = Settings(**{"strength": 1.0, **options.given()})
     many = content != STANDARD and not Path(content).is_file() and (Path(content).is_dir() or glob.has_magic(content))
     inputs.check_standard([content, *style])
+    _say_what_is_idle(settings, len(style))
     asked = _Asked(model, style, settings, size, style_size, threads)
     paint = _by_onnx(asked) if engine == "onnx" or (engine is None and _exported(model)) else _by_torch(asked)
     if many:
@@ -123,6 +125,15 @@ def fast(
     if not report.quiet:
         reporting.note(f"painted {width} × {height} px in {seconds:.1f} s")
     return 0
+
+
+def _say_what_is_idle(settings: Settings, styles: int) -> None:
+    """Warn of settings that change nothing beside the others."""
+    reasons = settings.without_effect()
+    if settings.blend and styles == 1:
+        reasons["blend"] = "there is one style"
+    for name, reason in reasons.items():
+        reporting.warning(f"{option_name(name)} has no effect: {reason}")
 
 
 @dataclass(frozen=True)

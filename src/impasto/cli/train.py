@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,7 @@ _METHOD = "Method"
 _COUNT = Option(meaning="", group=_METHOD, low=1, high=100_000_000)
 _SIDE = Option(meaning="", group=_METHOD, unit="px", low=64, high=1024)
 _NONE = Option(meaning="", group=_METHOD, low=0, high=100_000_000)
-# One in this many photographs is held out, to be judged by.
+# One in this many photographs is held out, to be judged by; where there are fewer, what is learned from is judged by.
 _HELD_OUT = 20
 
 
@@ -117,6 +118,7 @@ def train(
         painting.use_threads(threads)
         device = _joined(devices.resolve(settings.device))
         photographs = Pictures(list(map(Path, content)))
+        few = len(photographs) < _HELD_OUT
         held_out = photographs.held_out(_HELD_OUT)
         paintings = Pictures(list(map(Path, styles)), limit=limit) if any else [pictures.load(name) for name in style]
         training = Training(
@@ -128,32 +130,37 @@ def train(
             seed=settings.seed,
         )
         base = base or ("nothing" if any else "any")
-        model, fresh = _model(base, names, paintings)
+        model, fresh = _model(base, names, paintings, settings.precision)
         trainer = Trainer(model, paintings, photographs, training, device=device, precision=settings.precision)
-        run = Run(
-            trainer=trainer,
-            path=path,
-            names=names,
-            held_out=held_out,
-            every=every,
-            patience=patience,
-            board=_board(tensorboard) if trainer.rank == 0 else None,
-            base=Path(base).name,
-        )
-        if len(photographs) < _HELD_OUT and run.leads and not report.quiet:
-            reporting.warning(
-                f"{len(photographs)} photographs are few to learn from; a style worth using takes a hundred or more"
+        with _board(tensorboard if trainer.rank == 0 else None) as board:
+            run = Run(
+                trainer=trainer,
+                path=path,
+                names=names,
+                held_out=held_out,
+                every=every,
+                patience=patience,
+                board=board,
+                base=Path(base).name,
             )
-        if run.resume():
-            if run.leads and not report.quiet:
-                reporting.note(f"goes on from step {trainer.step} of {training.steps}, in {run.checkpoint}")
-        elif fresh:
-            trainer.learn_range()
-        try:
+            if few and run.leads:
+                reporting.warning(
+                    f"{len(photographs)} photographs are few to learn from; a style worth using takes a hundred or more"
+                )
+            if run.leads and _patience_is_idle(patience, every, training.steps):
+                reporting.warning(f"--patience has no effect: {training.steps} steps end before {patience} idle checks")
+            if run.resume():
+                if run.leads and not report.quiet:
+                    reporting.note(f"goes on from step {trainer.step} of {training.steps}, in {run.checkpoint}")
+            elif fresh:
+                trainer.learn_range()
             return _train(run, signals, report)
-        finally:
-            if run.board is not None:
-                run.board.close()
+
+
+def _patience_is_idle(patience: int, every: int, steps: int) -> bool:
+    """Whether so many checks without a better one can only be there when all the steps are taken."""
+    # The first check is better than none, and the last is after the last step.
+    return patience > 0 and patience + 1 >= -(-steps // every)
 
 
 def _train(run: Run, signals: Signals, report: ReportOptions) -> int:
@@ -162,8 +169,7 @@ def _train(run: Run, signals: Signals, report: ReportOptions) -> int:
     try:
         for step in _one_by_one(run.steps(), signals):
             now = time.monotonic()
-            telling = step.checked is not None or step.learned.failed or now - said > 10
-            if run.leads and not report.quiet and telling:
+            if run.leads and not report.quiet and (step.checked is not None or now - said > 10):
                 said = now
                 reporting.note(_line(step, (now - begin) / (step.learned.step - first)))
         signals.hold()
@@ -211,12 +217,10 @@ def _line(report: Report, each: float) -> str:
     words = f"step {learned.step}/{learned.steps} loss {learned.value:.4g}"
     if report.checked is not None:
         words += f", held-out {report.checked:.4g}"
-    if learned.failed:
-        words += ", taken back: not a number"
     return f"{words}, {left} left" + (f", {report.picture}" if report.picture else "")
 
 
-def _model(base: str, names: Sequence[str], paintings: Any) -> tuple[Model, bool]:
+def _model(base: str, names: Sequence[str], paintings: Any, precision: str) -> tuple[Model, bool]:
     """The model to train, and whether it begins from nothing."""
     import torch
 
@@ -235,7 +239,7 @@ def _model(base: str, names: Sequence[str], paintings: Any) -> tuple[Model, bool
         if model.table is not None:
             # A new style begins as what the model for any painting makes of it.
             guide = begun if begun.predictor is not None else FastModel.load(ANY)
-            model.table.copy_(torch.stack([guide.condition(painting) for painting in paintings]))
+            model.table.copy_(torch.stack([guide.condition(painting, precision=precision) for painting in paintings]))
         elif model.predictor is not None:
             if begun.predictor is None:
                 raise SettingsError("from", f"{base} is a model of certain styles; --any begins from any, or nothing")
@@ -277,16 +281,32 @@ def _joined(device: Any) -> Any:
     return device
 
 
-def _board(folder: str | None) -> Any:
+@contextmanager
+def _board(folder: str | None) -> Iterator[Any]:
+    """A TensorBoard writer into the folder, closed in the end; None without a folder.
+
+    Raises:
+        SettingsError: TensorBoard is not installed, or the folder cannot be written to.
+    """
     if folder is None:
-        return None
+        yield None
+        return
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise SettingsError("tensorboard", "it is not installed; pip install 'impasto[tensorboard]'") from None
     try:
-        return SummaryWriter(folder)
+        writer = SummaryWriter(folder)
     except OSError as error:
         raise SettingsError(
             "tensorboard", f"got {folder}, which cannot be written to ({reason(error)}); choose another folder"
         ) from error
+    try:
+        yield writer
+    finally:
+        try:
+            writer.close()
+        except OSError as error:
+            reporting.warning(
+                f"the last figures for TensorBoard are lost: {folder} cannot be written to ({reason(error)})"
+            )

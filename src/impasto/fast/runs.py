@@ -33,6 +33,8 @@ from impasto.objective import evaluate
 _LOOK_SIDE, _LOOK_PHOTOS, _LOOK_STYLES = 256, 2, 4
 # Held-out crops that each check judges.
 _CHECKED = 4
+# Columns of the losses.
+_COLUMNS = ("step", "loss", "rate", "held-out loss")
 
 
 @dataclass(frozen=True)
@@ -259,14 +261,14 @@ class Run:
         return self.path.with_name(f"{self.path.stem}-losses.csv")
 
     def _forget_later_losses(self) -> None:
-        """Drop the lines of steps after the checkpoint, which will be taken again."""
+        """Drop the lines of steps after the checkpoint, which will be taken again, and what a kill left of a line."""
         if not self._losses.exists():
             return
         with self._written():
-            with self._losses.open(newline="", encoding="utf-8") as file:
-                heading, *lines = csv.reader(file)
+            with self._losses.open(newline="", encoding="utf-8", errors="replace") as file:
+                lines = [line for line in csv.reader(file) if len(line) == len(_COLUMNS) and line[0].isdecimal()]
             with whole(self._losses) as part, part.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([heading, *(line for line in lines if int(line[0]) <= self.trainer.step)])
+                csv.writer(file).writerows([_COLUMNS, *(line for line in lines if int(line[0]) <= self.trainer.step)])
 
     def _note(self, learned: Learned, checked: float | None) -> None:
         """Add a line to the losses, and draw them when they were checked."""
@@ -275,7 +277,7 @@ class Run:
         with path.open("w" if new else "a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if new:
-                writer.writerow(("step", "loss", "rate", "held-out loss"))
+                writer.writerow(_COLUMNS)
             writer.writerow((learned.step, f"{learned.value:.6g}", f"{learned.rate:.3g}", checked or ""))
         if self.board is not None:
             for name, value in {"loss": learned.value, **learned.terms}.items():

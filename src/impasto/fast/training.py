@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -20,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from impasto import devices
 from impasto.backbones import VGG19
-from impasto.errors import OptimizationError, SettingsError
+from impasto.errors import ImpastoWarning, OptimizationError, SettingsError
 from impasto.fast.dataset import Pictures
 from impasto.fast.network import Architecture, Network
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
@@ -298,6 +299,9 @@ class Trainer:
 
         Raises:
             OptimizationError: many steps in a row gave what is not a number.
+
+        Warns:
+            ImpastoWarning: a step gave what is not a number, and was taken back.
         """
         while self.step < self.training.steps:
             yield self._learn()
@@ -324,9 +328,12 @@ class Trainer:
             self._failures += 1
             if self._failures >= _MOST_FAILURES:
                 raise OptimizationError(
-                    f"training: the last {_MOST_FAILURES} steps gave a gradient that is not a number; "
-                    f"go on from the last checkpoint with a lower learning rate than {training.learning_rate:g}"
+                    f"training: the last {_MOST_FAILURES} steps were taken back, for what came of them is not a "
+                    f"number; begin anew with a lower learning rate than {training.learning_rate:g}"
                 )
+            if self.rank == 0:
+                message = f"step {self.step + 1} was taken back: not a number came of it"
+                warnings.warn(message, ImpastoWarning, stacklevel=2)
         else:
             self._failures = 0
             self.optimizer.step()
@@ -359,6 +366,9 @@ class Trainer:
                 terms = dict(evaluation.terms)
                 # The gradient of log(2 + loss): a painting that is hard to match must not outweigh the others.
                 gradient = evaluation.gradient[0] / (2 + evaluation.value)
+            if not math.isfinite(sum(terms.values())):
+                # An infinite loss may have a finite gradient, of which every process is to hear.
+                gradient = torch.full_like(gradient, math.nan)
             gradients.append(torch.zeros_like(pastiche))
             gradients[-1][window] = gradient
             for name, value in terms.items():
