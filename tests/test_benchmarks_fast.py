@@ -29,7 +29,9 @@ def test_a_new_style_is_judged_by_photographs_that_no_model_was_trained_on(data,
     commands, judged = [], []
     monkeypatch.setattr(newstyle, "run", lambda command: commands.append(command) or processes.run(command))
     monkeypatch.setattr(newstyle, "Pictures", lambda folders: judged.extend(folders) or Pictures(folders))
-    newstyle._train(assets.sample("pere_tanguy").path)
+    painting = data / f"{newstyle._NEW}.jpg"
+    shutil.copy(assets.sample("pere_tanguy").path, painting)
+    newstyle._train(painting)
     (command,) = commands
     learned = [Path(command[place + 1]) for place, word in enumerate(command) if word == "--content"]
     assert len(learned) == 2
