@@ -503,12 +503,11 @@ def test_a_step_that_is_not_a_number_is_taken_back(folder):
     assert len(said) == 9
 
 
-@pytest.mark.parametrize("identity", [0.0, 1.0])
-def test_a_loss_that_is_not_a_number_is_taken_back_whatever_its_gradient(folder, identity):
-    training = trainer(folder, identity=identity)
+def test_a_loss_that_is_not_a_number_is_taken_back_whatever_its_gradient(folder):
+    training = trainer(folder, identity=0.0)
     with torch.no_grad():
-        # Its square is beyond float32, and the gradient of it is not.
-        training.model.network.last.bias.fill_(1e25)
+        # The loss is beyond float32, and its gradient is not.
+        training.model.network.last.bias.fill_(1e8)
     before = training.model.network.first.weight.detach().clone()
     with pytest.warns(ImpastoWarning, match="taken back: not a number"):
         assert next(training.run()).failed

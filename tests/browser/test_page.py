@@ -380,6 +380,13 @@ def test_what_is_drawn_waits_until_it_is_used(visit: Visit, pictures: dict[str, 
         expect(row).to_contain_text("in its region")
     kept = page.evaluate("JSON.parse(localStorage.getItem('impasto-draft')).styles.map((style) => style.mask.name)")
     assert kept == ["region-1.png", "region-2.png"]
+    # A third painting gets what the two leave, and nothing once they have gone.
+    drop(page, "painting-list", pictures["photo"])
+    expect(rows.nth(2)).to_contain_text("in its region")
+    for count in (2, 1):
+        page.get_by_role("button", name="Remove").first.click()
+        expect(rows).to_have_count(count)
+    expect(rows.first).not_to_contain_text("in its region")
 
 
 def test_a_region_that_the_studio_has_no_more_is_let_go(visit: Visit) -> None:

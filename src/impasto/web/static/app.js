@@ -21,6 +21,7 @@ import { listen } from "./events.js";
 import { listenToKeys } from "./keys.js";
 import { followDraft } from "./live.js";
 import { explain, notify } from "./notices.js";
+import { followRegions } from "./regions.js";
 import { routeOf, store } from "./store.js";
 
 const TITLES = { paint: "Impasto", gallery: "Gallery – Impasto", sweep: "Variations – Impasto" };
@@ -37,6 +38,7 @@ async function start() {
   await arrive();
   await draft.open();
   followDraft();
+  followRegions();
   listen();
   document.documentElement.dataset["ready"] = "";
 }

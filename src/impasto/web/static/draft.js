@@ -5,7 +5,7 @@ import { api, RequestError } from "./api.js";
 import { store } from "./store.js";
 
 /** @import { Job, Picture, Recipe } from "./types.js" */
-/** @typedef {{picture: Picture, weight: number, mask: Picture | null}} Style */
+/** `rest` names the drawn masks that `mask` leaves the rest of; without it, the mask was drawn. @typedef {{picture: Picture, weight: number, mask: Picture | null, rest?: string}} Style */
 
 const KEY = "impasto-draft";
 const FIRST = { content: "sample:red_panda", style: "sample:cafe_terrace" };
@@ -61,7 +61,7 @@ class Draft {
 
   /** A new photograph has no masks yet. @param {Picture} picture */
   setContent(picture) {
-    this.change({ content: picture, shapes: null, styles: this.styles.map((one) => ({ ...one, mask: null })), job: null });
+    this.change({ content: picture, shapes: null, styles: this.styles.map(unmasked), job: null });
   }
 
   /** @param {Picture} picture */
@@ -95,11 +95,14 @@ class Draft {
     const pictures = [recipe.content, ...recipe.styles];
     const [content, ...styles] = await Promise.all(pictures.map(({ ref }) => (ref ? byRef(ref) : null)));
     const known = /** @type {Picture[]} */ (styles.filter(Boolean));
+    const guides = await Promise.all([recipe.content_map ?? null, ...(recipe.masks ?? [])].map((one) => (one?.ref ? byRef(one.ref) : null)));
+    const [shapes = null, ...masks] = content ? guides : [];
+    const regions = masks.length === styles.length && masks.every(Boolean);
     this.preset = "default";
     const shares = recipe.settings.blend ?? [];
     this.change({
-      ...(content ? { content, shapes: null } : {}),
-      ...(known.length === styles.length ? { styles: known.map((one, i) => ({ ...style(one), weight: shares[i] ?? 1 })) } : {}),
+      ...(content ? { content, shapes, styles: this.styles.map(unmasked) } : {}),
+      ...(known.length === styles.length ? { styles: known.map((one, i) => ({ ...style(one, regions ? (masks[i] ?? null) : null), weight: shares[i] ?? 1 })) } : {}),
       settings: this.#chosen(recipe.settings),
       job: null,
     });
@@ -152,6 +155,11 @@ class Draft {
     }
     store.announce("draft");
   }
+}
+
+/** @param {Style} style @returns {Style} */
+function unmasked(style) {
+  return { ...style, mask: null, rest: "" };
 }
 
 /** @param {Picture} picture @param {Picture | null} [mask] @returns {Style} */

@@ -28,6 +28,8 @@
  * @property {Record<string, any>} changed
  * @property {{name: string, ref: string | null}} content
  * @property {{name: string, ref: string | null}[]} styles
+ * @property {{name: string, ref: string | null}[]} [masks]
+ * @property {{name: string, ref: string | null} | null} [content_map]
  *
  * @typedef {object} Setting
  * @property {string} name

@@ -13,6 +13,7 @@ import { jobName, plural, when } from "../words.js";
 
 class HistoryGallery extends Part {
   #starred = false;
+  #asking = false;
   #grid = h("ul", { class: "gallery-grid" });
   #count = h("p", { class: "soft small-text" });
   #older = h("button", { class: "button", onclick: () => this.#more() }, "Older pictures");
@@ -38,8 +39,6 @@ class HistoryGallery extends Part {
   #filter(starred) {
     this.#starred = starred;
     this.#filters.forEach((button, index) => button.setAttribute("aria-pressed", String(Boolean(index) === starred)));
-    // Of the older ones only the server knows which are starred.
-    if (starred && store.next.starred === undefined) this.#more();
     this.#show();
   }
 
@@ -49,11 +48,18 @@ class HistoryGallery extends Part {
   }
 
   #more() {
-    void store.older(this.#shown).catch(explain);
+    if (this.#asking) return;
+    this.#asking = true;
+    void store
+      .older(this.#shown)
+      .catch(explain)
+      .finally(() => (this.#asking = false));
   }
 
   #show() {
     if (store.route.view !== "gallery") return;
+    // Of the older ones only the server knows which are starred.
+    if (this.#starred && store.next.starred === undefined) this.#more();
     const works = store.works.filter((job) => job.starred || !this.#starred);
     const drawn = JSON.stringify([this.#starred, works.map((job) => [job.id, job.starred])]);
     this.#older.hidden = !store.next[this.#shown];

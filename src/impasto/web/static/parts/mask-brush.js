@@ -1,14 +1,14 @@
 // Owns drawing a region over the photograph: a brush, an eraser, undo, by pointer or by keys, and what becomes a mask.
 
-import { api, thumbnail } from "../api.js";
+import { thumbnail } from "../api.js";
 import { draft } from "../draft.js";
 import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { explain, say } from "../notices.js";
 import { Part } from "../part.js";
+import { completed, uploadMask } from "../regions.js";
 import { pictureName } from "../words.js";
 
-/** @import { Style } from "../draft.js" */
 /** @import { Picture } from "../types.js" */
 /** What is drawn: the region of a painting (its place), or where the photograph's shapes stay. @typedef {number | "shapes"} Target */
 
@@ -187,7 +187,8 @@ export class MaskBrush extends Part {
 
   #back() {
     const last = this.#undo.pop();
-    if (last) this.#context.putImageData(last, 0, 0);
+    if (!last) return;
+    this.#context.putImageData(last, 0, 0);
     this.#changed = true;
   }
 
@@ -227,16 +228,19 @@ export class MaskBrush extends Part {
   /** Makes what is drawn the draft's masks, all at once; if one cannot be kept, nothing is changed and nothing is lost. */
   async #done() {
     this.#hold();
+    this.#dialog.inert = true;
     try {
       /** @type {Map<Target, Picture | null>} */ const masks = new Map();
       for (const [target, drawn] of this.#edits) masks.set(target, await kept(drawn, nameFor(target)));
-      const styles = await completed(draft.styles.map((style, index) => (masks.has(index) ? { ...style, mask: masks.get(index) ?? null } : style)));
+      const styles = await completed(draft.styles.map((style, index) => (masks.has(index) ? { ...style, mask: masks.get(index) ?? null, rest: "" } : style)));
       const first = styles.length === 1 && masks.get(0) && !("background" in draft.settings);
       if (this.#rest !== null || first) draft.set("background", this.#rest === false ? "paint" : "keep");
       draft.change({ styles, ...(masks.has("shapes") ? { shapes: masks.get("shapes") ?? null } : {}) });
       this.#dialog.close();
     } catch (error) {
       explain(error);
+    } finally {
+      this.#dialog.inert = false;
     }
   }
 }
@@ -257,39 +261,6 @@ async function kept(drawn, name) {
   context.fillRect(0, 0, width, height);
   context.drawImage(paint, 0, 0);
   return uploadMask(flat, name);
-}
-
-/** @param {OffscreenCanvas} canvas @param {string} name @returns {Promise<Picture>} */
-async function uploadMask(canvas, name) {
-  return api.upload(await canvas.convertToBlob({ type: "image/png" }), name);
-}
-
-/** Of several paintings all need a region: those without one get what the others leave. @param {Style[]} styles @returns {Promise<Style[]>} */
-async function completed(styles) {
-  const masks = styles.map((style) => style.mask);
-  if (masks.length < 2 || masks.every(Boolean) || !masks.some(Boolean)) return styles;
-  const images = await Promise.all(masks.filter((mask) => mask !== null).map((mask) => decoded(mask.url)));
-  const { width, height } = /** @type {HTMLImageElement} */ (images[0]);
-  const canvas = new OffscreenCanvas(width, height);
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, width, height);
-  // White less what the others cover.
-  context.globalCompositeOperation = "difference";
-  const union = new OffscreenCanvas(width, height);
-  const covered = /** @type {OffscreenCanvasRenderingContext2D} */ (union.getContext("2d"));
-  covered.globalCompositeOperation = "lighten";
-  for (const image of images) covered.drawImage(image, 0, 0, width, height);
-  context.drawImage(union, 0, 0);
-  const rest = await uploadMask(canvas, "rest.png");
-  return styles.map((style) => ({ ...style, mask: style.mask ?? rest }));
-}
-
-/** @param {string} url */
-async function decoded(url) {
-  const image = h("img", { src: url });
-  await image.decode();
-  return image;
 }
 
 customElements.define("mask-brush", MaskBrush);

@@ -124,6 +124,7 @@ class SweepGrid extends Part {
   #head = h("div", { class: "view-head row apart wrap" });
   #table = h("table", { class: "sweep" });
   /** @type {Sweep | null} */ #sweep = null;
+  #ended = false;
 
   draw() {
     this.append(this.#head, h("div", { class: "sweep-scroll", tabIndex: 0, role: "region", "aria-label": "Variations" }, this.#table));
@@ -199,7 +200,10 @@ class SweepGrid extends Part {
       /** @type {HTMLElement} */ (cell).dataset["state"] = job.state;
     }
     const all = this.#sweep?.jobs.flat() ?? [];
-    if (job.result && this.#sweep && !this.#sweep.sheet && all.every(({ id }) => store.jobs.get(id)?.finished)) void this.#open();
+    const ended = all.every(({ id }) => store.jobs.get(id)?.finished);
+    // Once all are, there may be a sheet, and nothing is left to cancel.
+    if (ended && !this.#ended && !this.#sweep?.sheet) void this.#open();
+    this.#ended = ended;
   }
 }
 

@@ -1,0 +1,49 @@
+"""The benchmarks of the fast engine judge by what was not learned from, and measure in the numbers that they name."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import export, newstyle, processes
+from impasto import api, assets
+from impasto.fast import FastModel
+from impasto.fast.dataset import Pictures
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of test pictures: one photograph in each of its folders."""
+    for name in ("classic/content", "classic/kodak", "ship/photos_pd_cc0", "ship/photos_cc_by"):
+        (tmp_path / name).mkdir(parents=True)
+        shutil.copy(assets.sample("red_panda").path, tmp_path / name / "photo.jpg")
+    monkeypatch.setenv("IMPASTO_DATA", str(tmp_path))
+    return tmp_path
+
+
+def test_a_new_style_is_judged_by_photographs_that_no_model_was_trained_on(data, monkeypatch):
+    for name, value in {"_STEPS": 1, "_SIDE": 64, "_JUDGED": 64, "_CROPS": 1}.items():
+        monkeypatch.setattr(newstyle, name, value)
+    commands, judged = [], []
+    monkeypatch.setattr(newstyle, "run", lambda command: commands.append(command) or processes.run(command))
+    monkeypatch.setattr(newstyle, "Pictures", lambda folders: judged.extend(folders) or Pictures(folders))
+    painting = data / f"{newstyle._NEW}.jpg"
+    shutil.copy(assets.sample("pere_tanguy").path, painting)
+    newstyle._train(painting)
+    (command,) = commands
+    learned = [Path(command[place + 1]) for place, word in enumerate(command) if word == "--content"]
+    assert len(learned) == 2
+    assert judged == [data / "classic" / "content"]
+    # The bundled models, with which training begins, have learned from the Kodak suite, too.
+    assert not set(judged) & {*learned, data / "classic" / "kodak"}
+
+
+def test_a_pass_is_measured_in_the_numbers_asked_for(tmp_path):
+    painting = assets.sample(export._STYLE).path
+    photo = api.load(assets.sample("red_panda").path).resized((64, 64)).save(tmp_path / "photo.png")
+    out = tmp_path / "out.npy"
+    processes.run([sys.executable, "-c", export._PASS, photo, "any", "float32", out, "0", painting])
+    expected = FastModel.load("any").stylize(photo, painting, precision="float32").pixels.numpy()
+    np.testing.assert_allclose(np.load(out), expected, atol=1e-5)
