@@ -30,7 +30,7 @@ _KEYS = {
     "fast": ("program", "turn"),
     "export": ("model", "form", "turn"),
     "newstyle": ("style", "by"),
-    "start": ("pair", "start", "share"),
+    "start": ("pair", "start", "share", "model"),
     "ablation": ("change", "pair"),
     "strength": ("pair", "strength"),
     "quality": ("program", "pair", "side"),

@@ -10,7 +10,8 @@ from itertools import pairwise
 from benchmarks import tables
 from benchmarks.pairs import Pair, bundled
 from benchmarks.store import Row, Store
-from impasto import api, pictures
+from impasto import api, assets, pictures
+from impasto.fast.models import ANY, BUNDLED
 from impasto.metrics import Judge
 
 _SIDE = 384
@@ -21,14 +22,23 @@ _SHARES = (0.125, 0.25, 0.5, 1.0)
 
 def measure(store: Store, *, pairs: int | None = None, again: bool = False) -> list[Row]:
     """A row for each pair, start and length."""
+    model = _model()
     return [
         store.measure(
-            {"pair": pair.name, "start": start, "share": share}, partial(_paint, pair, start, share), again=again
+            {"pair": pair.name, "start": start, "share": share, "model": model},
+            partial(_paint, pair, start, share),
+            again=again,
         )
         for pair in bundled()[:pairs]
         for share in _SHARES
         for start in _STARTS
     ]
+
+
+def _model() -> str:
+    """What tells the bundled model of now, with which `--init fast` begins, from those before it."""
+    path = BUNDLED[ANY]
+    return next(asset.sha256[:12] for asset in assets.manifest() if asset.path == path)
 
 
 def _paint(pair: Pair, start: str, share: float) -> dict[str, object]:
@@ -50,7 +60,9 @@ def _paint(pair: Pair, start: str, share: float) -> dict[str, object]:
 
 
 def write(rows: list[Row]) -> None:
-    """The table: medians over the pairs of which there are all rows, for each start and length."""
+    """The table: medians over the pairs that are whole with the bundled model of now, for each start and length."""
+    model = _model()
+    rows = [row for row in rows if row.get("model") == model]
     by_pair: dict[str, list[Row]] = {}
     for row in rows:
         by_pair.setdefault(row["pair"], []).append(row)

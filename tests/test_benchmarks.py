@@ -200,6 +200,25 @@ def test_how_long_a_start_takes_to_the_others_loss():
     assert start._reached(pair, "content") == pytest.approx(5.0 + 5.0 * 0.415, abs=0.01)
 
 
+def test_a_table_of_starts_is_of_whole_pairs_and_of_the_model_of_now(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+
+    def rows(pair, loss, **more):
+        about = {"seconds": 1.0, "loss": loss, "style": 0.5, "content": 0.5, "artifacts": 0}
+        made = {"machine": "a", "versions": "b", "pair": pair, **more}
+        return [{**about, **made, "start": name, "share": share} for name in start._STARTS for share in start._SHARES]
+
+    old = rows("one", 9.0) + rows("two", 9.0, model="another")
+    start.write(old)
+    assert not (tmp_path / "start.md").exists()
+    now = rows("one", 2.0, model=start._model()) + rows("two", 3.0, model=start._model())[1:]
+    start.write(old + now)
+    table = (tmp_path / "start.md").read_text()
+    assert "1 pairs" in table
+    assert "| content, 1 | 1.00 | 2.00 |" in table
+
+
 def test_a_jittered_objective_has_its_own_gradient():
     pixels = painting_pixels(48, 48)
     settings = Settings(content_layers={"relu2_1": 1.0}, style_layers={"relu1_1": 1.0, "relu2_1": 1.0})

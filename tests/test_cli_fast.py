@@ -119,6 +119,18 @@ def test_a_folder_above_the_photographs_takes_their_pictures(place):
     assert run("fast", "in", "starry_night", "-o", ".").out == "three.png\n"
 
 
+def test_a_picture_in_the_place_of_a_photograph_is_refused_before_any_is_painted(place):
+    # Painted into the folder above, in/in/one.png is where the photograph in/one.png lies.
+    for folder in ("in", "in/in"):
+        (place / folder).mkdir()
+        shutil.copy("photo.png", f"{folder}/one.png")
+    shutil.copy("photo.png", "in/first.png")
+    done = run("fast", "in", "starry_night", "-o", ".")
+    assert done.code == 2
+    assert "in/in/one.png would be painted as in/one.png, which is a photograph" in done.error()
+    assert not Path("first.png").exists()
+
+
 def test_a_name_like_a_pattern_is_a_file(place):
     Path("photo.png").rename("photo[1].png")
     assert run("fast", "photo[1].png", "starry_night", "-o", "out.png").out == "out.png\n"

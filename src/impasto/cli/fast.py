@@ -297,6 +297,7 @@ def _targets(root: Path, sources: Sequence[Path], target: Path, suffix: str | No
     if target.resolve() == root.resolve():
         raise SettingsError("out", f"{target} is the photographs' own folder; give --out another one")
     within = root.resolve() in target.resolve().parents
+    photographs = {source.resolve() for source in sources}
     found: dict[Path, Path] = {}
     for source in sources:
         if within and target.resolve() in source.resolve().parents:
@@ -305,6 +306,10 @@ def _targets(root: Path, sources: Sequence[Path], target: Path, suffix: str | No
         if path in found:
             raise SettingsError(
                 "content", f"{found[path]} and {source} would both be painted as {path}; rename one, or move it away"
+            )
+        if path.resolve() in photographs:
+            raise SettingsError(
+                "out", f"{source} would be painted as {path}, which is a photograph; give --out another folder"
             )
         found[path] = source
     return found
