@@ -159,7 +159,8 @@ def write(rows: list[Row]) -> None:
             continue
         means = [f"{statistics.mean(row[column] for row in found):.3f}" for column in ("style", "content", "edges")]
         faults = ", ".join(sorted({fault for row in found for fault in row["faults"]})) or "none"
-        body.append([name, *means, tables.seconds(found), faults])
+        seconds = f"{statistics.median(row['seconds'] for row in found):.1f}"
+        body.append([name, *means, seconds, faults])
     pairs = ", ".join(sorted({row["pair"] for row in rows}))
     text = (
         f"{tables.table(['changed', 'style', 'content', 'edges', 'processor seconds', 'faults'], body)}\n\n"
