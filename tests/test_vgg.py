@@ -363,3 +363,27 @@ def test_the_mirror_of_a_single_feature_is_that_feature():
     weight, bias = mirrored.convolutions["conv5_2_weight"], mirrored.convolutions["conv5_2_bias"]
     expected = torch.nn.functional.conv2d(around, weight, bias)
     torch.testing.assert_close(features["conv5_2"], expected, rtol=0, atol=ROUNDING * float(expected.abs().max()))
+
+
+def test_max_pooling_keeps_no_places_and_sends_the_gradient_to_the_maxima(vgg):
+    kept: list[torch.Tensor] = []
+    x = photo_pixels(64, 64).requires_grad_(True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda it: kept.append(it) or it, lambda it: it):
+        pooled = vgg(x, ["relu1_2", "pool1"])
+    assert len(kept) > 2
+    assert all(it.is_floating_point() for it in kept)
+    down = torch.randn(pooled["pool1"].shape, generator=torch.Generator().manual_seed(0))
+    (gradient,) = torch.autograd.grad(pooled["pool1"], pooled["relu1_2"], down)
+    features = pooled["relu1_2"].detach().requires_grad_(True)
+    (expected,) = torch.autograd.grad(nn.functional.max_pool2d(features, 2), features, down)
+    assert torch.equal(gradient, expected)
+    assert gradient.count_nonzero() > 0
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "l2"])
+def test_walking_finds_what_asking_finds_in_the_order_of_the_network(pooling):
+    network, x, layers = VGG19("relu3_1", pooling=pooling), photo_pixels(64, 64), ["relu3_1", "conv1_1", "pool2"]
+    found = network(x, layers)
+    walked = list(network.walk(x, layers))
+    assert [name for name, _ in walked] == ["conv1_1", "pool2", "relu3_1"]
+    assert all(torch.equal(features, found[name]) for name, features in walked)

@@ -112,22 +112,32 @@ class Objective:
 
     def terms(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
         """The weighted loss terms at `image`, by name; their sum is the total loss."""
-        features = self.backbone(image, self.layers)
-        found = self.content_terms(features)
-        found |= self.style_terms([self.seen(region, features) for region in self.regions])
-        return found | self.image_terms(image)
+        features: dict[str, Tensor] = {}
+        content: dict[str, Tensor] = {}
+        seen: list[dict[str, Any]] = [{} for _ in self.regions]
+        # Layer by layer, so that what goes back to a layer need not be held before the gradient has come there.
+        for layer, its in self.backbone.walk(image, self.layers):
+            features[layer] = its
+            if layer in self.content:
+                content |= self.content_term(layer, its)
+            for region, of_region in zip(self.regions, seen, strict=True):
+                of_region |= self.seen(region, layer, features)
+        return content | self.style_terms(seen) | self.image_terms(image)
 
-    def content_terms(self, features: Mapping[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
-        """Content terms of the features at their layers: sums over positions, once per layer."""
+    def content_term(self, layer: str, features: Tensor) -> dict[str, Float[Tensor, ""]]:
+        """The content term of the features at a layer."""
+        loss = self.content_loss.compare(
+            features, self.content[layer], self.normalization, self.content_where.get(layer)
+        )
+        return {f"content {layer}": self.content_weights[layer] * loss}
+
+    def seen(self, region: Region, layer: str, features: Mapping[str, Tensor]) -> dict[str, Any]:
+        """What the style loss sees of a region, by term, as soon as `layer` is there: of the terms it completes."""
         return {
-            f"content {layer}": self.content_weights[layer]
-            * self.content_loss.compare(features[layer], target, self.normalization, self.content_where.get(layer))
-            for layer, target in self.content.items()
+            term: self.style_loss.seen(term, features, region.where)
+            for term in region.style
+            if layer in (its := layers_of(term)) and features.keys() >= set(its)
         }
-
-    def seen(self, region: Region, features: Mapping[str, Tensor]) -> dict[str, Any]:
-        """What the style loss sees of a region, by term, in the features of the whole image."""
-        return {term: self.style_loss.seen(term, features, region.where) for term in region.style}
 
     def style_terms(self, seen: Sequence[Mapping[str, Any]]) -> dict[str, Float[Tensor, ""]]:
         """Style terms of what is seen of the whole image, region by region; a term's regions are added up."""

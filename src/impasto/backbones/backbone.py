@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -196,3 +196,13 @@ class Backbone(nn.Module, ABC):
         Raises:
             SettingsError: a layer lies beyond what was built.
         """
+
+    def walk(
+        self, image: Float[Tensor, "n 3 h w"], layers: Iterable[str]
+    ) -> Iterator[tuple[str, Float[Tensor, "n _ _ _"]]]:
+        """Name and features, as `forward` gives them, of one layer after the other, where a network can wait between.
+
+        Autograd goes back in the opposite order of what was computed. What is made of a layer's features before the
+        next layer is asked for, sends its gradient back when the network has come back to that layer, not before.
+        """
+        yield from self(image, layers).items()

@@ -15,14 +15,14 @@ from impasto.settings import Settings
 from impasto.strokes import usual_scale
 
 _FLOAT = 4  # bytes of a float32
-_INDEX = 8  # bytes of the place of a maximum, which max pooling keeps for its gradient
+_INDEX = 8  # bytes of the place of a maximum, by which max pooling finds its gradient
 _PICTURE = 3 * _FLOAT  # bytes a pixel of a picture
 # What sorting and matching hold at once, for some directions or positions; and the painting's quantiles or vectors.
 _IN_CHUNKS = 80 * 2**20
 _KERNEL = 9  # taps of a 3×3 convolution
 
 # What Python, torch and Impasto hold before there is a picture: resident memory measured on Linux with the CPU build.
-_BASELINE = 360 * 2**20
+_BASELINE = 400 * 2**20
 # What torchvision adds to it.
 _TORCHVISION = 60 * 2**20
 # Pictures at the size painted at that the method holds besides those counted one by one: where the optimiser stands,
@@ -34,9 +34,9 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
     """The most memory that painting takes, in bytes: of the process on a CPU, of the device on a GPU.
 
     It is what the process holds anyway, the weights, the pictures, what the optimiser remembers, and the larger of two
-    passes: value and gradient of the objective, which keep every feature map up to the deepest layer, or the features
-    of a painting, which `style_scale` or `stroke_size` may have made larger. On Linux (CPU, torch 2.13, 256 to 1024 px,
-    one scale and several) it was within 10 % of the peak measured; on a GPU, whose libraries take some more to work in,
+    passes: value and gradient of the objective, which keep every feature map up to where they are, or the features
+    of a painting, which `style_scale` or `stroke_size` may have made larger. On Linux (CPU, torch 2.13, 256 to 2048 px,
+    one scale and several) it was within 15 % of the peak measured; on a GPU, whose libraries take some more to work in,
     it has not been compared. Of other backbones than the embedded VGG-19, what is kept is counted on a small picture:
     with vgg16, squeezenet1_1, resnet50 and convnext_tiny, at 512 px, that came to between 5 % less and 20 % more.
 
@@ -132,13 +132,15 @@ def _weight_bytes(layers: Iterable[str], width: int) -> int:
 def _gradient_pass_bytes(content: set[str], style: set[str], settings: Settings, width: int) -> float:
     """Bytes for each pixel at the height of the objective's value and gradient.
 
-    That is when the style terms have sent back their gradients, and the network, which is walked after them, has not
-    yet let go of any feature map.
+    That is on the way back, where what is kept up to a layer meets the gradients on both sides of it: layers beyond it
+    have been let go of by then, and what the terms send back comes as the network gets to their layers.
     """
     wanted = content | style
     kept = 2.0 * _PICTURE  # the image less the mean colour, with and without its border
+    most, before = kept, float(_PICTURE)
     for layer in network(wanted):
         size = _feature_bytes(layer.name, width)
+        gradients = size + before
         if layer.name.startswith("conv"):
             kept += size
         elif layer.name.startswith("relu"):
@@ -147,11 +149,15 @@ def _gradient_pass_bytes(content: set[str], style: set[str], settings: Settings,
         else:
             kept += size
             if settings.pooling == "max":
-                kept += size * _INDEX / width
+                gradients += size * (1 + _INDEX / width)  # the maxima are found again, and where they were
             elif settings.pooling == "l2":
                 kept += 4 * size  # the squares, which have four times the positions
-    kept += sum(_feature_bytes(layer, _FLOAT) for layer in content)  # differences from the target
-    return kept + sum(_feature_bytes(layer, width) for layer in style)  # what the Gram matrices send back
+        if layer.name in content:
+            kept += _feature_bytes(layer.name, _FLOAT)  # differences from the target
+        if layer.name in style:
+            gradients += size  # what the Gram matrix sends back, before it is added
+        most, before = max(most, kept + gradients), size
+    return most
 
 
 def _pass_bytes(wanted: set[str], width: int) -> float:
