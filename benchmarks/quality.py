@@ -18,9 +18,10 @@ from impasto import pictures
 from impasto.metrics import Judge
 
 _SIDE = 256
-_STRENGTHS = (0.478, 0.638, 0.75, 0.836, 0.908)
+_STRENGTHS = (0.4, 0.478, 0.638, 0.75, 0.836, 0.908)
 _OURS: dict[str, tuple[str, ...]] = {
     "impasto, quick": ("--preset", "quick"),
+    "impasto, quick, strength 0.4": ("--preset", "quick", "--strength", "0.4"),
     **{f"impasto, strength {strength:g}": ("--strength", f"{strength:g}") for strength in _STRENGTHS},
     "impasto, fine": ("--preset", "fine"),
     "impasto, gatys": ("--preset", "gatys"),
