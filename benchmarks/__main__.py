@@ -17,6 +17,7 @@ from benchmarks import (
     startup,
     strength,
     throughput,
+    wasserstein,
 )
 from benchmarks.store import Store
 
@@ -34,6 +35,7 @@ _KEYS = {
     "ablation": ("change", "pair"),
     "strength": ("pair", "strength"),
     "quality": ("program", "pair", "side"),
+    "wasserstein": ("program", "pair", "side"),
 }
 
 
@@ -45,7 +47,7 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="only write the tables of what was measured")
     parser.add_argument("--no-peers", action="store_true", help="leave out the peers, which take hours")
     parser.add_argument("--pairs", type=int, help="paint no more pairs than this with what takes minutes a picture")
-    parser.add_argument("--side", type=int, default=512, help="long side of the race, in pixels")
+    parser.add_argument("--side", type=int, default=512, help="long side of race and wasserstein, in pixels")
     parser.add_argument("--programs", nargs="+", metavar="PROGRAM", help="of quality, only these")
     chosen = parser.parse_args()
     names = chosen.names or list(_KEYS)
@@ -82,6 +84,8 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
         start.measure(store, pairs=chosen.pairs, again=chosen.again)
     elif name == "race":
         race.measure(store, side=chosen.side, pairs=chosen.pairs, again=chosen.again)
+    elif name == "wasserstein":
+        wasserstein.measure(store, side=chosen.side, again=chosen.again)
     else:
         programs = chosen.programs or ([*quality.ours()] if chosen.no_peers else None)
         quality.measure(store, programs=programs, pairs=chosen.pairs, again=chosen.again)
@@ -100,6 +104,7 @@ _WRITE = {
     "ablation": ablation.write,
     "strength": strength.write,
     "quality": quality.write,
+    "wasserstein": wasserstein.write,
 }
 
 if __name__ == "__main__":

