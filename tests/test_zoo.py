@@ -471,7 +471,8 @@ def test_the_count_is_the_tables():
 
 def test_memory_of_other_networks_is_foretold():
     sizes = {name: planning.peak_bytes((512, 512), Settings(backbone=name)) for name in ("vgg19", "torchvision:vgg19")}
-    assert sizes["torchvision:vgg19"] == pytest.approx(sizes["vgg19"], rel=0.3)
+    # The embedded network finds the places of maxima again, and its loss terms are formed layer by layer.
+    assert sizes["vgg19"] < sizes["torchvision:vgg19"] < 1.5 * sizes["vgg19"]
     small = planning.peak_bytes((512, 512), Settings(backbone="torchvision:squeezenet1_1"))
     assert small < sizes["vgg19"]
 
