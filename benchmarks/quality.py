@@ -20,7 +20,6 @@ from impasto.metrics import Judge
 _SIDE = 256
 _STRENGTHS = (0.4, 0.478, 0.638, 0.75, 0.836, 0.908)
 
-
 _OURS: dict[str, tuple[str, ...]] = {
     "impasto, quick": ("--preset", "quick"),
     "impasto, quick, strength 0.4": ("--preset", "quick", "--strength", "0.4"),

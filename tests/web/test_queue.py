@@ -16,6 +16,7 @@ from impasto.settings import Settings
 from impasto.web.database import FILE, Database, DatabaseError
 from impasto.web.job import FINAL, ConflictError, Job, KeyReusedError, QueueFullError
 from impasto.web.jobs import Jobs
+from impasto.web.leases import Leases
 
 SETTINGS = Settings().to_mapping()
 SPEC = {
@@ -34,33 +35,44 @@ PROGRESS = {"step": 1, "size": [32, 32]}
 ACTIONS = ("cancel", "stop", "pause", "resume", "retry", "delete", "undelete")
 
 
-def queue(folder: Path, **options: int) -> Jobs:
-    return Jobs(Database(folder / FILE), **{"max_queue": 100, "attempts": 3, **options})
+def queue(folder: Path, *, max_queue: int = 100) -> tuple[Jobs, Leases]:
+    database = Database(folder / FILE)
+    return Jobs(database, max_queue=max_queue), Leases(database, attempts=3)
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
+def both(tmp_path: Path) -> tuple[Jobs, Leases]:
     return queue(tmp_path)
+
+
+@pytest.fixture
+def jobs(both: tuple[Jobs, Leases]) -> Jobs:
+    return both[0]
+
+
+@pytest.fixture
+def leases(both: tuple[Jobs, Leases]) -> Leases:
+    return both[1]
 
 
 def added(jobs: Jobs) -> Job:
     return jobs.add(SPEC, SETTINGS)[0]
 
 
-def claimed(jobs: Jobs) -> Job:
-    job = jobs.claim()
+def claimed(leases: Leases) -> Job:
+    job = leases.claim()
     assert job is not None
     return job
 
 
-def test_jobs_are_claimed_in_their_order(jobs):
+def test_jobs_are_claimed_in_their_order(jobs, leases):
     names = [added(jobs).id for _ in range(3)]
     jobs.move(names[2], 0)
     jobs.pause(names[0])
-    assert [claimed(jobs).id, claimed(jobs).id] == [names[2], names[1]]
-    assert jobs.claim() is None
+    assert [claimed(leases).id, claimed(leases).id] == [names[2], names[1]]
+    assert leases.claim() is None
     jobs.resume(names[0])
-    assert claimed(jobs).id == names[0]
+    assert claimed(leases).id == names[0]
 
 
 def test_reordering_leaves_out_nobody(jobs):
@@ -69,12 +81,12 @@ def test_reordering_leaves_out_nobody(jobs):
     assert jobs.order() == [c, a, b]
 
 
-def test_a_halted_queue_hands_out_nothing(jobs):
+def test_a_halted_queue_hands_out_nothing(jobs, leases):
     added(jobs)
     jobs.pause_all(True)
-    assert jobs.claim() is None
+    assert leases.claim() is None
     jobs.pause_all(False)
-    assert jobs.claim() is not None
+    assert leases.claim() is not None
 
 
 def test_one_key_is_one_job(jobs):
@@ -85,7 +97,7 @@ def test_one_key_is_one_job(jobs):
         jobs.add(SPEC, SETTINGS, key=("k", "g"))
 
 
-def test_the_settings_it_was_asked_for_with_outlive_every_change(jobs):
+def test_the_settings_it_was_asked_for_with_outlive_every_change(jobs, leases):
     job = added(jobs)
     assert job.first_settings == SETTINGS
     other = Settings(strength=0.1).to_mapping()
@@ -93,7 +105,7 @@ def test_the_settings_it_was_asked_for_with_outlive_every_change(jobs):
     changed = jobs.get(job.id)
     assert (changed.settings, changed.first_settings) == (other, SETTINGS)
     third = Settings(strength=0.2).to_mapping()
-    assert jobs.rebase(claimed(jobs), START, third, other)
+    assert leases.rebase(claimed(leases), START, third, other)
     rebased = jobs.get(job.id)
     assert (rebased.settings, rebased.first_settings) == (third, SETTINGS)
     # What goes on from it is asked for with settings of its own.
@@ -114,30 +126,30 @@ def test_a_change_of_a_job_that_has_changed_meanwhile_is_looked_at_again(jobs):
     assert jobs.get(job.id).wanted == Settings(strength=0.1).to_mapping()
 
 
-def test_a_change_of_a_job_that_was_begun_meanwhile_is_refused(jobs):
+def test_a_change_of_a_job_that_was_begun_meanwhile_is_refused(jobs, leases):
     job = added(jobs)
-    claimed(jobs)
+    claimed(leases)
     with pytest.raises(ConflictError, match="running by now, and was queued"):
         jobs.change(job, job.spec, Settings(size=64).to_mapping(), [])
     now = jobs.get(job.id)
     assert now.settings == now.wanted == SETTINGS
 
 
-def test_what_was_asked_for_while_it_began_from_another_picture_is_kept(jobs):
+def test_what_was_asked_for_while_it_began_from_another_picture_is_kept(jobs, leases):
     added(jobs)
-    job = claimed(jobs)
+    job = claimed(leases)
     masked = job.spec | {"masks": [{"id": "2" * 64, "name": "mask"}]}
     assert jobs.change(job, masked, SETTINGS | {"strength": 0.1}, [])
-    assert jobs.rebase(job, START, SETTINGS | {"coarse_size": 128}, SETTINGS)
+    assert leases.rebase(job, START, SETTINGS | {"coarse_size": 128}, SETTINGS)
     now = jobs.get(job.id)
     assert (now.spec["masks"], now.spec["init"]) == (masked["masks"], START)
     assert now.settings == SETTINGS | {"coarse_size": 128}
     assert now.wanted == SETTINGS | {"coarse_size": 128, "strength": 0.1}
 
 
-def test_no_job_is_painted_longer_than_may_be(jobs):
+def test_no_job_is_painted_longer_than_may_be(jobs, leases):
     added(jobs)
-    job = claimed(jobs)
+    job = claimed(leases)
     jobs.extend(job.id, 1_000_000 - job.wanted["iterations"])
     with pytest.raises(SettingsError, match="1 more make 1000001, and there may be 1000000 at most"):
         jobs.extend(job.id, 1)
@@ -145,7 +157,7 @@ def test_no_job_is_painted_longer_than_may_be(jobs):
 
 
 def test_a_full_queue_takes_nothing_and_has_room_again(tmp_path):
-    jobs = queue(tmp_path, max_queue=2)
+    jobs, _ = queue(tmp_path, max_queue=2)
     first = added(jobs)
     added(jobs)
     with pytest.raises(QueueFullError):
@@ -154,48 +166,48 @@ def test_a_full_queue_takes_nothing_and_has_room_again(tmp_path):
     added(jobs)
 
 
-def test_who_was_given_up_for_dead_cannot_finish(jobs):
+def test_who_was_given_up_for_dead_cannot_finish(jobs, leases):
     added(jobs)
-    dead = claimed(jobs)
-    jobs.lost(dead, ERROR)
-    alive = claimed(jobs)
-    assert not jobs.finish(dead, {"id": "a"})
-    assert not jobs.note(dead, progress=PROGRESS, seconds=1, reached=9)
-    assert jobs.finish(alive, {"id": "b"})
+    dead = claimed(leases)
+    leases.lost(dead, ERROR)
+    alive = claimed(leases)
+    assert not leases.finish(dead, {"id": "a"})
+    assert not leases.note(dead, progress=PROGRESS, seconds=1, reached=9)
+    assert leases.finish(alive, {"id": "b"})
     assert jobs.get(alive.id).result == {"id": "b"}
 
 
-def test_a_job_that_gets_no_further_is_set_aside_after_three_attempts_and_others_go_on(jobs):
+def test_a_job_that_gets_no_further_is_set_aside_after_three_attempts_and_others_go_on(jobs, leases):
     poison, other = added(jobs), added(jobs)
     for attempt in (1, 2, 3):
-        job = claimed(jobs)
+        job = claimed(leases)
         assert (job.id, job.attempts) == (poison.id, attempt)
-        jobs.lost(job, ERROR)
+        leases.lost(job, ERROR)
     assert jobs.get(poison.id).state == "failed"
     assert jobs.get(poison.id).error == ERROR
-    assert claimed(jobs).id == other.id
+    assert claimed(leases).id == other.id
 
 
-def test_attempts_count_anew_once_it_got_further(jobs):
+def test_attempts_count_anew_once_it_got_further(jobs, leases):
     added(jobs)
     for reached in range(1, 9):
-        job = claimed(jobs)
-        jobs.note(job, progress=PROGRESS, seconds=1, reached=reached)
-        jobs.lost(job, ERROR)
+        job = claimed(leases)
+        leases.note(job, progress=PROGRESS, seconds=1, reached=reached)
+        leases.lost(job, ERROR)
     assert jobs.order() == [job.id]
 
 
-def test_a_studio_that_died_leaves_its_jobs_to_the_next(jobs):
+def test_a_studio_that_died_leaves_its_jobs_to_the_next(jobs, leases):
     first, second, third = (added(jobs).id for _ in range(3))
-    claimed(jobs), claimed(jobs)
-    assert {job.id for job in jobs.recover(ERROR)} == {first, second}
+    claimed(leases), claimed(leases)
+    assert {job.id for job in leases.recover(ERROR)} == {first, second}
     assert jobs.order() == [first, second, third]
 
 
-def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs):
+def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs, leases):
     job = added(jobs)
     jobs.delete(job.id)
-    assert jobs.find() == [] and jobs.claim() is None
+    assert jobs.find() == [] and leases.claim() is None
     assert jobs.undelete(job.id).state == "canceled"
     jobs.delete(job.id)
     assert jobs.purge(before=jobs.get(job.id).deleted + 1) == [job.id]
@@ -203,14 +215,14 @@ def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs):
 
 
 def _claim_all(folder: Path, out: multiprocessing.SimpleQueue) -> None:
-    jobs = queue(folder, max_queue=1000)
-    while (job := jobs.claim()) is not None:
+    _, leases = queue(folder, max_queue=1000)
+    while (job := leases.claim()) is not None:
         out.put(job.id)
     out.put(None)
 
 
 def test_several_processes_claim_each_job_exactly_once(tmp_path):
-    jobs = queue(tmp_path, max_queue=1000)
+    jobs, _ = queue(tmp_path, max_queue=1000)
     expected = sorted(added(jobs).id for _ in range(60))
     context = multiprocessing.get_context("spawn")
     out = context.SimpleQueue()
@@ -229,7 +241,7 @@ def test_several_processes_claim_each_job_exactly_once(tmp_path):
 
 @pytest.mark.parametrize("at", [0, 20, 4096])
 def test_a_damaged_database_is_refused_with_advice(tmp_path, at):
-    jobs = queue(tmp_path)
+    jobs, _ = queue(tmp_path)
     for _ in range(20):
         added(jobs)
     jobs._database.close()
@@ -269,7 +281,7 @@ class Queue(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        self.jobs = queue(Path(self._folder.name), max_queue=5)
+        self.jobs, self.leases = queue(Path(self._folder.name), max_queue=5)
         self.results: dict[str, str] = {}
         self.accepted: set[str] = set()
 
@@ -293,7 +305,7 @@ class Queue(RuleBasedStateMachine):
     @rule(target=held)
     def claim(self):
         order = [one for one in self.jobs.order() if not self.jobs.get(one).paused]
-        job = self.jobs.claim()
+        job = self.leases.claim()
         assert (job is None) == (not order)
         if job is None:
             return multiple()
@@ -303,14 +315,14 @@ class Queue(RuleBasedStateMachine):
     @rule(job=held, reached=st.integers(0, 5))
     def note(self, job: Job, reached: int) -> None:
         before = self.jobs.get(job.id)
-        assert self.jobs.note(job, progress=PROGRESS, seconds=1.0, reached=reached) == (before.lease == job.lease)
+        assert self.leases.note(job, progress=PROGRESS, seconds=1.0, reached=reached) == (before.lease == job.lease)
 
     @rule(job=consumes(held), how=st.sampled_from(["finish", "fail", "release", "lost"]))
     def end(self, job: Job, how: str) -> None:
         before = self.jobs.get(job.id)
         holds = before.state == "running" and before.lease == job.lease
         argument = {"finish": ({"id": job.lease},), "fail": (ERROR,), "lost": (ERROR,), "release": ()}[how]
-        assert getattr(self.jobs, how)(job, *argument) == holds
+        assert getattr(self.leases, how)(job, *argument) == holds
         now = self.jobs.get(job.id)
         if not holds:
             assert now == before
@@ -363,7 +375,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def die_and_recover(self) -> None:
         running = set(self.jobs.running())
-        assert {job.id for job in self.jobs.recover(ERROR)} == running
+        assert {job.id for job in self.leases.recover(ERROR)} == running
         assert self.jobs.running() == []
 
     @invariant()

@@ -8,10 +8,12 @@
 | `guard` | who may ask what: hosts, origins, tokens, sizes, deadlines |
 | `problems` | errors as RFC 9457 has them |
 | `studio` | what people can do: the one place where the parts below meet |
-| `database`, `jobs`, `sheets` | the queue in SQLite, which is the truth; sweeps |
+| `database`, `records`, `job` | jobs in SQLite, which is the truth |
+| `jobs`, `sheets` | what people do with them; sweeps |
+| `leases`, `foreman` | what those who paint do, and what they are told |
 | `pictures` | pictures on disk by their contents |
 | `children`, `tasks` | work on strangers' files in short-lived processes, with limits |
-| `executor`, `worker` | painting, in processes of its own |
+| `executor`, `worker`, `painting`, `talk` | painting, in processes of its own |
 | `fast` | pictures painted at once, beside the queue |
 | `orders`, `shapes` | what a request may hold, and what an answer does |
 | `streams` | server-sent events |

@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from impasto.web import telemetry
 
-#: What comes back of a job: its id, its lease, and what is said, as `worker` has it.
+#: What comes back of a job: its id, its lease, and what is said, as `talk` has it.
 Report = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
 _LONGEST_LINE = 64 << 20
 _AGAIN_AFTER = 1.0
@@ -36,7 +36,7 @@ class Executor(Protocol):
         """How many orders would be begun at once."""
 
     async def paint(self, order: Mapping[str, Any]) -> None:
-        """Begin an order: a mapping with `job` and `lease`, and the rest as `worker` has it.
+        """Begin an order: a mapping with `job` and `lease`, and the rest as `painting` has it.
 
         Raises:
             Exception: it cannot be begun, and nobody has it.

@@ -16,7 +16,7 @@ from impasto.web import telemetry
 from impasto.web.executor import Executor
 from impasto.web.files import CHECKPOINT, START, Folders
 from impasto.web.job import Job, NoSuchJobError
-from impasto.web.jobs import Jobs
+from impasto.web.leases import Leases
 from impasto.web.pictures import Pictures
 from impasto.web.problems import Problem
 from impasto.web.streams import Hub
@@ -48,7 +48,7 @@ class Foreman:
     """Stands between the queue and those who paint.
 
     Args:
-        jobs: the queue.
+        leases: the queue, as those who paint see it.
         pictures: what is painted from, and where results go.
         folders: where each job has its files.
         executor: those who paint.
@@ -62,7 +62,7 @@ class Foreman:
 
     def __init__(
         self,
-        jobs: Jobs,
+        leases: Leases,
         pictures: Pictures,
         folders: Folders,
         executor: Executor,
@@ -71,7 +71,7 @@ class Foreman:
         attempts: int,
     ) -> None:
         self.live: dict[str, Live] = {}
-        self._jobs, self._pictures, self._folders = jobs, pictures, folders
+        self._leases, self._pictures, self._folders = leases, pictures, folders
         self._executor, self._hub, self._metrics = executor, hub, metrics
         self._attempts = attempts
         self._stopping = False
@@ -144,7 +144,7 @@ class Foreman:
         while True:
             self._wake.clear()
             try:
-                while self._executor.free and (job := await asyncio.to_thread(self._jobs.claim)) is not None:
+                while self._executor.free and (job := await asyncio.to_thread(self._leases.claim)) is not None:
                     self.live[job.id] = Live(job)
                     self._hub.tell("changed", job.id)
                     self._hub.tell_queue()
@@ -171,7 +171,7 @@ class Foreman:
         """Release a job, as soon as that can be noted."""
         while True:
             try:
-                await asyncio.to_thread(self._jobs.release, job)
+                await asyncio.to_thread(self._leases.release, job)
             except sqlite3.Error as error:
                 telemetry.exception(error)
                 await asyncio.sleep(_LOOK_AGAIN)
@@ -182,7 +182,7 @@ class Foreman:
 
     async def _catch_up(self, job: Job) -> None:
         """Tell what was asked for after the job was claimed, and before there was anyone to tell."""
-        now = await asyncio.to_thread(self._jobs.get, job.id)
+        now = await asyncio.to_thread(self._leases.get, job.id)
         assert job.lease is not None
         if now.lease != job.lease:
             await self._executor.tell(job.lease, {"do": "cancel"})
@@ -231,7 +231,7 @@ class Foreman:
         match said["say"]:
             case "checkpoint":
                 try:
-                    self._jobs.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
+                    self._leases.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
                 except sqlite3.Error as error:
                     # The next one says as much.
                     telemetry.exception(error)
@@ -246,18 +246,18 @@ class Foreman:
                 self._painted(live, said)
             case "failed":
                 more = {"setting": said["setting"]} if said["setting"] else {}
-                self._jobs.fail(job, Problem(said["kind"], said["detail"], **more).body())
+                self._leases.fail(job, Problem(said["kind"], said["detail"], **more).body())
             case "rested":
-                self._jobs.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
-                self._jobs.release(job)
+                self._leases.note(job, progress=said["progress"], seconds=said["seconds"], reached=said["reached"])
+                self._leases.release(job)
             case "lost" if self._stopping:
-                self._jobs.release(job)
+                self._leases.release(job)
             case "lost":
                 detail = f"{LOST} {self._attempts} times without getting further ({said['reason']}); try a smaller size"
-                self._jobs.lost(job, Problem("internal", detail).body())
+                self._leases.lost(job, Problem("internal", detail).body())
                 self._metrics.deaths.inc()
         with contextlib.suppress(NoSuchJobError):
-            if self._jobs.get(job.id).state == "succeeded":
+            if self._leases.get(job.id).state == "succeeded":
                 (self._folders.of(job.id) / CHECKPOINT).unlink(missing_ok=True)
         return True
 
@@ -267,16 +267,16 @@ class Foreman:
             picture, _ = self._pictures.add(Path(said["path"]), f"{job.spec['name']}.png")
         except (Problem, OSError) as error:
             why = error.detail if isinstance(error, Problem) else "there was no room for the finished picture"
-            self._jobs.fail(job, Problem("disk-full", f"{why}; then retry: it goes on from where it was").body())
+            self._leases.fail(job, Problem("disk-full", f"{why}; then retry: it goes on from where it was").body())
             return
         known = {name: said[name] for name in ("seconds", "stopped", "step")}
         if live.progress is not None:
-            self._jobs.note(job, progress=live.progress, seconds=said["seconds"])
-        if self._jobs.finish(job, {"id": picture.id, **known}, warnings=said["warnings"]):
+            self._leases.note(job, progress=live.progress, seconds=said["seconds"])
+        if self._leases.finish(job, {"id": picture.id, **known}, warnings=said["warnings"]):
             self._metrics.painted.observe(said["seconds"])
 
     def _rebased(self, live: Live, said: Mapping[str, Any]) -> None:
         start, _ = self._pictures.add(Path(said["start"]), START)
         # By the name that the checkpoint knows it by, whatever the same picture was called before.
-        self._jobs.rebase(live.job, {"id": start.id, "name": START}, said["settings"], said["heard"])
+        self._leases.rebase(live.job, {"id": start.id, "name": START}, said["settings"], said["heard"])
         live.points.clear()

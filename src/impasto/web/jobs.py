@@ -1,4 +1,4 @@
-"""Owns the queue: every job, its state, and which change of state is allowed. The database is the truth.
+"""Owns the queue: what people ask of jobs, and which change of state is allowed. The database is the truth.
 
 ```
             claim            finish
@@ -11,8 +11,7 @@
     └──────────────────┴───────────────────────┘
 ```
 
-Each method is one transaction. Whoever paints holds the lease that `claim` gave it, and what it reports counts only as
-long as the job still has that lease: so a process that was given up for dead cannot finish a job a second time.
+Each method is one transaction. What those who paint do (`claim`, `finish`, `fail`, `release`, `lost`) is in `leases`.
 """
 
 from __future__ import annotations
@@ -25,95 +24,24 @@ from typing import Any
 from impasto.errors import SettingsError
 from impasto.settings import OPTIONS
 from impasto.web.database import Database, Execute
-from impasto.web.job import (
-    CANCELED,
-    FAILED,
-    QUEUED,
-    RUNNING,
-    STATES,
-    SUCCEEDED,
-    ConflictError,
-    Job,
-    KeyReusedError,
-    NoSuchJobError,
-    QueueFullError,
-    of_row,
-    stored,
-)
+from impasto.web.job import CANCELED, QUEUED, RUNNING, ConflictError, Job, KeyReusedError, QueueFullError, stored
+from impasto.web.records import Records
 
 
-class Jobs:
-    """All jobs.
+class Jobs(Records):
+    """All jobs, and what people do with them.
 
     Args:
         database: where they are.
         max_queue: how many may wait or run at once.
-        attempts: how often a job may be begun without getting further.
         clock: seconds since 1970.
     """
 
-    def __init__(
-        self, database: Database, *, max_queue: int, attempts: int, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, max_queue: int, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(database, clock=clock)
         self._max_queue = max_queue
-        self._attempts = attempts
-        self._clock = clock
 
-    # What there is.
-
-    def get(self, job_id: str) -> Job:
-        """The job of that id.
-
-        Raises:
-            NoSuchJobError: there is none.
-        """
-        rows = self._database.rows("select * from jobs where id = ?", (job_id,))
-        if not rows:
-            raise NoSuchJobError(job_id)
-        return of_row(rows[0])
-
-    def find(
-        self,
-        *,
-        states: Sequence[str] = (),
-        starred: bool | None = None,
-        deleted: bool = False,
-        sweep: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[Job]:
-        """Jobs, the newest first."""
-        conditions = ["deleted is not null" if deleted else "deleted is null"]
-        values: list[object] = []
-        if states:
-            conditions.append(f"state in ({','.join('?' * len(states))})")
-            values += states
-        if starred is not None:
-            conditions.append("starred = ?")
-            values.append(int(starred))
-        if sweep is not None:
-            conditions.append("sweep ->> 'id' = ?")
-            values.append(sweep)
-        if before is not None:
-            conditions.append("number < ?")
-            values.append(before)
-        query = f"select * from jobs where {' and '.join(conditions)} order by number desc limit ?"
-        return [of_row(row) for row in self._database.rows(query, (*values, limit))]
-
-    def order(self) -> list[str]:
-        """Ids of the jobs that wait, the next one first."""
-        rows = self._database.rows("select id from jobs where state = 'queued' and deleted is null order by place")
-        return [row["id"] for row in rows]
-
-    def running(self) -> list[str]:
-        """Ids of the jobs that are being painted."""
-        return [row["id"] for row in self._database.rows("select id from jobs where state = 'running' order by number")]
-
-    def counts(self) -> dict[str, float]:
-        """How many jobs there are in each state."""
-        rows = self._database.rows("select state, count(*) as number from jobs where deleted is null group by state")
-        return dict.fromkeys(STATES, 0.0) | {row["state"]: float(row["number"]) for row in rows}
+    # Who may come in.
 
     def check_room(self, jobs: int = 1) -> None:
         """Refuses jobs for which there is no room.
@@ -147,12 +75,7 @@ class Jobs:
             raise KeyReusedError
         return self.get(rows[0]["job"])
 
-    # The queue's own switch.
-
-    @property
-    def all_paused(self) -> bool:
-        """Whether no new job is begun."""
-        return bool(self._database.rows("select 1 from facts where name = 'paused' and value = '1'"))
+    # The queue's own.
 
     def pause_all(self, paused: bool) -> None:
         """Begin no new job, or begin them again."""
@@ -167,7 +90,7 @@ class Jobs:
             for place, job in enumerate([*named, *(job for job in waiting if job not in named)]):
                 change("update jobs set place = ? where id = ?", (float(place), job))
 
-    # What people do.
+    # What people do with a job.
 
     def add(
         self,
@@ -309,101 +232,6 @@ class Jobs:
             self._set(change, job_id, wanted=job.wanted | {"iterations": total})
         return self.get(job_id)
 
-    # What those who paint do.
-
-    def claim(self) -> Job | None:
-        """Take the next job to paint it, under a lease of its own; None if there is none.
-
-        One that has been begun too often without getting further fails here instead.
-        """
-        with self._database.transaction() as change:
-            if self.all_paused:
-                return None
-            row = change(
-                "select * from jobs where state = 'queued' and not paused and deleted is null order by place limit 1"
-            ).fetchone()
-            if row is None:
-                return None
-            job = of_row(row)
-            self._set(
-                change,
-                job.id,
-                state=RUNNING,
-                lease=secrets.token_hex(8),
-                attempts=job.attempts + 1,
-                started=job.started or self._clock(),
-                place=None,
-            )
-        return self.get(job.id)
-
-    def note(self, job: Job, *, progress: Mapping[str, Any], seconds: float, reached: int | None = None) -> bool:
-        """Note how far it is. A checkpoint that reaches further than the last makes the attempts count anew."""
-        with self._database.transaction() as change:
-            now = self._held(job)
-            if now is None:
-                return False
-            further = {} if reached is None else {"reached": reached}
-            if reached is not None and reached > now.reached:
-                further["attempts"] = 1
-            self._set(change, job.id, progress=dict(progress), seconds=seconds, **further)
-        return True
-
-    def rebase(self, job: Job, start: Mapping[str, str], settings: Mapping[str, Any], heard: Mapping[str, Any]) -> bool:
-        """It goes on from another picture with other settings, as if it had begun with them.
-
-        Args:
-            job: as it was claimed.
-            start: the picture, as `{"id", "name"}`.
-            settings: those it begins with.
-            heard: those wanted, as far as whoever paints it knew; what has been asked for since is wanted still.
-        """
-        with self._database.transaction() as change:
-            now = self._held(job)
-            if now is None:
-                return False
-            since = {name: value for name, value in now.wanted.items() if value != heard.get(name)}
-            self._set(
-                change,
-                job.id,
-                spec=now.spec | {"init": dict(start)},
-                settings=dict(settings),
-                wanted={**settings, **since},
-                reached=0,
-            )
-        return True
-
-    def finish(self, job: Job, result: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> bool:
-        """It is painted. False if someone else has it by now: then this result is nobody's."""
-        return self._end(job, state=SUCCEEDED, result=dict(result), warnings=[*job.warnings, *warnings])
-
-    def fail(self, job: Job, error: Mapping[str, Any]) -> bool:
-        """It cannot be painted."""
-        return self._end(job, state=FAILED, error=dict(error))
-
-    def release(self, job: Job) -> bool:
-        """Back into the queue, at its head, through no fault of its own: the studio stops, or the job is paused."""
-        return self._back(job, attempts=max(0, job.attempts - 1))
-
-    def lost(self, job: Job, error: Mapping[str, Any]) -> bool:
-        """Whoever painted it has died: back to the head of the queue, or set aside if that has happened too often."""
-        with self._database.transaction():
-            now = self._held(job)
-            if now is None:
-                return False
-            return self.fail(job, error) if now.attempts >= self._attempts else self._back(job)
-
-    def recover(self, error: Mapping[str, Any]) -> list[Job]:
-        """At the start, when nobody paints: every job that is said to be running was lost with the studio.
-
-        Returns:
-            Those jobs, as they are now.
-        """
-        # The last one first, for each goes before those that wait.
-        lost = sorted(self.find(states=[RUNNING], limit=-1), key=lambda job: -job.number)
-        for job in lost:
-            self.lost(job, error)
-        return [self.get(job.id) for job in lost]
-
     # What is thrown away.
 
     def purge(self, before: float) -> list[str]:
@@ -436,34 +264,6 @@ class Jobs:
             )
         return job
 
-    def _held(self, job: Job) -> Job | None:
-        """The job as it is now, if the lease is still good."""
-        try:
-            now = self.get(job.id)
-        except NoSuchJobError:
-            return None
-        return now if now.state == RUNNING and now.lease == job.lease else None
-
-    def _end(self, job: Job, **values: Any) -> bool:
-        with self._database.transaction() as change:
-            if self._held(job) is None:
-                return False
-            self._set(change, job.id, finished=self._clock(), lease=None, paused=0, stopping=0, **values)
-        return True
-
-    def _back(self, job: Job, **values: Any) -> bool:
-        with self._database.transaction() as change:
-            if self._held(job) is None:
-                return False
-            first = change("select coalesce(min(place), 1) - 1 from jobs where state = 'queued'").fetchone()[0]
-            self._set(change, job.id, state=QUEUED, lease=None, place=first, **values)
-        return True
-
     @staticmethod
     def _last_place(change: Execute) -> float:
         return float(change("select coalesce(max(place), 0) + 1 from jobs where state = 'queued'").fetchone()[0])
-
-    @staticmethod
-    def _set(change: Execute, job_id: str, **values: Any) -> None:
-        columns = ", ".join(f"{name} = ?" for name in values)
-        change(f"update jobs set {columns} where id = ?", (*map(stored, values.values()), job_id))

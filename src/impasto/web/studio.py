@@ -32,6 +32,7 @@ from impasto.web.foreman import LOST, Foreman
 from impasto.web.intake import Intake
 from impasto.web.job import CANCELED, QUEUED, RUNNING, ConflictError, Job
 from impasto.web.jobs import Jobs
+from impasto.web.leases import Leases
 from impasto.web.pictures import Pictures
 from impasto.web.problems import Problem
 from impasto.web.sheets import Sheets
@@ -63,7 +64,8 @@ class Studio:
             config.data.mkdir(parents=True, exist_ok=True)
             self._lock = _Lock(config.data / "lock")
             self.database = Database(config.data / FILE)
-            self.jobs = Jobs(self.database, max_queue=config.max_queue, attempts=config.attempts)
+            self.jobs = Jobs(self.database, max_queue=config.max_queue)
+            self.leases = Leases(self.database, attempts=config.attempts)
             self.children = Children(memory=_CHILD_BYTES + _CHILD_BYTES_PER_PIXEL * config.max_pixels)
             self.pictures = Pictures(
                 config.data / "pictures",
@@ -78,7 +80,7 @@ class Studio:
         self._threads = config.threads or _threads(config.workers)
         executor = executor or LocalExecutor(config.workers, self._threads)
         self.foreman = Foreman(
-            self.jobs, self.pictures, self.folders, executor, self.hub, self.metrics, config.attempts
+            self.leases, self.pictures, self.folders, executor, self.hub, self.metrics, config.attempts
         )
         self.views = Views(self.jobs, self.pictures, self.folders, self.foreman.live)
         self.sheets = Sheets(self)
@@ -113,7 +115,7 @@ class Studio:
 
     def _take_up(self) -> None:
         self.pictures.sweep()
-        for job in self.jobs.recover(Problem("internal", f"{LOST} with the studio, again and again").body()):
+        for job in self.leases.recover(Problem("internal", f"{LOST} with the studio, again and again").body()):
             telemetry.event("job taken up", job=job.id, state=job.state, attempts=job.attempts)
         self._purge()
 
