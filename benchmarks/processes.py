@@ -1,14 +1,21 @@
-"""Owns running a program as a user does: its seconds from start to end, and the most memory it held."""
+"""Owns running a program as a user does, its seconds and the most memory it held; and work in a process of its own."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+from unittest import mock
+
+Answer = TypeVar("Answer")
 
 # A process begins with the memory of the one that starts it, and that counts as its peak; so a small one starts it.
 _SCALES = """
@@ -60,3 +67,10 @@ def run(command: Sequence[str | Path]) -> Finished:
     if code:
         raise RuntimeError(f"{Path(words[0]).name} ended with {code}: {text[-500:]}")
     return Finished(seconds, kibibytes * 1024, text, processor)
+
+
+def in_a_process(work: Callable[..., Answer], *arguments: Any, environment: Mapping[str, str] | None = None) -> Answer:
+    """What `work` answers in a new process, whose environment has those variables besides ours."""
+    context = multiprocessing.get_context("spawn")
+    with mock.patch.dict(os.environ, environment or {}), ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(work, *arguments).result()

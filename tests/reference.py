@@ -204,6 +204,16 @@ def statistics_loss_relative(features: Array, target: Array) -> float:
     return statistics_loss_paper(features, target) / float(size)
 
 
+def gram_statistics_loss_paper(features: Array, target: Array) -> float:
+    """The mean of the paper's loss of Gram matrices and that of means and deviations."""
+    return 0.5 * (gram_loss_paper(features, target) + statistics_loss_paper(features, target))
+
+
+def gram_statistics_loss_relative(features: Array, target: Array) -> float:
+    """The mean of the relative loss of Gram matrices and three times that of means and deviations."""
+    return 0.5 * (gram_loss_relative(features, target) + 3.0 * statistics_loss_relative(features, target))
+
+
 def cross_gram(finer: Array, coarser: Array) -> Array:
     """Mean of f_i g_j over the finer positions; every coarser feature stands for a square of them (Yeh et al. 2018)."""
     factor = finer.shape[1] // coarser.shape[1]

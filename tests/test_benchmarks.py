@@ -12,6 +12,7 @@ import torch
 
 from benchmarks import (
     ablation,
+    command,
     machine,
     newstyle,
     pairs,
@@ -41,7 +42,7 @@ def contest() -> tuple[yardstick.PlainObjective, torch.Tensor, torch.Tensor]:
     """The plain objective, an image, and our gradient at it."""
     network = VGG19("relu5_1")
     photograph = resize(api.load(PAIR.content).pixels, (48, 64))
-    ours = targets.objective_at(network, photograph, [api.load(PAIR.style)], Settings())
+    ours = targets.objective_at(network, photograph, [api.load(PAIR.style)], Settings(style_loss="gram"))
     image = (photograph + 0.3 * photograph.flip(-1)).clamp(0, 1.2)
     evaluation = evaluate(ours, image)
     plain = yardstick.PlainObjective(ours, network)
@@ -69,7 +70,7 @@ def test_the_yardstick_descends_for_as_long_as_it_is_told(contest, optimizer):
 def test_a_race_is_run_to_the_goal(monkeypatch, tmp_path):
     for name, evaluations in (("_EVALUATIONS", 15), ("_ADAM", 3), ("_COARSE", 5), ("_PATIENCE", 100)):
         monkeypatch.setattr(race, name, evaluations)
-    kept = store.Store("race", ["program", "pair", "side"], folder=tmp_path)
+    kept = store.Store("race", ["program", "pair", "side", "threads"], folder=tmp_path)
     plain, adam, ours = race.measure(kept, side=64, pairs=1)
     assert ours["loss"] <= plain["loss"] < adam["loss"]
     assert 0 < ours["evaluations"] <= 60
@@ -120,6 +121,11 @@ def test_a_table_goes_to_the_results_and_into_the_docs(tmp_path, monkeypatch):
     assert "old" not in text
     assert text.startswith("before\n<!-- begin speed -->")
     assert text.endswith("<!-- end speed -->\nafter\n")
+
+
+def test_a_whole_descent_follows_from_two_short_ones():
+    # Ten seconds to begin with, and two for each iteration.
+    assert command.whole(10 + 2 * 20, 10 + 2 * 120) == 10 + 2 * peers.ITERATIONS
 
 
 def test_a_strength_stands_between_the_ends():

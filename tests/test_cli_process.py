@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli_running import ENDLESS, QUICK, finish, make_pictures, start
+from impasto.cli import LARGE_PAGES, main
 from impasto.cli.signals import Interruption, Signals
 from impasto.images import read
 from impasto.pastiche import Recipe
@@ -200,3 +201,13 @@ def test_help_on_a_terminal_without_unicode_is_no_error():
     done = finish(start("stylize", "--help", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}))
     assert (done.code, done.err) == (0, "")
     assert "--style-scale" in done.out
+
+
+@pytest.mark.parametrize("chosen", [None, "0"])
+def test_memory_is_asked_for_in_large_pages_unless_the_user_says_otherwise(chosen, monkeypatch):
+    (name,) = LARGE_PAGES
+    monkeypatch.setenv(name, chosen or "")
+    if chosen is None:
+        monkeypatch.delenv(name)
+    assert main(["presets"]) == 0
+    assert os.environ[name] == (chosen or "1")

@@ -15,6 +15,7 @@ import reference
 from impasto.losses import (
     content_loss,
     gram_loss,
+    gram_statistics_loss,
     range_loss,
     statistics_loss,
     total_variation_loss,
@@ -33,6 +34,8 @@ OTHERS = {
     (wasserstein_loss, "paper"): reference.wasserstein_loss_paper,
     (statistics_loss, "relative"): reference.statistics_loss_relative,
     (statistics_loss, "paper"): reference.statistics_loss_paper,
+    (gram_statistics_loss, "relative"): reference.gram_statistics_loss_relative,
+    (gram_statistics_loss, "paper"): reference.gram_statistics_loss_paper,
 }
 GRAM = {"relative": reference.gram_loss_relative, "paper": reference.gram_loss_paper}
 
@@ -161,7 +164,7 @@ def test_other_style_losses_are_their_definitions(loss, normalization, shape, se
     assert float(loss(moments(features), moments(target), normalization)) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.parametrize("loss", [wasserstein_loss, statistics_loss])
+@pytest.mark.parametrize("loss", [wasserstein_loss, statistics_loss, gram_statistics_loss])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_gradients_of_other_style_losses(loss, normalization):
     features = tensor(drawn((3, 3, 4), 0)).requires_grad_(True)

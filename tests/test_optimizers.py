@@ -193,8 +193,19 @@ def test_a_pair_without_positive_curvature_is_not_remembered():
     assert not memory.add(step, torch.zeros_like(step))
     assert not memory.add(torch.zeros_like(step), step)
     assert not memory.add(step, step * float("nan"))
-    assert memory.steps == memory.changes == []
+    assert memory.steps == memory.changes == memory.curvatures == []
     assert memory.add(step, step)
+
+
+def test_what_another_memory_knew_gives_the_same_direction():
+    memory, other = CurvatureMemory(3), CurvatureMemory(3)
+    for step, change in zip(*pairs(5), strict=True):
+        memory.add(step, change)
+    other.restore(memory.steps, memory.changes)
+    gradient = drawn(7)
+    assert torch.equal(other.direction(gradient, untouched), memory.direction(gradient, untouched))
+    other.add(*(each[0] for each in pairs(1)))
+    assert len(other.steps) == len(other.curvatures) == len(memory.steps)
 
 
 @given(st.integers(2, 24), st.integers(2, 24))

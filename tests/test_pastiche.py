@@ -158,7 +158,24 @@ def test_a_recipe_of_the_form_in_which_strength_was_the_pull():
     assert Recipe.from_json(found.to_json()) == found
 
 
-@pytest.mark.parametrize("form", [0, 3, "1", True, None, [], {}])
+@pytest.mark.parametrize(
+    ("settings", "scales"),
+    [
+        ({"size": 512}, 7),
+        ({"size": 256, "coarse_size": 128}, 3),
+        ({"size": 64, "coarse_size": 128}, 1),
+        ({"size": 512, "scales": 4}, 4),
+        ({"size": 32768, "coarse_size": 32}, 20),
+    ],
+)
+def test_a_recipe_of_a_form_in_which_scales_went_by_the_root_of_two(settings, scales):
+    old = record(format=2, settings=Settings(**settings).to_mapping(), changes=[])
+    assert Recipe.from_json(json.dumps(old)).settings.scales == scales
+    today = Recipe.from_json(json.dumps(old | {"format": 3}))
+    assert today.settings.scales == settings.get("scales", 0)
+
+
+@pytest.mark.parametrize("form", [0, 4, "1", True, None, [], {}])
 def test_a_recipe_of_another_form(form):
     with pytest.raises(ImageReadError, match="update impasto"):
         Recipe.from_json(json.dumps(record(format=form)))

@@ -107,6 +107,22 @@ def test_detached_moments_have_no_graph():
     assert not (detached.count.requires_grad or detached.sum.requires_grad or detached.outer.requires_grad)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_gradient_of_both_sums_is_that_of_each(dtype):
+    directions = tensor(drawn((1, 8, 9), 1))[0, 0]
+    gradients = []
+    for of in (lambda m: m.sum, lambda m: m.outer, lambda m: torch.cat([m.sum[:, None], m.outer], dim=1)):
+        leaf = tensor(drawn((8, 40, 40), 5)).to(dtype).requires_grad_(True)
+        value = of(Moments.of(leaf)).double().view(8, -1)
+        shown = {1: directions[:, :1], 8: directions[:, 1:], 9: directions}[value.shape[1]]
+        (value * shown).sum().backward()
+        gradients.append(leaf.grad.double())
+    of_sum, of_outer, of_both = gradients
+    rounding = 1e-12 if dtype == torch.float64 else 2**-7
+    assert float((of_sum + of_outer - of_both).abs().max() / of_both.abs().max()) < rounding
+    torch.testing.assert_close(of_sum[0, :, 3, 4], directions[:, 0], rtol=rounding, atol=rounding)
+
+
 @given(st.tuples(st.integers(1, 6), st.integers(1, 40), st.integers(1, 40)), SEEDS)
 def test_half_precision_is_summed_in_float32(shape, seed):
     features = tensor(drawn(shape, seed)).bfloat16()

@@ -325,7 +325,7 @@ def test_a_term_is_called_after_its_layers(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_additive_is_the_sum_of_its_parts(name):
     loss = STYLE_LOSSES[name]((0,))
-    assert loss.additive == (name in ("gram", "cross_gram", "wasserstein", "statistics"))
+    assert loss.additive == (name in ("gram", "gram_statistics", "cross_gram", "wasserstein", "statistics"))
     if not loss.additive:
         return
     features, target = two_layers(0), two_layers(1)

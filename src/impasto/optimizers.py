@@ -8,7 +8,7 @@ an optimiser knows is its `state()`, from which another goes on to the same digi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,26 +145,40 @@ class FrequencyPreconditioner:
 
 @dataclass
 class CurvatureMemory:
-    """The last steps and changes of gradient that L-BFGS builds its picture of the curvature from."""
+    """The last steps and changes of gradient that L-BFGS builds its picture of the curvature from.
+
+    Attributes:
+        length: number of pairs that are kept.
+        steps, changes: the pairs, oldest first.
+        curvatures: the inner product of each pair.
+    """
 
     length: int = 20
     steps: list[Tensor] = field(default_factory=list)
     changes: list[Tensor] = field(default_factory=list)
+    curvatures: list[float] = field(default_factory=list)
 
     def add(self, step: Tensor, change: Tensor) -> bool:
         """Remember a pair, if it shows positive curvature (else the direction might not descend)."""
-        curvature = float((step * change).sum())
-        if not curvature > 1e-10 * float(change.square().sum()) ** 0.5 * float(step.square().sum()) ** 0.5:
+        curvature = _dot(step, change)
+        if not curvature > 1e-10 * _dot(change, change) ** 0.5 * _dot(step, step) ** 0.5:
             return False
         self.steps.append(step)
         self.changes.append(change)
-        del self.steps[: -self.length], self.changes[: -self.length]
+        self.curvatures.append(curvature)
+        del self.steps[: -self.length], self.changes[: -self.length], self.curvatures[: -self.length]
         return True
 
     def clear(self) -> None:
         """Forget everything."""
         self.steps.clear()
         self.changes.clear()
+        self.curvatures.clear()
+
+    def restore(self, steps: Sequence[Tensor], changes: Sequence[Tensor]) -> None:
+        """Know those pairs, which another memory knew."""
+        self.steps, self.changes = list(steps), list(changes)
+        self.curvatures = [_dot(step, change) for step, change in zip(steps, changes, strict=True)]
 
     def resize(self, size: tuple[int, int]) -> None:
         """Carry the pairs to another size: steps are images; a gradient's entries shrink as the pixels multiply."""
@@ -176,21 +190,24 @@ class CurvatureMemory:
 
     def direction(self, gradient: Pixels, precondition: Callable[[Pixels], Pixels]) -> Pixels:
         """The quasi-Newton direction −H·gradient by the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4)."""
+        pairs = list(zip(self.steps, self.changes, self.curvatures, strict=True))
         q = gradient.clone()
-        trail: list[tuple[Tensor, Tensor, float, float]] = []
-        for step, change in zip(reversed(self.steps), reversed(self.changes), strict=True):
-            rho = 1.0 / float((step * change).sum())
-            alpha = rho * float((step * q).sum())
-            q -= alpha * change
-            trail.append((step, change, rho, alpha))
+        alphas: list[float] = []
+        for step, change, curvature in reversed(pairs):
+            alphas.append(_dot(step, q) / curvature)
+            q.add_(change, alpha=-alphas[-1])
         q = precondition(q)
-        if self.steps:
-            step, change = self.steps[-1], self.changes[-1]
-            q *= float((step * change).sum()) / float((change * precondition(change)).sum())
-        for step, change, rho, alpha in reversed(trail):
-            beta = rho * float((change * q).sum())
-            q += (alpha - beta) * step
+        if pairs:
+            _, change, curvature = pairs[-1]
+            q *= curvature / _dot(change, precondition(change))
+        for (step, change, curvature), alpha in zip(pairs, reversed(alphas), strict=True):
+            q.add_(step, alpha=alpha - _dot(change, q) / curvature)
         return -q
+
+
+def _dot(one: Tensor, other: Tensor) -> float:
+    """Σ of the products, without the memory that the products would take."""
+    return float(torch.dot(one.flatten(), other.flatten()))
 
 
 def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -273,7 +290,7 @@ class LBFGS(Optimizer):
 
     def restore(self, state: State) -> None:
         self._here = Evaluation(state["image"], state["value"], {}, state["gradient"])
-        self.memory.steps, self.memory.changes = list(state["steps"]), list(state["changes"])
+        self.memory.restore(state["steps"], state["changes"])
         self._shrink, self._failures, self._rises = (state[name] for name in ("shrink", "failures", "rises"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,9 +20,9 @@ from impasto.settings import Settings, strength_of
 
 #: Name of the metadata entry that holds a picture's recipe as JSON.
 METADATA_KEY = "impasto"
-_RECIPE_FORMAT = 2
-# In form 1 a strength was what now is its pull.
-_PULLS = 1
+_RECIPE_FORMAT = 3
+# In form 1 a strength was what now is its pull; in forms 1 and 2 scales that chose themselves went by √2.
+_PULLS, _ROOTS = 1, 2
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Recipe:
         try:
             record = json.loads(text)
             form = record["format"]
-            if type(form) is not int or form not in (_PULLS, _RECIPE_FORMAT):
+            if type(form) is not int or form not in (_PULLS, _ROOTS, _RECIPE_FORMAT):
                 raise ImageReadError(
                     f"the recipe has form {form!r}, and this version of Impasto knows form {_RECIPE_FORMAT}; "
                     "update impasto"
@@ -157,7 +158,7 @@ class Recipe:
             if not styles or type(threads) is not int or not 1 <= threads <= 4096:
                 raise ValueError("styles or threads")
             recipe = cls(
-                settings=Settings.from_mapping(_settings(record["settings"], form)),
+                settings=Settings.from_mapping(_first_settings(record["settings"], form)),
                 content=_input(record["content"]),
                 styles=styles,
                 init=_input(record["init"]) if record["init"] else None,
@@ -200,6 +201,18 @@ def _input(value: Any) -> Input:
     if not isinstance(name, str) or not isinstance(sha256, str):
         raise TypeError("not a note on an input")
     return Input(name, sha256)
+
+
+def _first_settings(value: Any, form: int) -> Mapping[str, Any]:
+    """Settings at the beginning, where what they do not speak of is what it was then."""
+    settings = dict(_settings(value, form))
+    if form <= _ROOTS:
+        settings.setdefault("style_loss", "gram")
+    if form <= _ROOTS and settings.get("scales", 0) == 0:
+        whole = Settings.from_mapping(settings)
+        coarse = min(whole.coarse_size, whole.size)
+        settings["scales"] = min(1 + round(math.log(whole.size / coarse, math.sqrt(2.0))), 20)
+    return settings
 
 
 def _settings(value: Any, form: int) -> Mapping[str, Any]:

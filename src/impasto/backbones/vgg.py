@@ -65,7 +65,10 @@ def literature_name(name: str) -> str:
 
 
 class VGG19Architecture(Architecture):
-    """The table of layers, and the classic choice of them: content from relu4_2, style from the first of each block."""
+    """The table of layers, and the classic choice of them: content from relu4_2, style from the first of each block.
+
+    Finer layers weigh more, each twice as much as the next.
+    """
 
     name = "vgg19"
     title = "VGG-19"
@@ -73,7 +76,7 @@ class VGG19Architecture(Architecture):
     #: Leaves one feature after five poolings.
     min_side = 32
     default_content_layers: Mapping[str, float] = {"relu4_2": 1.0}
-    default_style_layers: Mapping[str, float] = {f"relu{block}_1": 1.0 for block in range(1, 6)}
+    default_style_layers: Mapping[str, float] = {f"relu{block}_1": 2.0 ** (5 - block) for block in range(1, 6)}
 
     def spelled(self, name: str) -> str:
         return literature_name(name)

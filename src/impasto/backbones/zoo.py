@@ -82,10 +82,12 @@ class TorchvisionArchitecture(Architecture):
             return dict(vgg.default_content_layers), dict(vgg.default_style_layers)
         stages = _stages(name for name, its in self._maps.items() if its.channels > _COLORS)
         ends = {self._maps[name].stride: name for name in stages}
-        style = {name: 1.0 for stride, name in sorted(ends.items()) if stride <= _WIDEST_STRIDE}
-        if _CONTENT_STRIDE not in ends or len(style) < 2:
+        names = [name for stride, name in sorted(ends.items()) if stride <= _WIDEST_STRIDE]
+        if _CONTENT_STRIDE not in ends or len(names) < 2:
             raise self._unfit()
-        return {ends[_CONTENT_STRIDE]: 1.0}, style
+        # Each weighs twice as much as the next, as with VGG-19.
+        style = {name: 2.0**place for place, name in enumerate(reversed(names))}
+        return {ends[_CONTENT_STRIDE]: 1.0}, {name: style[name] for name in names}
 
     @cached_property
     def _spellings(self) -> dict[str, str]:

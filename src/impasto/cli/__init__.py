@@ -43,6 +43,10 @@ COMMANDS = (
     "doctor",
 )
 
+#: By which torch asks for memory in large pages, where the system (Linux) has them on request: what is used for the
+#: first time is there in fewer steps, and every iteration takes large arrays anew.
+LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
+
 # The number of SIGPIPE, which not every system has.
 _SIGPIPE = 13
 
@@ -74,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for name, value in LARGE_PAGES.items():
+        os.environ.setdefault(name, value)
     _print_anything()
     with reporting.warnings_as_lines():
         try:

@@ -70,7 +70,8 @@ def style_settings(settings: Settings, layers: Sequence[Layer]) -> Settings:
     """The settings by which the method paints from noise what the Gram matrices of `layers` know of a painting."""
     weights = {layer.name: 1.0 for layer in layers}
     # Steps as smooth as a painting's would lay out large areas of colour that no layer has asked for.
-    return _from_noise(settings).replace(content_weight=0.0, style_layers=weights, preconditioning=0.5)
+    style = {"style_loss": "gram", "style_weight": 10.0, "style_layers": weights}
+    return _from_noise(settings).replace(content_weight=0.0, preconditioning=0.5, **style)
 
 
 def _from_noise(settings: Settings) -> Settings:

@@ -33,6 +33,9 @@ from impasto.targets import layer_weights, objective_at
 #: What the pastiches are judged by: shallower than the default of the optimise engine, which costs a third more. It
 #: mirrors at the borders, for a network whose judge sees zeros there learns to paint a frame.
 LOSS = Settings(
+    content_weight=1.0,
+    style_weight=10.0,
+    style_loss="gram",
     content_layers={"relu4_1": 1.0},
     style_layers={"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0},
     padding="reflect",

@@ -29,7 +29,13 @@ from impasto.losses.content import (
     self_similarity,
     self_similarity_loss,
 )
-from impasto.losses.moments import cross_gram_loss, gram_loss, statistics_loss, wasserstein_loss
+from impasto.losses.moments import (
+    cross_gram_loss,
+    gram_loss,
+    gram_statistics_loss,
+    statistics_loss,
+    wasserstein_loss,
+)
 from impasto.losses.nearest import nearest_neighbor_loss
 from impasto.losses.normalization import Normalization
 from impasto.losses.pixels import range_loss, total_variation_loss
@@ -49,6 +55,7 @@ __all__ = [
     "content_loss",
     "cross_gram_loss",
     "gram_loss",
+    "gram_statistics_loss",
     "histogram_loss",
     "laplacian",
     "laplacian_loss",

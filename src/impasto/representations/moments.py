@@ -25,6 +25,8 @@ _EXACT_BYTES = 4
 _LEAST_VARIANCE = 1e-8
 # Rows whose outer products are added up at once in half precision.
 _CHUNK = 256
+# Rows that are copied into float32 at once: few enough for the copy to stay in the processor's cache.
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ class Moments:
         exact = torch.promote_types(rows.dtype, torch.float32)
         if weight is None:
             count = torch.tensor(float(rows.shape[0]), dtype=exact, device=rows.device)
-            return cls(count=count, sum=rows.sum(0, dtype=exact), outer=_outer_products(rows))
+            total, outer = _sums(rows)
+            return cls(count=count, sum=total, outer=outer)
         flat = weight.reshape(-1, 1).to(rows.device, exact)
-        outer = _outer_products((rows * flat.sqrt()).to(rows.dtype))
+        _, outer = _sums((rows * flat.sqrt()).to(rows.dtype))
         return cls(count=flat.sum(), sum=(rows * flat).sum(0, dtype=exact), outer=outer)
 
     def __add__(self, other: Moments) -> Moments:
@@ -108,31 +111,43 @@ def eigen(matrix: Float[Tensor, "c c"]) -> tuple[Float[Tensor, " c"], Float[Tens
     return values, vectors
 
 
-def _outer_products(rows: Float[Tensor, "m c"]) -> Float[Tensor, "c c"]:
-    outer: Tensor = _OuterProducts.apply(rows)  # type: ignore[no-untyped-call]
-    return outer
+def _sums(rows: Float[Tensor, "m c"]) -> tuple[Float[Tensor, " c"], Float[Tensor, "c c"]]:
+    sums: tuple[Tensor, Tensor] = _Sums.apply(rows)  # type: ignore[no-untyped-call]
+    return sums
 
 
-class _OuterProducts(torch.autograd.Function):
-    """Σ f fᵀ over the rows f of a matrix, at least in float32; its gradient takes one matrix product, not two."""
+class _Sums(torch.autograd.Function):
+    """Σ f and Σ f fᵀ over the rows f of a matrix, at least in float32; their gradient takes one matrix product."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Float[Tensor, "m c"]) -> Float[Tensor, "c c"]:
+    def forward(ctx: Any, rows: Float[Tensor, "m c"]) -> tuple[Float[Tensor, " c"], Float[Tensor, "c c"]]:
         ctx.save_for_backward(rows)
+        ctx.set_materialize_grads(False)
         if rows.dtype.itemsize >= _EXACT_BYTES:
-            return rows.T @ rows
+            return rows.sum(0), rows.T @ rows
+        # Block by block, since a sum in float32 begins with a copy in float32.
+        total = torch.stack([block.sum(0, dtype=torch.float32) for block in torch.split(rows, _BLOCK)]).sum(0)
         # A product in half precision adds up in float32, but rounds its result: of many short sums, added up in
         # float32 themselves, little of the rounding is left.
-        count = len(rows) // _CHUNK * _CHUNK
-        chunks = rows[:count].view(-1, _CHUNK, rows.shape[1])
-        rest = rows[count:]
-        return (chunks.mT @ chunks).sum(0, dtype=torch.float32) + (rest.mT @ rest).float()
+        chunks, rest = _chunks(rows)
+        return total, (chunks.mT @ chunks).sum(0, dtype=torch.float32) + (rest.mT @ rest).float()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Float[Tensor, "c c"]) -> Float[Tensor, "m c"]:
+    def backward(
+        ctx: Any, of_sum: Float[Tensor, " c"] | None, of_outer: Float[Tensor, "c c"] | None
+    ) -> Float[Tensor, "m c"] | None:
         rows: Tensor
         (rows,) = ctx.saved_tensors
-        return rows @ (gradient + gradient.T).to(rows.dtype)
+        if of_outer is None:
+            return None if of_sum is None else of_sum.to(rows.dtype).expand_as(rows)
+        both = (of_outer + of_outer.T).to(rows.dtype)
+        return rows @ both if of_sum is None else torch.addmm(of_sum.to(rows.dtype), rows, both)
+
+
+def _chunks(rows: Float[Tensor, "m c"]) -> tuple[Float[Tensor, "k n c"], Float[Tensor, "r c"]]:
+    """The rows by so many as are added up at once in half precision, and those that are left."""
+    count = len(rows) // _CHUNK * _CHUNK
+    return rows[:count].view(-1, _CHUNK, rows.shape[1]), rows[count:]
 
 
 def blend(moments: Iterable[tuple[float, Moments]]) -> Moments:
@@ -203,7 +218,5 @@ def _products(ours: Float[Tensor, "m c"], theirs: Float[Tensor, "m d"]) -> Float
     """Σ f gᵀ over the rows of two matrices, at least in float32; half precision goes by short sums, as above."""
     if ours.dtype.itemsize >= _EXACT_BYTES:
         return ours.T @ theirs
-    count = len(ours) // _CHUNK * _CHUNK
-    chunks = (rows[:count].view(-1, _CHUNK, rows.shape[1]) for rows in (ours.contiguous(), theirs.contiguous()))
-    whole = torch.bmm(next(chunks).mT, next(chunks)).sum(0, dtype=torch.float32)
-    return whole + (ours[count:].T @ theirs[count:]).float()
+    (ours, our_rest), (theirs, their_rest) = _chunks(ours.contiguous()), _chunks(theirs.contiguous())
+    return torch.bmm(ours.mT, theirs).sum(0, dtype=torch.float32) + (our_rest.T @ their_rest).float()

@@ -18,7 +18,8 @@ from impasto.errors import SettingsError
 from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, checked, option
 
 _PICTURE, _LOOK, _METHOD, _MACHINE = GROUPS
-_FIVE_LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0}
+# Finer layers count more: they hold brushwork and colour, and pull the least at what the photograph shows.
+_FIVE_LAYERS = {"relu1_1": 16.0, "relu2_1": 8.0, "relu3_1": 4.0, "relu4_1": 2.0, "relu5_1": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,9 @@ class Settings:
     content_weight: float = option(
         1.0, _LOOK, "Weight of the content loss, before strength.", low=0, high=1e12, live=True
     )
-    style_weight: float = option(10.0, _LOOK, "Weight of the style loss.", low=0, high=1e12, live=True)
+    style_weight: float = option(
+        50.0, _LOOK, "Weight of the style loss, all its layers together.", low=0, high=1e12, live=True
+    )
     tv_weight: float = option(
         0.0, _LOOK, "Weight of the total variation loss, which smooths.", low=0, high=1e12, live=True
     )
@@ -73,15 +76,23 @@ class Settings:
     style_layers: LayerWeights = option(
         _FIVE_LAYERS,
         _LOOK,
-        "Layers whose Gram matrices hold the style, with weights: relu1_1=1,relu2_1=0.5.",
+        "Layers whose statistics hold the style, with weights: relu1_1=1,relu2_1=0.5.",
         live=True,
     )
     style_loss: Literal[
-        "gram", "cross_gram", "wasserstein", "sliced_wasserstein", "statistics", "histogram", "nearest"
-    ] = option(
         "gram",
+        "gram_statistics",
+        "cross_gram",
+        "wasserstein",
+        "sliced_wasserstein",
+        "statistics",
+        "histogram",
+        "nearest",
+    ] = option(
+        "gram_statistics",
         _LOOK,
-        "What of the features is compared: Gram matrices, as Gatys et al.; those of each layer with the next; means "
+        "What of the features is compared: Gram matrices, as Gatys et al.; Gram matrices and, beside them, means and "
+        "standard deviations; Gram matrices of each layer with the next; means "
         "and covariances by their Wasserstein distance; whole distributions, sliced along random directions; means and "
         "standard deviations only; Gram matrices and each channel's histogram; or each feature with the painting's "
         "nearest.",
@@ -185,7 +196,7 @@ class Settings:
     coarse_size: int = option(64, _METHOD, "Long side of the first scale.", unit="px", low=32, high=4096)
     iterations: int = option(15, _METHOD, "Iterations at the final size.", low=1, high=1_000_000, live=True)
     coarse_iterations: int = option(
-        50,
+        35,
         _METHOD,
         "Iterations at the first scale; those between go evenly from one to the other.",
         low=1,
