@@ -1,4 +1,4 @@
-"""Value and gradient of the default objective, in floating-point operations a second, beside a matrix product."""
+"""Value and gradient, with Gram matrices, in floating-point operations a second, beside a matrix product."""
 
 from __future__ import annotations
 

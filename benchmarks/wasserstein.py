@@ -29,7 +29,7 @@ _THEIR_OPTIONS = (
 )
 # Our defaults, and fewer iterations at the last size.
 _OURS: dict[str, tuple[str, ...]] = {"impasto": (), "impasto, in haste": ("--iterations", "10")}
-_STRENGTHS = (0.4, 0.45, 0.5)
+_STRENGTHS = (0.3, 0.35, 0.4, 0.45, 0.5)
 
 
 def measure(store: Store, *, side: int = 512, again: bool = False) -> list[Row]:

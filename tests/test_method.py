@@ -32,6 +32,7 @@ Make = Callable[[int, int], Image]
 SHALLOW = {
     "content_layers": "relu2_2",
     "style_layers": "relu1_1,relu2_1",
+    "style_weight": 10.0,
     "size": 48,
     "coarse_size": 32,
     "scales": 2,

@@ -206,8 +206,8 @@ class CurvatureMemory:
 
 
 def _dot(one: Tensor, other: Tensor) -> float:
-    """Σ of the products, without the memory that the products would take."""
-    return float(torch.dot(one.flatten(), other.flatten()))
+    """The inner product; not by `torch.dot`, whose last digits depend on where in memory the numbers lie."""
+    return float((one * other).sum())
 
 
 def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
