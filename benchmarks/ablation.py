@@ -46,11 +46,14 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     **{f"detail {value}": {"detail": value} for value in (0.0, 1.0)},
     **{f"grain {value}": {"grain": value} for value in (0.0, 0.05)},
     **{f"preconditioning {value}": {"preconditioning": value} for value in (0.0, 0.5, 1.0)},
-    "layers weighted 16, 8, 4, 2, 1, as much of the last": {
+    "layers weighted 16, 8, 4, 2, 1; style weight 50": {
         "style_layers": _LAYERS.format(16, 8, 4, 2, 1),
         "style_weight": 50.0,
     },
-    "layers weighted 81, 27, 9, 3, 1": {"style_layers": _LAYERS.format(81, 27, 9, 3, 1), "style_weight": 120.0},
+    "layers weighted 81, 27, 9, 3, 1; style weight 120": {
+        "style_layers": _LAYERS.format(81, 27, 9, 3, 1),
+        "style_weight": 120.0,
+    },
     "layers weighted 2, 2, 1, 1, 1": {"style_layers": _LAYERS.format(2, 2, 1, 1, 1)},
     "layers weighted 4, 4, 2, 1, 1": {"style_layers": _LAYERS.format(4, 4, 2, 1, 1)},
     "layers before the ReLU": {

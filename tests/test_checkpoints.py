@@ -196,10 +196,10 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, photo):
 
 
 def test_another_form_is_refused(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr("impasto.checkpoints._FORMAT", 2)
+    monkeypatch.setattr("impasto.checkpoints._FORMAT", 3)
     path = checkpoint.save(tmp_path / "c")
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match="has form 2, and this version of Impasto knows form 1"):
+    with pytest.raises(CheckpointError, match="has form 3, and this version of Impasto knows form 2"):
         Checkpoint.load(path)
 
 

@@ -163,7 +163,7 @@ def test_a_recipe_of_the_form_in_which_strength_was_the_pull():
     [
         ({"size": 512}, 7),
         ({"size": 256, "coarse_size": 128}, 3),
-        ({"size": 64, "coarse_size": 128}, 1),
+        ({"size": 64}, 1),
         ({"size": 512, "scales": 4}, 4),
         ({"size": 32768, "coarse_size": 32}, 20),
     ],
@@ -171,6 +171,7 @@ def test_a_recipe_of_the_form_in_which_strength_was_the_pull():
 def test_a_recipe_of_a_form_in_which_scales_went_by_the_root_of_two(settings, scales):
     old = record(format=2, settings=Settings(**settings).to_mapping(), changes=[])
     assert Recipe.from_json(json.dumps(old)).settings.scales == scales
+    assert not Recipe.from_json(json.dumps(old)).settings.without_effect()
     today = Recipe.from_json(json.dumps(old | {"format": 3}))
     assert today.settings.scales == settings.get("scales", 0)
 

@@ -71,6 +71,11 @@ def test_the_schedule_that_was_measured():
     assert scales[-1].work == 192 * 256 * 15
 
 
+@pytest.mark.parametrize(("size", "count"), [(64, 1), (128, 3), (256, 4), (512, 6), (1024, 7), (2048, 9), (4096, 10)])
+def test_half_a_step_counts_as_one(size, count):
+    assert len(pyramid((300, 400), Settings(size=size), min_side=MIN_SIDE)) == count
+
+
 @pytest.mark.parametrize("changes", [{"scales": 1}, {"coarse_size": 4096}, {"coarse_size": 256}])
 def test_one_scale_is_the_final_size(changes):
     settings = Settings(size=256, iterations=7, coarse_iterations=90).replace(**changes)

@@ -24,7 +24,9 @@ from impasto.backbones import VGG19, architecture, geometry, torchvision_hub, zo
 from impasto.errors import AssetError, CheckpointError, ImpastoWarning, SettingsError
 from impasto.pastiche import Recipe
 from impasto.planning.counting import count
+from impasto.presets import preset
 from impasto.settings import Settings
+from impasto.targets import layer_weights
 from zoo_weights import FAMILIES, embedded_weights, random_state, random_weights
 
 ROUNDING = 1e-5
@@ -197,6 +199,15 @@ def test_networks_without_maps_are_refused(name, capfd):
     with pytest.raises(SettingsError, match="convolutional"):
         architecture(f"torchvision:{name}")
     assert capfd.readouterr().err == ""
+
+
+def test_the_papers_layers_are_those_of_other_networks_all_alike():
+    its = architecture("torchvision:squeezenet1_1")
+    _, style = layer_weights(preset("gatys").settings(), its)
+    assert style == dict.fromkeys(its.default_style_layers, 1.0)
+    _, finer = layer_weights(Settings(), its)
+    weights = list(finer.values())
+    assert weights == [2 * weight for weight in weights[1:]] + [1.0]
 
 
 @pytest.mark.slow

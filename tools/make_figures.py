@@ -104,7 +104,7 @@ def scales() -> None:
         if progress.iteration == progress.iterations:
             height, width = progress.size
             ends[progress.scale] = (f"{width} × {height}", progress.preview())
-    write_figure(grid_figure(list(ends.values()), columns=4), FIGURES / "scales.png", dpi=130)
+    write_figure(grid_figure(list(ends.values()), columns=3), FIGURES / "scales.png", dpi=130)
 
 
 def layers() -> None:

@@ -25,7 +25,7 @@ from impasto.files import label, whole, why_not_written
 from impasto.messages import reason
 from impasto.pastiche import Recipe, TracePoint
 
-_FORMAT = 1
+_FORMAT = 2
 # Parts of a recipe that decide about the picture; threads decide about its last digits only.
 _PICTURES = ("content", "styles", "init", "masks", "style_masks", "content_map")
 

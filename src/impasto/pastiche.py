@@ -204,14 +204,18 @@ def _input(value: Any) -> Input:
 
 
 def _first_settings(value: Any, form: int) -> Mapping[str, Any]:
-    """Settings at the beginning, where what they do not speak of is what it was then."""
+    """Settings at the beginning, where what they leave open is what it was then."""
     settings = dict(_settings(value, form))
-    if form <= _ROOTS:
-        settings.setdefault("style_loss", "gram")
-    if form <= _ROOTS and settings.get("scales", 0) == 0:
+    if form > _ROOTS:
+        return settings
+    settings.setdefault("style_loss", "gram")
+    if settings.get("scales", 0) == 0:
         whole = Settings.from_mapping(settings)
         coarse = min(whole.coarse_size, whole.size)
         settings["scales"] = min(1 + round(math.log(whole.size / coarse, math.sqrt(2.0))), 20)
+    if settings["scales"] == 1:
+        # What the first of several scales was to have by default has no effect, and is nobody's wish.
+        settings.pop("coarse_iterations", None)
     return settings
 
 

@@ -43,7 +43,8 @@ def pyramid(content: tuple[int, int], settings: Settings, *, min_side: int) -> l
         min_side: smallest side that the network can see; shorter sides are stretched to it.
     """
     coarse = min(settings.coarse_size, settings.size)
-    count = settings.scales or 1 + round(math.log(settings.size / coarse, _FACTOR))
+    # From 64 to 512 px there are four steps and a half: rounded up, whatever a machine's logarithm makes of it.
+    count = settings.scales or 1 + math.floor(math.log(settings.size / coarse, _FACTOR) + 0.5 + 1e-9)
     if settings.strength == 0 and settings.init == "content":
         # There is nothing to paint, and a small picture enlarged would not be the photograph any more.
         count = 1

@@ -224,6 +224,9 @@ def layer_weights(settings: Settings, architecture: Architecture) -> tuple[dict[
         content = architecture.default_content_layers
     if style == default.style_layers:
         style = architecture.default_style_layers
+    elif style == dict.fromkeys(default.style_layers, 1.0):
+        # The same layers, all alike, as the paper has them.
+        style = dict.fromkeys(architecture.default_style_layers, 1.0)
     content = _canonical(content, "content_layers", architecture)
     style = _canonical(style, "style_layers", architecture)
     return (content if settings.content_weight else {}), (style if settings.style_weight else {})
