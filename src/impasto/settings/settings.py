@@ -45,7 +45,7 @@ class Settings:
     strength: float = option(
         0.75,
         _LOOK,
-        "How far the painting may go: 0 leaves the photograph, 0.25 tints it, 0.5 stands halfway, with brushwork over "
+        "How far the painting may go: 0 leaves the photograph, 0.25 tints it, 0.5 lays the painting's brushwork over "
         "it, 0.75 is a painting of the scene, 0.9 bends its shapes, 1 keeps only a memory of it.",
         low=0,
         high=1,

@@ -1,7 +1,7 @@
-"""Owns what a strength means: how far it pulls from the photograph to the painting, evened out so that ½ looks halfway.
+"""Owns what a strength means: how far it pulls from the photograph to the painting, evened out: ½ looks about halfway.
 
 What a picture looks like goes by the logarithm of the balance between content and style, and style comes first: with
-both weighed as they are given, at a strength of ¾, five sixths of the way are behind. docs/method.md has the measure.
+both weighed as they are given, at a strength of ¾, six sevenths of the way are behind. docs/method.md has the measure.
 """
 
 from __future__ import annotations
