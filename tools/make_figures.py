@@ -19,10 +19,8 @@ import torch.nn.functional as F
 import impasto
 from impasto import assets, sweeps
 from impasto.images import fit
-from impasto.losses.content import ContentLossName
-from impasto.losses.style import StyleLossName
 from impasto.plots import grid_figure, save_figure, write_figure
-from impasto.settings import OPTIONS
+from impasto.settings import OPTIONS, ContentLossName, StyleLossName
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from impasto.images import fit
 from impasto.settings import Settings
 
-# Each scale has about two and a half times the pixels of the one before: with fewer the pictures are no better.
+# Each scale has about two and a half times the pixels of the one before: smaller steps take longer and paint no better.
 _FACTOR = 2 ** (2 / 3)
 # What wraps around has sides of which every pooling leaves a whole number.
 _TILE = 16

@@ -86,8 +86,8 @@ class TorchvisionArchitecture(Architecture):
         if _CONTENT_STRIDE not in ends or len(names) < 2:
             raise self._unfit()
         # Each weighs twice as much as the next, as with VGG-19.
-        style = {name: 2.0**place for place, name in enumerate(reversed(names))}
-        return {ends[_CONTENT_STRIDE]: 1.0}, {name: style[name] for name in names}
+        style = {name: 2.0 ** (len(names) - place) for place, name in enumerate(names, start=1)}
+        return {ends[_CONTENT_STRIDE]: 1.0}, style
 
     @cached_property
     def _spellings(self) -> dict[str, str]:

@@ -39,7 +39,7 @@ from impasto.losses.moments import (
 from impasto.losses.nearest import nearest_neighbor_loss
 from impasto.losses.normalization import Normalization
 from impasto.losses.pixels import range_loss, total_variation_loss
-from impasto.losses.style import GRAM, STYLE_LOSSES, StyleLoss, StyleLossName
+from impasto.losses.style import GRAM, STYLE_LOSSES, StyleLoss
 from impasto.losses.transport import histogram_loss, orthonormal_directions, sliced_wasserstein_loss
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "Normalization",
     "Outlines",
     "StyleLoss",
-    "StyleLossName",
     "content_loss",
     "cross_gram_loss",
     "gram_loss",

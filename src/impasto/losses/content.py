@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +12,7 @@ from torch import Tensor
 
 from impasto.losses.normalization import TINY, Normalization
 from impasto.representations.rows import rows_of
-
-ContentLossName = Literal["squared_error", "self_similarity", "laplacian"]
+from impasto.settings import ContentLossName
 
 # Positions between which similarities are measured, at most: a table of them takes 4 MB.
 _MOST_POSITIONS = 1024

@@ -104,10 +104,10 @@ def gram_statistics_loss(
     """Half the squared error between Gram matrices, half that between means and standard deviations.
 
     A Gram matrix mixes how strong features are on the whole with how much they vary, and pictures of any contrast may
-    share one (Risser, Wilmot & Barnes, "Stable and Controllable Neural Texture Synthesis", 2017, section 3); means and
-    deviations beside it tell the two apart, as in Galerne, Raad, Lezama & Morel, "Scaling Painting Style Transfer",
-    EGSR 2024. Departing from them: where losses are relative, the second half counts `STATISTICS_FACTOR` times, which
-    makes the halves as strong.
+    share one (Risser, Wilmot & Barnes, "Stable and Controllable Neural Texture Synthesis and Style Transfer Using
+    Histogram Losses", 2017); means and deviations beside it tell the two apart, as in Galerne, Raad, Lezama & Morel,
+    "Scaling Painting Style Transfer", EGSR 2024. Departing from them: where losses are relative, the second half counts
+    `STATISTICS_FACTOR` times, which makes the halves as strong.
     """
     factor = STATISTICS_FACTOR if normalization == "relative" else 1.0
     gram = gram_loss(moments, target, normalization)

@@ -7,7 +7,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,17 +24,7 @@ from impasto.losses.nearest import nearest_neighbor_loss
 from impasto.losses.normalization import Normalization
 from impasto.losses.transport import histogram_loss, orthonormal_directions, sliced_wasserstein_loss
 from impasto.representations import Bank, CrossMoments, Moments, Quantiles, blend, blend_cross, blend_quantiles
-
-StyleLossName = Literal[
-    "gram",
-    "gram_statistics",
-    "cross_gram",
-    "wasserstein",
-    "sliced_wasserstein",
-    "statistics",
-    "histogram",
-    "nearest",
-]
+from impasto.settings import StyleLossName
 
 Features = Mapping[str, Tensor]
 #: How much each position counts, by layer; all alike in layers that are missing.

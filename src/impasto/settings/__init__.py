@@ -4,7 +4,19 @@
 """
 
 from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, parse_layers
-from impasto.settings.settings import OPTIONS, Settings
+from impasto.settings.settings import OPTIONS, ContentLossName, Settings, StyleLossName
 from impasto.settings.strength import pull, strength_of
 
-__all__ = ["GROUPS", "OPTIONS", "LayerWeights", "Option", "Settings", "Shares", "parse_layers", "pull", "strength_of"]
+__all__ = [
+    "GROUPS",
+    "OPTIONS",
+    "ContentLossName",
+    "LayerWeights",
+    "Option",
+    "Settings",
+    "Shares",
+    "StyleLossName",
+    "parse_layers",
+    "pull",
+    "strength_of",
+]

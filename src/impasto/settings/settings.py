@@ -17,6 +17,18 @@ from typing import Any, Literal, Self
 from impasto.errors import SettingsError
 from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, checked, option
 
+ContentLossName = Literal["squared_error", "self_similarity", "laplacian"]
+StyleLossName = Literal[
+    "gram",
+    "gram_statistics",
+    "cross_gram",
+    "wasserstein",
+    "sliced_wasserstein",
+    "statistics",
+    "histogram",
+    "nearest",
+]
+
 _PICTURE, _LOOK, _METHOD, _MACHINE = GROUPS
 # Finer layers count more: they hold brushwork and colour, and pull the least at what the photograph shows.
 _FIVE_LAYERS = {"relu1_1": 16.0, "relu2_1": 8.0, "relu3_1": 4.0, "relu4_1": 2.0, "relu5_1": 1.0}
@@ -66,7 +78,7 @@ class Settings:
         "Layers whose features hold the content, with weights: relu4_2 or conv4_2=1,conv5_2=0.5.",
         live=True,
     )
-    content_loss: Literal["squared_error", "self_similarity", "laplacian"] = option(
+    content_loss: ContentLossName = option(
         "squared_error",
         _LOOK,
         "What of the photograph is kept: its features as they are; only which of them are alike, which lets colours "
@@ -79,16 +91,7 @@ class Settings:
         "Layers whose statistics hold the style, with weights: relu1_1=1,relu2_1=0.5.",
         live=True,
     )
-    style_loss: Literal[
-        "gram",
-        "gram_statistics",
-        "cross_gram",
-        "wasserstein",
-        "sliced_wasserstein",
-        "statistics",
-        "histogram",
-        "nearest",
-    ] = option(
+    style_loss: StyleLossName = option(
         "gram_statistics",
         _LOOK,
         "What of the features is compared: Gram matrices, as Gatys et al.; Gram matrices and, beside them, means and "
