@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -11,9 +12,10 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import PIL.Image
@@ -54,6 +56,15 @@ def png(width: int = 48, height: int = 32, color: tuple[int, int, int] = (200, 1
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()
+
+
+Answer = TypeVar("Answer")
+
+
+def finished(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """What a coroutine answers, in a thread of its own: the tests in a browser keep an event loop running in theirs."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 class Nobody:

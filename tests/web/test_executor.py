@@ -14,7 +14,7 @@ import pytest
 from impasto.errors import DeviceError, ImageWriteError, OptimizationError, SettingsError
 from impasto.web.executor import LocalExecutor
 from impasto.web.worker import why
-from web.studio_running import Nobody, in_process, mask, submitted, uploaded
+from web.studio_running import Nobody, finished, in_process, mask, submitted, uploaded
 
 #: A worker that has painted whatever it is asked for.
 QUICKEST = """
@@ -51,7 +51,7 @@ def test_a_result_that_cannot_be_noted_loses_the_job_until_that_can_be_noted():
         await executor.stop(5)
 
     noted = asyncio.Event()
-    asyncio.run(run())
+    finished(run())
     assert heard == ["painted", "lost", "lost", "painted"]
 
 

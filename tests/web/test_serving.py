@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -27,6 +26,7 @@ from web.studio_running import (
     Server,
     begun,
     events,
+    finished,
     mask,
     served,
     submitted,
@@ -174,9 +174,7 @@ async def _crowd(address: str, number: int) -> list[httpx.Response]:
 def test_200_clients_are_answered_and_each_accepted_job_is_there(tmp_path):
     with served(tmp_path / "data", "--max-queue", "20") as server:
         server.client.post("/api/queue", json={"paused": True})
-        # In a thread of its own, for the tests in a browser keep a loop running in this one.
-        with ThreadPoolExecutor(1) as pool:
-            answers = pool.submit(asyncio.run, _crowd(server.address, 200)).result()
+        answers = finished(_crowd(server.address, 200))
         found = {answer.status_code for answer in answers}
         assert found == {202, 429}, found
         assert all(int(one.headers["retry-after"]) > 0 for one in answers if one.status_code == 429)
