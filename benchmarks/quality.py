@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def write(rows: list[Row]) -> None:
     The tables are the means of who painted every pair, those of who painted fewer, and every default picture.
     """
     by_program: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in tables.in_order(rows, "program", [*ours(), *PEERS]):
         by_program.setdefault(row["program"], []).append(row)
     everything = {row["pair"] for row in rows}
     whole = {program: found for program, found in by_program.items() if {row["pair"] for row in found} == everything}
@@ -117,12 +117,7 @@ def write(rows: list[Row]) -> None:
         f"{tables.measured_on(rows)}",
     )
     if rest:
-        some = {row["pair"] for found in rest.values() for row in found}
-        beside = [row for row in by_program.get(_DEFAULT, []) if row["pair"] in some]
-        tables.write(
-            "quality-slow",
-            f"{_means({_DEFAULT: beside, **rest})}\n\n{', '.join(sorted(some))}, at {rows[0]['side']} px.",
-        )
+        tables.write("quality-slow", _beside(rest, {row["pair"]: row for row in by_program.get(_DEFAULT, [])}))
     each = []
     for row in by_program.get(_DEFAULT, []):
         distances = [f"{row[name]:.3f}" for name in ("style", "content", "edges")]
@@ -131,18 +126,35 @@ def write(rows: list[Row]) -> None:
     _figure(by_program)
 
 
-def _means(by_program: dict[str, list[Row]]) -> str:
+_HEADINGS = ("style", "content", "edges", "pictures with faults", "seconds, median")
+
+
+def _means(by_program: Mapping[str, Sequence[Row]]) -> str:
     """A table of each program's means."""
     body = [
-        [
-            program + (" (default)" if program == _DEFAULT else ""),
-            *(f"{statistics.mean(row[name] for row in found):.3f}" for name in ("style", "content", "edges")),
-            f"{sum(bool(row['faults']) for row in found)} of {len(found)}",
-            tables.seconds(found),
-        ]
+        [program + (" (default)" if program == _DEFAULT else ""), *_mean(found)]
         for program, found in by_program.items()
     ]
-    return tables.table(["program", "style", "content", "edges", "pictures with faults", "seconds, median"], body)
+    return tables.table(["program", *_HEADINGS], body)
+
+
+def _beside(by_program: Mapping[str, Sequence[Row]], default: Mapping[str, Row]) -> str:
+    """A table of the means of programs that painted some of the pairs, each beside the default's on the same."""
+    body: list[list[str]] = []
+    for program, found in by_program.items():
+        ours = [default[row["pair"]] for row in found if row["pair"] in default]
+        for name, means in ((program, found), ("impasto, default", ours)):
+            if means:
+                body.append([name, str(len(means)), *_mean(means)])
+    return tables.table(["program", "pairs", *_HEADINGS], body)
+
+
+def _mean(rows: Sequence[Row]) -> list[str]:
+    return [
+        *(f"{statistics.mean(row[name] for row in rows):.3f}" for name in ("style", "content", "edges")),
+        f"{sum(bool(row['faults']) for row in rows)} of {len(rows)}",
+        tables.seconds(rows),
+    ]
 
 
 def _compared(by_program: dict[str, list[Row]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.store import RESULTS, Row
@@ -22,6 +22,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first column is text, the others are numbers."""
     rule = ["---", *["---:"] * (len(headings) - 1)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (headings, rule, *rows))
+
+
+def in_order(rows: Sequence[Row], column: str, names: Iterable[object]) -> list[Row]:
+    """The rows in the order of those names in a column, and of when they were measured; others come last."""
+    ranks = {name: rank for rank, name in enumerate(names)}
+    return sorted(rows, key=lambda row: ranks.get(row[column], len(ranks)))
 
 
 def measured_on(rows: Sequence[Row]) -> str:

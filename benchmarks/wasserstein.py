@@ -35,17 +35,22 @@ _STRENGTHS = (0.3, 0.35, 0.4, 0.45, 0.5)
 def measure(store: Store, *, side: int = 512, again: bool = False) -> list[Row]:
     """A row for each strength of ours, and one for Wasserstein losses and Adam; the first classic pair."""
     pair = classic()[0]
+    rows = []
+    for program, options in _programs().items():
+        about = {"program": program, "pair": pair.name, "side": side}
+        work = partial(quality.painted, program, pair, side, options)
+        rows.append(store.measure(about, work, again=again))
+    return rows
+
+
+def _programs() -> dict[str, tuple[str, ...]]:
+    """Options of each program."""
     programs = {
         f"{name}, strength {strength:g}": ("--strength", f"{strength:g}", *options)
         for name, options in _OURS.items()
         for strength in _STRENGTHS
     }
-    rows = []
-    for program, options in {**programs, THEIRS: _THEIR_OPTIONS}.items():
-        about = {"program": program, "pair": pair.name, "side": side}
-        work = partial(quality.painted, program, pair, side, options)
-        rows.append(store.measure(about, work, again=again))
-    return rows
+    return {**programs, THEIRS: _THEIR_OPTIONS}
 
 
 def write(rows: list[Row]) -> None:
@@ -58,7 +63,7 @@ def write(rows: list[Row]) -> None:
             ", ".join(row["faults"]) or "none",
             f"{row['seconds']:.0f}",
         ]
-        for row in rows
+        for row in tables.in_order(rows, "program", _programs())
     ]
     headings = ["program", "long side", "style", "content", "edges", "faults", "seconds"]
     text = f"{tables.table(headings, body)}\n\n{compared(rows)} {rows[0]['pair']}. {tables.measured_on(rows)}"

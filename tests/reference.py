@@ -331,15 +331,17 @@ def frequency_preconditioner(size: tuple[int, int], power: float) -> Array:
     return basis.T @ np.diag(response.ravel()) @ basis
 
 
-def bfgs_direction(gradient: Array, steps: list[Array], changes: list[Array], preconditioner: Array) -> Array:
+def bfgs_direction(
+    gradient: Array, steps: list[Array], changes: list[Array], preconditioner: Array, scaling: float
+) -> Array:
     """−H g with the inverse Hessian H built by dense BFGS updates (Nocedal & Wright 2006, equation 6.17).
 
-    H starts as the preconditioner times sᵀy / yᵀPy of the last pair (their equation 7.20, preconditioned).
+    H starts as the preconditioner times `scaling` sᵀy / yᵀPy of the last pair (their equation 7.20, preconditioned).
     """
     H = preconditioner.copy()
     if steps:
         s, y = steps[-1], changes[-1]
-        H *= (s @ y) / (y @ preconditioner @ y)
+        H *= scaling * (s @ y) / (y @ preconditioner @ y)
     identity = np.eye(len(gradient))
     for s, y in zip(steps, changes, strict=True):
         rho = 1 / (y @ s)

@@ -156,11 +156,11 @@ def pairs(count: int) -> tuple[list[Tensor], list[Tensor]]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 10])
-@pytest.mark.parametrize("power", [0.0, 1.0])
-def test_direction_is_that_of_dense_bfgs(count, power):
+@pytest.mark.parametrize(("power", "scaling"), [(0.0, 1.0), (1.0, 1.0), (0.5, 3.0)])
+def test_direction_is_that_of_dense_bfgs(count, power, scaling):
     # float64 on both sides, but for the preconditioner's response, the same float32 in both; 1e-9 of the largest entry.
     precondition = FrequencyPreconditioner(SIZE, power)
-    memory = CurvatureMemory(10)
+    memory = CurvatureMemory(10, scaling)
     steps, changes = pairs(count)
     assert all(memory.add(step, change) for step, change in zip(steps, changes, strict=True))
     gradient = drawn(7) - 0.5
@@ -169,6 +169,7 @@ def test_direction_is_that_of_dense_bfgs(count, power):
         [step.flatten().numpy() for step in steps],
         [change.flatten().numpy() for change in changes],
         dense(precondition, SIZE).numpy(),
+        scaling,
     )
     found = memory.direction(gradient, precondition).flatten().numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.abs(expected).max())

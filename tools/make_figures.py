@@ -149,6 +149,23 @@ def regions() -> None:
     write_figure(grid_figure(cells, columns=2), FIGURES / "regions.png", dpi=_SMALL_DPI)
 
 
+def together() -> None:
+    """Most controls in one picture: two paintings, a bold sky, broad strokes, and the photograph's own colours."""
+    photograph = impasto.load("sample:neuschwanstein")
+    pastiche = impasto.stylize(
+        photograph,
+        ["sample:starry_night", "sample:the_scream"],
+        masks=[sky_of(photograph)],
+        region_strength=0.9,
+        blend=(0.7, 0.3),
+        keep_color="luminance",
+        stroke_size=3,
+        size=1024,
+        preset="quick",
+    )
+    pastiche.save(FIGURES / "together.jpg", quality=88)
+
+
 def sky_of(photograph: impasto.Image) -> impasto.Image:
     """A mask, white from the upper border down to where it is dark or green; narrow shadows in clouds do not count."""
     _, green, blue = photograph.pixels[0]
@@ -218,6 +235,7 @@ MAKERS: dict[str, Callable[[], None]] = {
         texture,
         colors,
         regions,
+        together,
         sweep,
         figure,
         gallery,
