@@ -189,7 +189,7 @@ def write(rows: list[Row]) -> None:
     text = (
         f"{tables.table(headings, body)}\n\nSeconds to the loss that `torch.optim.LBFGS` has after {_EVALUATIONS} "
         f"evaluations of the same objective, Gram matrices alone, from the same photograph; of one thread, the "
-        f"processor's. Only Impasto has memory in large pages, and had none in the rows at 256 px. "
+        f"processor's. Only Impasto has memory in large pages. "
         f"{_medians(ratios)} {' '.join(notes)} "
         f"{tables.measured_on(rows)}"
     )
