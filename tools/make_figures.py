@@ -156,7 +156,7 @@ def together() -> None:
         photograph,
         ["sample:starry_night", "sample:the_scream"],
         masks=[sky_of(photograph)],
-        region_strength=0.9,
+        region_strength=(0.9,),
         blend=(0.7, 0.3),
         keep_color="luminance",
         stroke_size=3,
@@ -167,9 +167,9 @@ def together() -> None:
 
 
 def sky_of(photograph: impasto.Image) -> impasto.Image:
-    """A mask, white from the upper border down to where it is dark or green; narrow shadows in clouds do not count."""
+    """A mask, white from the upper border down to where there is little blue or more green; narrow shadows do not count."""
     _, green, blue = photograph.pixels[0]
-    sky = (blue > green - 0.02) & (photograph.pixels[0].mean(0) > 0.45)
+    sky = (blue > green - 0.02) & (blue > 0.45)
     depths = sky.float().cumprod(0).sum(0)[None, None]
     # A closing of the horizon.
     side = 2 * (photograph.width // 24) + 1
