@@ -167,7 +167,7 @@ def together() -> None:
 
 
 def sky_of(photograph: impasto.Image) -> impasto.Image:
-    """A mask, white from the upper border down to where there is little blue or more green; narrow shadows do not count."""
+    """A mask, white from the upper border down to where blue is dark or green prevails; narrow shadows do not count."""
     _, green, blue = photograph.pixels[0]
     sky = (blue > green - 0.02) & (blue > 0.45)
     depths = sky.float().cumprod(0).sum(0)[None, None]
