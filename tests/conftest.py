@@ -23,6 +23,7 @@ install_import_hook(
 )
 
 import math  # noqa: E402
+import signal  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
@@ -38,6 +39,10 @@ from impasto.images import Image  # noqa: E402
 # No deadline: the machine may be busy. The same examples on every run: a red suite is red for everyone.
 hypothesis_settings.register_profile("impasto", deadline=None, max_examples=50, derandomize=True, database=None)
 hypothesis_settings.load_profile("impasto")
+
+# A shell has what it starts in the background ignore Ctrl-C, and some tests send themselves one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GOLDEN = Path(__file__).parent / "golden"
 
