@@ -34,6 +34,8 @@ _FAST: dict[str, tuple[str, ...]] = {
     "impasto, fast, strength 0.7": ("--strength", "0.7"),
 }
 _DEFAULT = "impasto, strength 0.75"
+# Of what `_mean` answers.
+_HEADINGS = ("style", "content", "edges", "pictures with faults", "seconds, median")
 #: Programs that take minutes a picture, and so may be measured on fewer pairs.
 SLOW = ("impasto, fine", "impasto, gatys", "pastiche", "neural-style")
 
@@ -117,16 +119,14 @@ def write(rows: list[Row]) -> None:
         f"{tables.measured_on(rows)}",
     )
     if rest:
-        tables.write("quality-slow", _beside(rest, {row["pair"]: row for row in by_program.get(_DEFAULT, [])}))
+        default = {row["pair"]: row for row in by_program.get(_DEFAULT, [])}
+        tables.write("quality-slow", f"{_beside(rest, default)}\n\n{_painted(rest)}, at {rows[0]['side']} px.")
     each = []
     for row in by_program.get(_DEFAULT, []):
         distances = [f"{row[name]:.3f}" for name in ("style", "content", "edges")]
         each.append([row["pair"], *distances, ", ".join(row["faults"]) or "none"])
     tables.write("quality-default", tables.table(["pair", "style", "content", "edges", "faults"], each))
     _figure(by_program)
-
-
-_HEADINGS = ("style", "content", "edges", "pictures with faults", "seconds, median")
 
 
 def _means(by_program: Mapping[str, Sequence[Row]]) -> str:
@@ -149,7 +149,13 @@ def _beside(by_program: Mapping[str, Sequence[Row]], default: Mapping[str, Row])
     return tables.table(["program", "pairs", *_HEADINGS], body)
 
 
+def _painted(by_program: Mapping[str, Sequence[Row]]) -> str:
+    """Which pairs they painted."""
+    return ", ".join(sorted({row["pair"] for found in by_program.values() for row in found}))
+
+
 def _mean(rows: Sequence[Row]) -> list[str]:
+    """The cells below `_HEADINGS`."""
     return [
         *(f"{statistics.mean(row[name] for row in rows):.3f}" for name in ("style", "content", "edges")),
         f"{sum(bool(row['faults']) for row in rows)} of {len(rows)}",

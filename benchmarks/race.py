@@ -39,7 +39,7 @@ _ADAM = 100
 # Steps that Impasto's L-BFGS remembers: with 20 it stalls after hundreds of evaluations. Plain L-BFGS gains nothing
 # by remembering as many (0.9764 instead of 0.9745 on a pair at 128 px).
 _HISTORY = 100
-# Of the initial inverse Hessian, in runs as long as these.
+# Factor on the initial inverse Hessian of Impasto's L-BFGS, for runs as long as these.
 _SCALING = 3.0
 # Of Impasto, evaluations at half the size.
 _COARSE = 100

@@ -233,7 +233,7 @@ class LBFGS(Optimizer):
     Args:
         history: number of steps to remember.
         scaling: factor on the initial inverse Hessian. What a long history leaves unsaid is flatter than its last pair,
-            so that runs of hundreds of steps gain by 2 to 4, and short ones lose.
+            so that runs of hundreds of steps gain by 2 to 4; those of a few dozen do not, and lose by 3.
         first_step, largest_step: root mean square of the change of the pixels (range 0..1) in a first and in any step.
     """
 
