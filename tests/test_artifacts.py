@@ -88,11 +88,14 @@ def dead(value: float) -> Callable[[Tensor], Tensor]:
     return planted
 
 
-def seam(axis: int) -> Callable[[Tensor], Tensor]:
+def seam(axis: int, length: float = 1.0) -> Callable[[Tensor], Tensor]:
+    """A step at half of an axis, along a share of the other."""
+
     def planted(pixels: Tensor) -> Tensor:
         changed = pixels.clone()
-        half = pixels.shape[axis] // 2
-        changed.narrow(axis, half, pixels.shape[axis] - half).mul_(0.75)
+        half, other = pixels.shape[axis] // 2, 5 - axis
+        darker = changed.narrow(axis, half, pixels.shape[axis] - half)
+        darker.narrow(other, 0, round(length * pixels.shape[other])).mul_(0.75)
         return changed
 
     return planted
@@ -164,6 +167,13 @@ def test_a_seam(axis: int, name: str, clean: Tensor, photograph: Image, painting
     seams = [artifact for artifact in found(seam(axis)(clean), photograph, painting) if artifact.kind == "seam"]
     assert len(seams) == 1
     assert name in seams[0].where
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_a_straight_edge_that_ends_within_the_picture_is_no_seam(
+    axis: int, clean: Tensor, photograph: Image, painting: Image
+) -> None:
+    assert "seam" not in kinds(seam(axis, 0.65)(clean), photograph, painting)
 
 
 def test_a_straight_edge_of_the_photograph_is_no_seam(clean: Tensor, photograph: Image, painting: Image) -> None:
