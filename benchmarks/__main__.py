@@ -43,7 +43,7 @@ def main() -> None:
     """Run the benchmarks that were named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(_KEYS)}; all by default")
-    parser.add_argument("--again", action="store_true", help="measure what is measured already")
+    parser.add_argument("--again", action="store_true", help="measure anew what this machine has measured already")
     parser.add_argument("--tables", action="store_true", help="only write the tables of what was measured")
     parser.add_argument("--no-peers", action="store_true", help="leave out the peers, which take hours")
     parser.add_argument("--pairs", type=int, help="paint no more pairs than this with what takes minutes a picture")
@@ -57,7 +57,7 @@ def main() -> None:
         store = Store(name, _KEYS[name])
         if not chosen.tables:
             _measure(name, store, chosen)
-        if rows := store.rows():
+        if rows := store.of_one_machine():
             _WRITE[name](rows)
 
 

@@ -82,12 +82,12 @@ def _time(photograph: Path, painting: Path, code: str, model: str, precision: st
 
 def write(rows: list[Row]) -> None:
     """The table: seconds, and the share of the peer's in the same turns."""
-    best: dict[str, dict[int, float]] = {}
+    medians: dict[str, dict[int, float]] = {}
     for row in rows:
-        best.setdefault(row["program"], {})[row["turn"]] = statistics.median(row["seconds"])
+        medians.setdefault(row["program"], {})[row["turn"]] = statistics.median(row["seconds"])
     body = []
-    for program, turns in best.items():
-        peer = best.get(_THEIR_ANY if "any" in program else _THEIR_TRAINED, {})
+    for program, turns in medians.items():
+        peer = medians.get(_THEIR_ANY if "any" in program else _THEIR_TRAINED, {})
         shares = [seconds / peer[turn] for turn, seconds in turns.items() if turn in peer]
         share = f"{statistics.median(shares):.2f}" if shares else ""
         body.append([program, tables.spread(list(turns.values())), share])

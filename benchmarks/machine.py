@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +31,23 @@ def versions() -> str:
     """Impasto, torch and Python."""
     torch = importlib.metadata.version("torch")
     return f"Impasto {impasto.__version__}, torch {torch}, Python {platform.python_version()}"
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the programs that are measured, with a `+` where they differ from it; None outside a repository."""
+    try:
+        found = _git("rev-parse", "--short=10", "HEAD")
+        changed = _git("status", "--porcelain", "--", "src", "benchmarks", ":!benchmarks/results")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found + "+" * bool(changed)
+
+
+def _git(*arguments: str) -> str:
+    root = Path(__file__).parents[1]
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def _processor() -> str:

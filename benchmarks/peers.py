@@ -7,6 +7,7 @@ weights are given to the one that has none.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -25,6 +26,12 @@ ENVIRONMENT = _FOLDER / ".peers"
 _REQUIREMENTS = _FOLDER / "peers-requirements.txt"
 _CONSTRAINTS = _FOLDER.parent / "constraints.txt"
 
+#: The peers and the releases that are measured, in words.
+RELEASES = "Peers: " + ", ".join(
+    f"{name} {release}"
+    for name, release in re.findall(r"^(.+)==(.+)$", _REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
+)
+
 # torchvision beside a CPU build of torch looks for two operators that are not there. Declared first, it imports.
 _NEURAL_STYLE = """
 import sys, torch
@@ -41,16 +48,18 @@ sys.exit(main())
 def python() -> Path:
     """The interpreter of the peers' environment, which is made if it is not there."""
     interpreter = ENVIRONMENT / "bin" / "python"
+    # What was asked for when it was made.
     stamp = ENVIRONMENT / ".installed"
-    if not stamp.exists():
+    wanted = _REQUIREMENTS.read_text(encoding="utf-8")
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         print("installing the peers into an environment of their own …", flush=True)
-        venv.create(ENVIRONMENT, with_pip=True)
+        venv.create(ENVIRONMENT, clear=True, with_pip=True)
         subprocess.run(
             [interpreter, "-m", "pip", "install", "--quiet", "torch", "-r", _REQUIREMENTS],
             check=True,
             env={**os.environ, "PIP_CONSTRAINT": str(_CONSTRAINTS), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         )
-        stamp.touch()
+        stamp.write_text(wanted, encoding="utf-8")
     return interpreter
 
 

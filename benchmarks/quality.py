@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks import command, tables
 from benchmarks.machine import threads
 from benchmarks.pairs import Pair, classic
-from benchmarks.peers import PEERS
+from benchmarks.peers import PEERS, RELEASES
 from benchmarks.processes import Finished
 from benchmarks.store import RESULTS, Row, Store
 from impasto import pictures
@@ -35,7 +35,7 @@ _FAST: dict[str, tuple[str, ...]] = {
 }
 _DEFAULT = "impasto, strength 0.75"
 # Of what `_mean` answers.
-_HEADINGS = ("style", "content", "edges", "pictures with faults", "seconds, median")
+_HEADINGS = ("style", "content", "edges", "pictures with faults", "processor seconds, median")
 #: Programs that take minutes a picture, and so may be measured on fewer pairs.
 SLOW = ("impasto, fine", "impasto, gatys", "pastiche", "neural-style")
 
@@ -115,17 +115,25 @@ def write(rows: list[Row]) -> None:
     rest = {program: found for program, found in by_program.items() if program not in whole}
     tables.write(
         "quality",
-        f"{_means(whole)}\n\n{_compared(by_program)}\n\nMeans over {len(everything)} pairs at {rows[0]['side']} px. "
-        f"{tables.measured_on(rows)}",
+        f"{_means(whole)}\n\n{_compared(by_program)}\n\nMeans over {len(everything)} pairs at {rows[0]['side']} px; "
+        f"seconds with one thread. {RELEASES}. {tables.measured_on(rows)}",
     )
     if rest:
         default = {row["pair"]: row for row in by_program.get(_DEFAULT, [])}
-        tables.write("quality-slow", f"{_beside(rest, default)}\n\n{_painted(rest)}, at {rows[0]['side']} px.")
+        painted_by_them = [row for found in rest.values() for row in found]
+        tables.write(
+            "quality-slow",
+            f"{_beside(rest, default)}\n\n{_painted(rest)}, at {rows[0]['side']} px. {RELEASES}. "
+            f"{tables.measured_on(painted_by_them)}",
+        )
     each = []
     for row in by_program.get(_DEFAULT, []):
         distances = [f"{row[name]:.3f}" for name in ("style", "content", "edges")]
         each.append([row["pair"], *distances, ", ".join(row["faults"]) or "none"])
-    tables.write("quality-default", tables.table(["pair", "style", "content", "edges", "faults"], each))
+    if each:
+        text = tables.table(["pair", "style", "content", "edges", "faults"], each)
+        measured_on = tables.measured_on(by_program[_DEFAULT])
+        tables.write("quality-default", f"{text}\n\nAt {rows[0]['side']} px. {measured_on}")
     _figure(by_program)
 
 
@@ -159,7 +167,7 @@ def _mean(rows: Sequence[Row]) -> list[str]:
     return [
         *(f"{statistics.mean(row[name] for row in rows):.3f}" for name in ("style", "content", "edges")),
         f"{sum(bool(row['faults']) for row in rows)} of {len(rows)}",
-        tables.seconds(rows),
+        tables.processor_seconds(rows),
     ]
 
 
@@ -176,6 +184,8 @@ def _compared(by_program: dict[str, list[Row]]) -> str:
         curve = _curve(by_program, pairs)
         on = f"On the {len(pairs)} pairs of {peer}" if len(pairs) > 1 else f"On {next(iter(pairs))}"
         sentence = f"{on}, style is {style:.3f} for {peer} at a content distance of {content:.3f}"
+        if not curve:
+            continue
         if curve[0][0] <= content <= curve[-1][0]:
             ours = np.interp(content, [point[0] for point in curve], [point[1] for point in curve])
             sentences.append(f"{sentence}, and {ours:.3f} for Impasto at the same.")
@@ -202,8 +212,8 @@ def _figure(by_program: dict[str, list[Row]]) -> None:
 
     everything = {row["pair"] for rows in by_program.values() for row in rows}
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    curve = _curve(by_program, everything)
-    axes.plot(*zip(*curve, strict=True), marker="o", color="black", label="Impasto, by strength")
+    if curve := _curve(by_program, everything):
+        axes.plot(*zip(*curve, strict=True), marker="o", color="black", label="Impasto, by strength")
     for program, found in by_program.items():
         if "strength" in program or {row["pair"] for row in found} != everything:
             continue

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine, threads, versions
+from benchmarks.machine import commit, machine, threads, versions
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -19,7 +19,8 @@ class Store:
 
     Args:
         name: of the benchmark.
-        key: the columns that say what a row is about; a row with the same values, machine and versions stands for it.
+        key: the columns that say what a row is about; a row with the same values, machine and versions stands for it,
+            whichever commit it was measured at, which it names.
     """
 
     def __init__(self, name: str, key: Iterable[str], *, folder: Path = RESULTS) -> None:
@@ -27,12 +28,14 @@ class Store:
         self.key = tuple(key)
 
     def rows(self) -> list[Row]:
-        """All rows, oldest first; of those about the same thing only the last."""
-        if not self.path.exists():
-            return []
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        found = {self._about(row): row for row in map(json.loads, lines)}
+        """All rows of every machine, oldest first; of those about the same thing only the last."""
+        found = {self._about(row): row for row in self._lines()}
         return list(found.values())
+
+    def of_one_machine(self) -> list[Row]:
+        """The rows of the machine and versions that measured last, for only those can be compared."""
+        lines = self._lines()
+        return [row for row in self.rows() if all(row[name] == lines[-1][name] for name in ("machine", "versions"))]
 
     def measured(self, about: Mapping[str, Any]) -> Row | None:
         """The row about this, measured on this machine with these versions; None if there is none."""
@@ -45,11 +48,19 @@ class Store:
         if known is not None:
             return known
         print(f"{self.path.stem}: {', '.join(f'{name} {value}' for name, value in about.items())} …", flush=True)
-        row: Row = {**about, **work(), "machine": machine(), "threads": threads(), "versions": versions()}
+        # A number of threads that the row is about stays.
+        conditions = {"machine": machine(), "threads": threads(), "versions": versions(), "commit": commit()}
+        row: Row = {**conditions, **about, **work()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         return row
+
+    def _lines(self) -> list[Row]:
+        """All that was ever measured, oldest first."""
+        if not self.path.exists():
+            return []
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
 
     def _about(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(json.dumps(row.get(column)) for column in (*self.key, "machine", "versions"))

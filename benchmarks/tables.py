@@ -32,20 +32,23 @@ def in_order(rows: Sequence[Row], column: str, names: Iterable[object]) -> list[
 
 def measured_on(rows: Sequence[Row]) -> str:
     """A sentence that says on which machines, with how many threads and with which versions."""
-    made = sorted({f"{row['machine']}{_threads(row)}; {row['versions']}" for row in rows})
-    return "Measured on " + "; and on ".join(made) + "."
+    threads: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        threads.setdefault((row["machine"], row["versions"]), set()).add(_threads(row))
+    made = [f"{machine}, {' or '.join(sorted(found))}; {versions}" for (machine, versions), found in threads.items()]
+    return "Measured on " + "; and on ".join(sorted(made)) + "."
 
 
-def seconds(rows: Sequence[Row]) -> str:
-    """The median of the rows' seconds, and whether they had only one thread."""
-    median = f"{statistics.median(row['seconds'] for row in rows):.1f}"
-    return f"{median}, one thread" if any(row.get("threads") == 1 for row in rows) else median
+def processor_seconds(rows: Sequence[Row]) -> str:
+    """The median of the seconds of one thread on a processor, of those rows that know them."""
+    found = [row["seconds"] for row in rows if row.get("threads") == 1]
+    return f"{statistics.median(found):.1f}" if found else ""
 
 
 def _threads(row: Row) -> str:
     # The first rows were measured before threads were written down, with one for each core.
     count = row.get("threads")
-    return f", {count} thread{'s' if count > 1 else ''}" if count else ", a thread for each core"
+    return f"{count} thread{'s' if count > 1 else ''}" if count else "a thread for each core"
 
 
 def write(name: str, text: str) -> None:

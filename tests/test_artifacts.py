@@ -127,6 +127,9 @@ def test_a_woven_grid(period: int, clean: Tensor, photograph: Image, painting: I
 def test_a_grid_of_the_paintings_own_does_not_count(clean: Tensor, photograph: Image, painting: Image) -> None:
     woven = replace(painting, pixels=grid(8, 0.06)(painting.pixels))
     assert "grid" not in kinds(grid(8, 0.03)(clean), photograph, woven)
+    # However small it is.
+    small = replace(woven, pixels=woven.pixels[..., 96:216, :120])
+    assert "grid" not in kinds(grid(8, 0.03)(clean), photograph, small)
 
 
 @pytest.mark.parametrize("side", [1, 2])
@@ -176,9 +179,22 @@ def test_a_straight_edge_that_ends_within_the_picture_is_no_seam(
     assert "seam" not in kinds(seam(axis, 0.65)(clean), photograph, painting)
 
 
-def test_a_straight_edge_of_the_photograph_is_no_seam(clean: Tensor, photograph: Image, painting: Image) -> None:
-    edged = replace(photograph, pixels=seam(2)(photograph.pixels))
+@pytest.mark.parametrize("shift", [-2, -1, 0, 1, 2])
+def test_a_straight_edge_of_the_photograph_is_no_seam(
+    shift: int, clean: Tensor, photograph: Image, painting: Image
+) -> None:
+    edged = replace(photograph, pixels=seam(2)(photograph.pixels).roll(shift, 2))
     assert "seam" not in kinds(seam(2)(clean), edged, painting)
+
+
+def test_the_border_of_a_paintings_scan_excuses_no_seam(clean: Tensor, photograph: Image, painting: Image) -> None:
+    framed = replace(painting, pixels=F.pad(painting.pixels[..., 4:-4, 4:-4], (4, 4, 4, 4)))
+    assert "seam" in kinds(seam(3)(clean), photograph, framed)
+
+
+def test_lines_such_as_the_painting_has_are_no_seams(clean: Tensor, photograph: Image, painting: Image) -> None:
+    lined = replace(painting, pixels=seam(2)(seam(3)(clean)))
+    assert "seam" not in kinds(seam(3)(clean), photograph, lined)
 
 
 def test_noise(clean: Tensor, photograph: Image, painting: Image) -> None:

@@ -4,12 +4,15 @@ import json
 import math
 import shutil
 import statistics
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+import benchmarks.__main__
 from benchmarks import (
     ablation,
     command,
@@ -85,6 +88,16 @@ def test_a_race_is_run_to_the_goal(monkeypatch, tmp_path):
     assert f"Plain Adam has {adam['loss']:.4f} after 3 evaluations" in table
 
 
+def test_a_race_that_is_lost_says_how_far_it_got():
+    limits = race._Limits(loss=1e-6, seconds=0.0, evaluations=3, coarse=1)
+    row = race._ours(PAIR, 48, limits)
+    assert row["evaluations"] == 1
+    assert 1e-6 < row["loss"] < math.inf
+    whole = race._ours(PAIR, 48, replace(limits, seconds=600.0))
+    assert whole["evaluations"] == 3
+    assert whole["loss"] < row["loss"]
+
+
 def test_a_row_is_measured_once(tmp_path, capsys):
     kept = store.Store("speed", ["side"], folder=tmp_path)
     times = []
@@ -107,6 +120,59 @@ def test_another_machines_row_does_not_stand_for_ours(tmp_path):
     kept = store.Store("speed", ["side"], folder=tmp_path)
     assert kept.measured({"side": 1}) is None
     assert len(kept.rows()) == 1
+
+
+def test_a_row_keeps_the_number_of_threads_that_it_is_about(tmp_path):
+    kept = store.Store("speed", ["threads"], folder=tmp_path)
+    for count in (7, 9):
+        assert kept.measure({"threads": count}, lambda: {"seconds": 1})["threads"] == count
+    assert [row["threads"] for row in kept.rows()] == [7, 9]
+    assert kept.measured({"threads": 7}) is not None
+
+
+def test_tables_are_of_the_machine_that_measured_last(tmp_path):
+    there = [{"side": side, "seconds": 9, "machine": "another", "versions": "old"} for side in (1, 2)]
+    (tmp_path / "speed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in there))
+    kept = store.Store("speed", ["side"], folder=tmp_path)
+    assert kept.of_one_machine() == there
+    kept.measure({"side": 1}, lambda: {"seconds": 3})
+    assert [row["seconds"] for row in kept.of_one_machine()] == [3]
+    assert store.Store("nothing", ["side"], folder=tmp_path).of_one_machine() == []
+
+
+def test_a_row_names_the_commit_and_whether_programs_differ_from_it(tmp_path, monkeypatch):
+    def git(*arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        return subprocess.run(
+            ["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+
+    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
+    (tmp_path / "src").mkdir()
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "benchmarks" / "machine.py"))
+    found = machine.commit.__wrapped__
+    assert found() is None
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "-m", "one")
+    (tmp_path / "benchmarks" / "results" / "rows.jsonl").touch()
+    assert found() == git("rev-parse", "--short=10", "HEAD").strip()
+    (tmp_path / "src" / "new.py").touch()
+    assert found() == git("rev-parse", "--short=10", "HEAD").strip() + "+"
+
+
+def test_the_tables_are_those_of_the_rows(tmp_path, monkeypatch):
+    kept = {name: getattr(tables, name) for name in ("RESULTS", "DOCS")}
+    for name, folder in kept.items():
+        (tmp_path / name / "figures").mkdir(parents=True)
+        for page in folder.glob("*.md"):
+            shutil.copy(page, tmp_path / name / page.name)
+        monkeypatch.setattr(tables, name, tmp_path / name)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--tables"])
+    benchmarks.__main__.main()
+    for name, folder in kept.items():
+        for page in folder.glob("*.md"):
+            written = (tmp_path / name / page.name).read_text()
+            assert written == page.read_text(), f"{page.name} is not up to date: make bench BENCH=--tables"
 
 
 def test_a_table_goes_to_the_results_and_into_the_docs(tmp_path, monkeypatch):
@@ -267,6 +333,28 @@ def test_means_over_fewer_pairs_stand_in_a_table_of_their_own(tmp_path, monkeypa
     # The default stands beside it, on the pairs that it painted.
     assert "| impasto, default | 1 | 0.400 |" in slow
     assert (tmp_path / "figures" / "quality.png").is_file()
+
+
+def test_quality_of_a_peer_alone_is_a_table(tmp_path, monkeypatch):
+    (tmp_path / "figures").mkdir()
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+    figures = {"content": 0.5, "style": 0.5, "edges": 0.1, "faults": ["halo"], "seconds": 20.0}
+    about = {"pair": "one", "side": 256, "machine": "a", "versions": "b"}
+    quality.write([{"program": "pastiche", **about, **figures, "threads": 2}])
+    assert "| pastiche | 0.500 | 0.500 | 0.100 | 1 of 1 |  |" in (tmp_path / "quality.md").read_text()
+    # Seconds of two threads are of another kind.
+    both = [{"program": "pastiche", **about, **figures, "threads": 2}]
+    both.append({**both[0], "pair": "two", "seconds": 30.0, "threads": 1})
+    quality.write(both)
+    assert "| pastiche | 0.500 | 0.500 | 0.100 | 2 of 2 | 30.0 |" in (tmp_path / "quality.md").read_text()
+
+
+def test_without_the_data_nothing_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMPASTO_DATA", str(tmp_path))
+    kept = store.Store("kept", ["program"], folder=tmp_path)
+    assert wasserstein.measure(kept) == quality.measure(kept) == strength.measure(kept) == []
+    assert kept.rows() == []
 
 
 def test_a_jittered_objective_has_its_own_gradient():

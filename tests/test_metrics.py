@@ -175,6 +175,19 @@ def test_edges_are_where_they_were(photograph: Image) -> None:
     assert edge_distance(pixels.flip(-1), pixels) > 0.5
 
 
+def test_flat_pictures_are_like_themselves_and_unlike_others(photograph: Image) -> None:
+    flat = torch.full_like(photograph.pixels, 0.5)
+    assert edge_distance(flat, flat) == edge_distance(flat, 0.5 * flat) == 0.0
+    assert edge_distance(flat, photograph.pixels) == pytest.approx(1.0)
+    nothing = {layer: torch.zeros(1, 3, 4, 4) for layer in metrics.CONTENT_LAYERS}
+    something = {layer: torch.rand(1, 3, 4, 4) for layer in metrics.CONTENT_LAYERS}
+    assert content_distance(nothing, nothing) == 0.0
+    assert content_distance(nothing, something) == content_distance(something, nothing) == pytest.approx(1.0)
+    image = Image(pixels=flat)
+    judgement = Judge(image, [photograph]).judge(image)
+    assert (judgement.content, judgement.edges, judgement.style) == (0.0, 0.0, pytest.approx(1.0))
+
+
 def test_the_layers_are_not_those_of_the_default_objective() -> None:
     settings = impasto.Settings()
     used = {*settings.content_layers, *settings.style_layers}

@@ -113,24 +113,27 @@ def grid(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
     spectrum over windows (Welch 1967), a weave is a ridge along the frequency 1 / period, or a peak where two such
     ridges cross; the measure is how many times stronger it is than the spectrum beside it, as a natural logarithm.
     """
-    spectrum = _spectrum(luma(picture))
-    if spectrum is None:
+    # All in windows of one size, but for what is too small for any.
+    fitting = [_window(original) for original in (picture, photograph, *paintings)]
+    if not fitting[0]:
         return 0.0, ""
+    side = min(filter(None, fitting))
     # A ridge nobody can see is none: half a level of 255 in amplitude.
-    peaks = _peaks(spectrum, floor=(0.5 / 255) ** 2)
-    for original in (photograph, *paintings):
-        own = _spectrum(luma(original))
-        if own is not None and own.shape == spectrum.shape:
-            peaks = peaks - _peaks(own, floor=(0.5 / 255) ** 2).clamp_min(0)
+    peaks = _peaks(_spectrum(luma(picture), side), floor=(0.5 / 255) ** 2)
+    for original, fits in zip((photograph, *paintings), fitting[1:], strict=True):
+        if fits:
+            peaks = peaks - _peaks(_spectrum(luma(original), side), floor=(0.5 / 255) ** 2).clamp_min(0)
     index = int(peaks.argmax())
     return max(0.0, float(peaks[index])), f"a regular pattern every {_PERIODS[index]} px"
 
 
-def _spectrum(plane: Plane) -> Tensor | None:
-    """Mean power spectrum over windows: frequencies along y (all) and x (non-negative); None for a tiny picture."""
-    side = next((side for side in _WINDOWS if min(plane.shape) >= side), None)
-    if side is None:
-        return None
+def _window(picture: Pixels) -> int:
+    """Side of the largest window that the picture has room for, 0 if it has for none."""
+    return next((side for side in _WINDOWS if min(picture.shape[-2:]) >= side), 0)
+
+
+def _spectrum(plane: Plane, side: int) -> Tensor:
+    """Mean power spectrum over windows: frequencies along y (all) and x (non-negative)."""
     # Half overlapping; in a large picture further apart, for so many windows tell enough.
     rows, columns = (max(side // 2, -(-(length - side) // (_MOST_WINDOWS - 1))) for length in plane.shape)
     tiles = plane.unfold(0, side, rows).unfold(1, side, columns).reshape(-1, side, side).double()
@@ -318,9 +321,10 @@ def seam(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
 
     A tile painted by itself ends in such a line. It must stand out in six of eight parts of a row's or column's length,
     so that the edge of a tree or a wall does not count, nor several that happen to lie on a line; nor does one that
-    stands out in three parts of the photograph, nor lines such as the paintings have.
+    stands out in three parts of the photograph, there or up to two pixels beside, nor lines such as the paintings have,
+    but for those along their borders, which come of how they were cut out.
     """
-    lines = (_line_steps(turned)[_PARTS - 6] for painting in paintings for turned in (painting, painting.mT))
+    lines = (_inner(_line_steps(side)[_PARTS - 6]) for painting in paintings for side in (painting, painting.mT))
     usual = max((float(steps.max()) for steps in lines if len(steps)), default=0.0)
     best, where = 0.0, ""
     turned = ((picture, photograph, "row"), (picture.mT, photograph.mT, "column"))
@@ -328,11 +332,18 @@ def seam(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
         steps, own = _line_steps(image)[_PARTS - 6], _line_steps(reference)[_PARTS - 3]
         if not len(steps):
             continue
+        own = F.max_pool1d(own[None], 5, stride=1, padding=2)[0]
         excess = steps - own.clamp_min(max(0.0, usual))
         place = int(excess.argmax())
         if float(excess[place]) > best:
             best, where = float(excess[place]), f"a straight step at {name} {place + 1}"
     return best, where
+
+
+def _inner(steps: Tensor) -> Tensor:
+    """Those of lines that are further than two hundredths from where the picture ends."""
+    border = max(1, round(0.02 * len(steps)))
+    return steps[border:-border]
 
 
 def _line_steps(image: Tensor) -> Tensor:
@@ -368,5 +379,5 @@ _CHECKS = (
     _Check("specks", 30.0, specks, "give tv_weight a small value, or more iterations"),
     _Check("halo", 0.08, halo, "use padding reflect"),
     _Check("dead area", 0.05, dead_area, "raise content_weight, or choose a painting with more texture"),
-    _Check("seam", 0.3, seam, "report it: a picture in tiles should have no seams"),
+    _Check("seam", 0.3, seam, "report it, if Impasto painted it: a picture in tiles should have no seams"),
 )

@@ -196,8 +196,13 @@ def content_distance(pastiche: Mapping[str, Tensor], photograph: Mapping[str, Te
     found = []
     for layer in CONTENT_LAYERS:
         one, other = (f[layer] - f[layer].mean((2, 3), keepdim=True) for f in (pastiche, photograph))
-        found.append(float(1 - F.cosine_similarity(one, other, dim=1).mean()))
+        found.append(float(_unlike(one, other).mean()))
     return _mean(found)
+
+
+def _unlike(one: Tensor, other: Tensor) -> Tensor:
+    """One less the cosine of vectors along the first dimension but one; 0 where both are zero, 1 where only one is."""
+    return torch.where((one == other).all(1), 0.0, 1 - F.cosine_similarity(one, other, dim=1))
 
 
 def edge_distance(pastiche: Float[Tensor, "1 3 h w"], photograph: Float[Tensor, "1 3 h w"]) -> float:
@@ -206,9 +211,8 @@ def edge_distance(pastiche: Float[Tensor, "1 3 h w"], photograph: Float[Tensor, 
     Edges are the magnitude of the luminance's gradient (Sobel), averaged over about a hundredth of the long side, so
     that a stroke along a contour counts and one beside it does not. 0 = the same; 1 = unrelated.
     """
-    one, other = (_edges(picture).flatten() for picture in (pastiche, photograph))
-    one, other = one - one.mean(), other - other.mean()
-    return float(1 - F.cosine_similarity(one, other, dim=0))
+    one, other = (_edges(picture).flatten()[None] for picture in (pastiche, photograph))
+    return float(_unlike(one - one.mean(), other - other.mean()))
 
 
 def _edges(picture: Tensor) -> Tensor:
