@@ -42,6 +42,18 @@ def test_as_json():
     assert [fault["kind"] for fault in found["faults"]] == [artifact.kind for artifact in expected.artifacts]
 
 
+def test_a_blend_is_judged_by_all_of_its_paintings():
+    done = run("judge", "photo.png", "painting.png", "photo.png", "--also", "other.png", "--json")
+    (found,) = json.loads(done.out)["judgements"]
+    assert found["style"] == pytest.approx(api.judge("photo.png", ["painting.png", "other.png"], "photo.png").style)
+    done = run("judge", "photo.png", "painting.png", "other.png", "--also", "other.png", "--json")
+    (blend,) = json.loads(done.out)["judgements"]
+    alone = api.judge("photo.png", "painting.png", "other.png").style
+    # Half is the painting's distance, and of the other painting there is none.
+    assert blend["style"] == pytest.approx(alone / 2, rel=1e-4)
+    assert "missing.png" in run("judge", "photo.png", "painting.png", "other.png", "--also", "missing.png").error()
+
+
 def test_faults_are_named_and_explained():
     pixels = torch.zeros(1, 3, 64, 64)
     write(Image(pixels=pixels), "black.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from impasto.cli import inputs, reporting
-from impasto.cli.options import Content, Painting, flag, picture_argument
+from impasto.cli.options import INPUT, Content, Painting, flag, picture_argument, words
 
 if TYPE_CHECKING:
     from impasto.metrics import Judgement
@@ -16,6 +16,16 @@ def judge(
     style: Painting,
     /,
     *pastiche: Annotated[str, picture_argument("A picture painted from these two; several are compared.")],
+    also: Annotated[
+        list[str] | None,
+        words(
+            "A further painting that they were painted after, beside STYLE; once for each.",
+            "none",
+            group=INPUT,
+            metavar="FILE",
+            repeatable=True,
+        ),
+    ] = None,
     json: Annotated[bool, flag("Print JSON.")] = False,
 ) -> None:
     """Measure how good pastiches are: near in style, near in content, faults.
@@ -24,15 +34,16 @@ def judge(
     and edges are 0 for the photograph and about 1 for another picture.
     None of them is what painting minimises, so they judge any program's
     pictures fairly; painting further lowers style and raises the others.
+    Of several paintings, style is the mean.
     """
-    names = [content, style, *pastiche]
-    inputs.check_standard(names)
+    styles = [style, *(also or ())]
+    inputs.check_standard([content, *styles, *pastiche])
     # Only now, so that help and mistakes need not wait for torch.
     from impasto.metrics import Judge
 
-    photograph, painting = inputs.picture(content), inputs.picture(style)
+    photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in styles]
     pictures = [inputs.picture(name) for name in pastiche]
-    judged = Judge(photograph, [painting])
+    judged = Judge(photograph, paintings)
     judgements = [judged.judge(picture) for picture in pictures]
     if json:
         reporting.result(
