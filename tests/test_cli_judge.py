@@ -67,10 +67,15 @@ def test_faults_are_named_and_explained():
 def test_what_cannot_be_judged_is_one_line():
     assert run("judge", "photo.png", "painting.png", "missing.png").code == 1
     assert "missing.png" in run("judge", "photo.png", "painting.png", "missing.png").error()
+    same = run("judge", "photo.png", "photo.png", "painting.png")
+    assert same.notes[0] == "impasto: warning: photo.png is the photograph itself, so style says nothing"
     assert run("judge", "photo.png", "painting.png").code == 2
     small = Image(pixels=read("photo.png").pixels[..., :20, :20])
     write(small, "small.png")
-    assert "too small" in run("judge", "photo.png", "painting.png", "small.png").error()
+    small_alone = run("judge", "photo.png", "painting.png", "photo.png", "small.png")
+    assert small_alone.code == 1
+    assert small_alone.error().startswith("small.png: ")
+    assert "too small" in small_alone.error()
 
 
 def test_standard_input():

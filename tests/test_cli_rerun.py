@@ -221,3 +221,31 @@ def test_a_recipe_of_the_library_is_as_good():
 def test_recipe_fields_that_rerun_relies_on():
     """`rerun` finds each input by putting it where the content stands."""
     assert {"content", "styles", "init", "threads"} <= {field.name for field in dataclasses.fields(Recipe)}
+
+
+def test_what_was_stopped_is_painted_to_the_end_and_said():
+    steps = api.stylization("photo.png", "painting.png", api.settings_for("quick", size=64, coarse_size=32, scales=2))
+    next(steps)
+    progress = next(steps)
+    progress.pastiche(stopped=True).save("half.png")
+    assert Recipe.of_file("half.png").stopped == 2
+    done = run("rerun", "half.png", "-q", "-o", "whole.png")
+    assert done.notes == ["impasto: warning: it was stopped after 2 iterations, and is painted to the end now"]
+    *_, last = steps
+    assert same_picture("whole.png", str(last.pastiche().save("last.png")))
+    assert Recipe.of_file("whole.png").stopped is None
+
+
+def test_a_picture_of_the_fast_engine_is_told_from_others():
+    assert run("fast", "photo.png", "starry_night", "-q", "-o", "fast.png").code == 0
+    assert "painted by the fast engine" in run("rerun", "fast.png").error()
+
+
+def test_standard_input_has_no_folder_to_look_in():
+    assert run("rerun", "-").error().startswith("- has no name")
+
+
+def test_a_folder_is_named_once(folder):
+    paint()
+    (folder / "photo.png").unlink()
+    assert run("rerun", "out.png").error().count(str(folder)) == 1

@@ -74,6 +74,18 @@ def test_format_names_the_chosen_file():
     assert read("photo-painting.webp").format == "WebP"
 
 
+@pytest.mark.parametrize("name", ["out", "out.xyz"])
+def test_a_format_does_not_name_a_file(name):
+    refused = run("stylize", "photo.png", "painting.png", *QUICK, "-o", name, "--format", "png")
+    assert refused.code == 2
+    assert refused.error() == f"--format: a file's name says its format; call the picture {name}.png"
+
+
+def test_warnings_call_options_as_they_are_typed():
+    done = run("stylize", "photo.png", "painting.png", *QUICK, "-q", "--optimizer", "adam", "--history", "5")
+    assert done.notes == ["impasto: warning: --history has no effect: it belongs to L-BFGS, and optimizer is adam"]
+
+
 def test_bit_depth_and_quality_reach_the_file():
     assert run("stylize", "photo.png", "painting.png", *QUICK, "--bit-depth", "16", "-o", "deep.png").code == 0
     assert read("deep.png").bit_depth == 16

@@ -16,7 +16,7 @@ from cli_running import QUICK, make_pictures, run
 from conftest import painting_pixels, photo_pixels
 from impasto.backbones.vgg import LAYERS
 from impasto.color import to_oklab
-from impasto.errors import ImpastoWarning, SettingsError
+from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
 from impasto.guidance import Guidance, at_layer, inside
 from impasto.images import Image, read, write
 from impasto.pastiche import Recipe
@@ -356,6 +356,13 @@ def test_a_mask_of_everything_is_no_mask(photo_image, two):
         impasto.stylize(photo_image, two[0], masks=masks, **settings).image.pixels for masks in ([], [whole])
     )
     assert float((plain - masked).abs().max()) < 0.02
+
+
+def test_one_mask_needs_no_list(photo_image, two, tmp_path):
+    one, listed = (impasto.stylize(photo_image, two[0], masks=masks, **SMALL).image.pixels for masks in (LEFT, [LEFT]))
+    assert torch.equal(one, listed)
+    with pytest.raises(ImageReadError, match=r"missing\.png"):
+        impasto.stylize(photo_image, two[0], masks=str(tmp_path / "missing.png"))
 
 
 def test_a_background_without_masks_warns(photo_image, two):

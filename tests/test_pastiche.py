@@ -38,7 +38,7 @@ def pastiche() -> Pastiche:
 # --- Round trips
 
 
-@pytest.mark.parametrize("changes", [{}, {"init": None}, {"threads": 1}, {"versions": {}}])
+@pytest.mark.parametrize("changes", [{}, {"init": None}, {"threads": 1}, {"versions": {}}, {"stopped": 7}])
 def test_a_recipe_survives_json(changes):
     assert Recipe.from_json(recipe(**changes).to_json()) == recipe(**changes)
 

@@ -85,8 +85,8 @@ def stylize(
     *,
     preset: str = DEFAULT,
     init: Any = None,
-    masks: Sequence[Any] = (),
-    style_masks: Sequence[Any] = (),
+    masks: Any = (),
+    style_masks: Any = (),
     content_map: Any = None,
     weights: str | Path | None = None,
     **options: Any,
@@ -98,7 +98,7 @@ def stylize(
         style: the painting, or a list of paintings to blend.
         preset: name of a bundled preset, or the path of a TOML file.
         init: `content`, `noise`, `style`, `fast`, or a picture to start from.
-        masks: of the photograph, one for each region: white is inside. See `guidance.Guidance`.
+        masks: of the photograph, one for each region, or one alone: white is inside. See `guidance.Guidance`.
         style_masks: of the painting, as many as `masks`.
         content_map: white where the photograph's shapes are to stay.
         weights: file of the backbone's weights, safetensors or a `.pth` of tensors alone; without one, those that
@@ -137,8 +137,8 @@ def stylization(
     settings: Settings | None = None,
     *,
     init: Any = None,
-    masks: Sequence[Any] = (),
-    style_masks: Sequence[Any] = (),
+    masks: Any = (),
+    style_masks: Any = (),
     content_map: Any = None,
     weights: str | Path | None = None,
     changes: Sequence[Change] = (),
@@ -159,6 +159,7 @@ def stylization(
         ImpastoError: as for `stylize`; CheckpointError if the checkpoint cannot be read, or is of another painting.
     """
     settings = settings_for() if settings is None else settings
+    masks, style_masks = _each(masks), _each(style_masks)
     network = architecture(settings.backbone)
     without_effect = settings.without_effect() | network.without_effect(settings.pooling, settings.padding)
     for name, reason in without_effect.items():
@@ -166,7 +167,7 @@ def stylization(
     if settings.background == "keep" and not masks:
         warnings.warn("background has no effect: there is no mask", ImpastoWarning, stacklevel=2)
     photograph = load(content)
-    paintings = [load(one) for one in (style if _is_several(style) else [style])]
+    paintings = [load(one) for one in _each(style)]
     if not paintings:
         raise SettingsError("style", "got no painting; name at least one")
     chosen = settings.init if init is None else init
@@ -231,8 +232,10 @@ def _fast_start(photograph: Image, paintings: Sequence[Image], settings: Setting
     )
 
 
-def _is_several(style: Any) -> bool:
-    return isinstance(style, Sequence) and not isinstance(style, str | bytes)
+def _each(pictures: Any) -> list[Any]:
+    """The pictures of a list, or one picture as a list."""
+    several = isinstance(pictures, Sequence) and not isinstance(pictures, str | bytes)
+    return list(pictures) if several else [pictures]
 
 
 def judge(content: Any, style: Any, pastiche: Any) -> Judgement:
@@ -246,7 +249,7 @@ def judge(content: Any, style: Any, pastiche: Any) -> Judgement:
     Raises:
         ImpastoError: a picture cannot be read, or is too small to be looked at.
     """
-    paintings = [load(one) for one in (style if _is_several(style) else [style])]
+    paintings = [load(one) for one in _each(style)]
     picture = pastiche.image if isinstance(pastiche, Pastiche) else load(pastiche)
     return Judge(load(content), paintings).judge(picture)
 

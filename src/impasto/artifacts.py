@@ -34,6 +34,8 @@ _PERIODS = (2, 4, 8, 16)
 _SPECK_FACTORS = (1, 2)
 # Cells in which dead areas and noise are looked for.
 _CELL = 8
+# Kinds of which there is not one and another.
+_WITHOUT_ARTICLE = ("noise", "specks", "not a number")
 # Lines a picture must have for a seam to stand out among them, and parts of a line that are looked at.
 _SHORTEST = 12
 _PARTS = 8
@@ -58,7 +60,8 @@ class Artifact:
     advice: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.where}; {self.advice}"
+        article = "" if self.kind in _WITHOUT_ARTICLE else "a "
+        return f"{article}{self.kind}: {self.where}; {self.advice}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def find(pastiche: Image, content: Image, styles: Sequence[Image]) -> tuple[Arti
                 broken,
                 0.0,
                 f"{broken:.2%} of the values are infinite or not a number",
-                "this is a fault of Impasto or of the hardware; try precision float32",
+                "this is a fault of Impasto or of the hardware; try `precision` float32",
             ),
         )
     photograph = resize(content.pixels, pastiche.size)
@@ -374,10 +377,10 @@ def luma(picture: Pixels) -> Plane:
 
 
 _CHECKS = (
-    _Check("grid", 0.7, grid, "raise grain, or lower strength"),
-    _Check("noise", 4.0, noise, "lower grain, or raise iterations"),
-    _Check("specks", 30.0, specks, "give tv_weight a small value, or more iterations"),
-    _Check("halo", 0.08, halo, "use padding reflect"),
-    _Check("dead area", 0.05, dead_area, "raise content_weight, or choose a painting with more texture"),
+    _Check("grid", 0.7, grid, "raise `grain`, or lower `strength`"),
+    _Check("noise", 4.0, noise, "lower `grain`, or raise `iterations`"),
+    _Check("specks", 30.0, specks, "give `tv_weight` a small value, or raise `iterations`"),
+    _Check("halo", 0.08, halo, "set `padding` to reflect"),
+    _Check("dead area", 0.05, dead_area, "raise `content_weight`, or choose a painting with more texture"),
     _Check("seam", 0.3, seam, "report it, if Impasto painted it: a picture in tiles should have no seams"),
 )

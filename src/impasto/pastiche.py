@@ -16,6 +16,7 @@ import torch
 from impasto._version import __version__
 from impasto.errors import ImageReadError
 from impasto.images import Image, read_metadata, write
+from impasto.portable import FAST_METADATA
 from impasto.settings import Settings, strength_of
 
 #: Name of the metadata entry that holds a picture's recipe as JSON.
@@ -89,6 +90,7 @@ class Recipe:
         masks, style_masks, content_map: the masks that guided it, see `guidance.Guidance`.
         changes: of settings, while it was painted.
         weights: of the backbone, unless they are those inside the package.
+        stopped: number of iterations after which it was given up, if it was; whoever paints it again goes on.
         threads: of the CPU, which decide the order of its sums and so the last digits.
         versions: of impasto, torch and Python.
     """
@@ -102,6 +104,7 @@ class Recipe:
     content_map: Input | None = None
     changes: tuple[Change, ...] = ()
     weights: Input | None = None
+    stopped: int | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     versions: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -132,6 +135,7 @@ class Recipe:
             "content_map": asdict(self.content_map) if self.content_map else None,
             "changes": [{"after": change.after, "settings": dict(change.settings)} for change in self.changes],
             "weights": asdict(self.weights) if self.weights else None,
+            "stopped": self.stopped,
             "threads": self.threads,
             "versions": dict(self.versions),
         }
@@ -154,9 +158,11 @@ class Recipe:
                     "update impasto"
                 )
             styles = tuple(_input(style) for style in record["styles"])
-            threads = record["threads"]
+            threads, stopped = record["threads"], record.get("stopped")
             if not styles or type(threads) is not int or not 1 <= threads <= 4096:
                 raise ValueError("styles or threads")
+            if stopped is not None and (type(stopped) is not int or stopped < 0):
+                raise ValueError("stopped")
             recipe = cls(
                 settings=Settings.from_mapping(_first_settings(record["settings"], form)),
                 content=_input(record["content"]),
@@ -168,6 +174,7 @@ class Recipe:
                 content_map=_input(record["content_map"]) if record.get("content_map") else None,
                 changes=tuple(_change(change, form) for change in record.get("changes", ())),
                 weights=_input(record["weights"]) if record.get("weights") else None,
+                stopped=stopped,
                 threads=threads,
                 versions={str(name): str(version) for name, version in _mapping(record["versions"]).items()},
             )
@@ -184,10 +191,16 @@ class Recipe:
         Raises:
             ImageReadError: the file cannot be read, or was not painted by Impasto, or was saved without its recipe.
         """
-        text = read_metadata(path).get(METADATA_KEY)
+        metadata = read_metadata(path)
+        if FAST_METADATA in metadata:
+            raise ImageReadError(f"{path} was painted by the fast engine, which notes no recipe; paint it so again")
+        text = metadata.get(METADATA_KEY)
         if text is None:
             raise ImageReadError(f"{path} holds no recipe; only pictures that Impasto painted and saved with it do")
-        return cls.from_json(text)
+        try:
+            return cls.from_json(text)
+        except ImageReadError as error:
+            raise ImageReadError(f"{path}: {error}") from error
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -22,6 +22,8 @@ from impasto.mixing import shares, unlearned
 
 #: Where a file's metadata holds what it is, as JSON.
 METADATA = "impasto"
+#: And a picture's, by which model of the fast engine it was painted.
+FAST_METADATA = "impasto-fast"
 FORMAT, VERSION = "impasto-onnx", 1
 #: Names of what goes in and comes out.
 IMAGE, CONDITION, PASTICHE, PAINTING = "image", "condition", "pastiche", "painting"

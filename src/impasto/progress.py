@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -60,10 +60,16 @@ class Progress:
         """The best picture so far, at the size it is now painted at."""
         return Image(pixels=self._commission.finished(self._picture()), name="preview")
 
-    def pastiche(self) -> Pastiche:
-        """The best picture so far as a result, at the final size."""
+    def pastiche(self, *, stopped: bool = False) -> Pastiche:
+        """The best picture so far as a result, at the final size.
+
+        Args:
+            stopped: whether it is given up here, which its recipe notes.
+        """
         pixels = self._commission.finished(resize(self._picture(), self._commission.final_size))
-        return Pastiche(Image(pixels=pixels, name="pastiche"), self._checkpoint.recipe, self._checkpoint.trace)
+        trace = self._checkpoint.trace
+        recipe = replace(self._checkpoint.recipe, stopped=len(trace) if stopped else None)
+        return Pastiche(Image(pixels=pixels, name="pastiche"), recipe, trace)
 
     def checkpoint(self) -> Checkpoint:
         """Where the painting stands: from there it can be gone on with to the very same picture."""

@@ -176,8 +176,9 @@ class _Painted:
 
     def metadata(self) -> dict[str, str]:
         from impasto import __version__
+        from impasto.portable import FAST_METADATA
 
-        return {"impasto-fast": json_format.dumps(self.about), "Software": f"Impasto {__version__}"}
+        return {FAST_METADATA: json_format.dumps(self.about), "Software": f"Impasto {__version__}"}
 
 
 #: From the name of a photograph to its pastiche.

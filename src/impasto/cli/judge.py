@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from impasto.cli import inputs, reporting
-from impasto.cli.options import INPUT, Content, Painting, flag, picture_argument, words
+from impasto.cli.options import INPUT, Content, Painting, as_typed, flag, picture_argument, words
+from impasto.errors import ImageReadError, SettingsError
 
 if TYPE_CHECKING:
     from impasto.metrics import Judgement
@@ -44,7 +45,15 @@ def judge(
     photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in styles]
     pictures = [inputs.picture(name) for name in pastiche]
     judged = Judge(photograph, paintings)
-    judgements = [judged.judge(picture) for picture in pictures]
+    for name, painting in zip(styles, paintings, strict=True):
+        if painting.sha256 and painting.sha256 == photograph.sha256:
+            reporting.warning(f"{name} is the photograph itself, so style says nothing")
+    judgements = []
+    for name, picture in zip(pastiche, pictures, strict=True):
+        try:
+            judgements.append(judged.judge(picture))
+        except SettingsError as error:
+            raise ImageReadError(f"{name}: {error.message}") from error
     if json:
         reporting.result(
             {"judgements": [_record(name, judgement) for name, judgement in zip(pastiche, judgements, strict=True)]}
@@ -59,7 +68,7 @@ def judge(
     reporting.table(("picture", "style", "content", "edges", "faults"), rows)
     for name, judgement in zip(pastiche, judgements, strict=True):
         for artifact in judgement.artifacts:
-            reporting.warning(f"{name} shows a {artifact}")
+            reporting.warning(as_typed(f"{name} shows {artifact}"))
 
 
 def _record(name: str, judgement: Judgement) -> dict[str, Any]:

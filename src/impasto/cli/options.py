@@ -35,7 +35,9 @@ OUTPUT = "Output"
 INPUT = "Input"
 _SECTIONS = {title: Group(title, sort_key=place) for place, title in enumerate((INPUT, OUTPUT, *GROUPS), start=1)}
 
-_SETTING_NAMES = re.compile(r"(?<![-\w])(" + "|".join(name for name in OPTIONS if "_" in name) + r")(?!\w)")
+_SETTING_NAMES = re.compile(
+    rf"`({'|'.join(OPTIONS)})`|(?<![-\w])({'|'.join(name for name in OPTIONS if '_' in name)})(?!\w)"
+)
 
 _METAVARS: Mapping[Any, str] = {int: "N", float: "X", str: "TEXT", LayerWeights: "LAYERS", Shares: "SHARES"}
 
@@ -65,8 +67,8 @@ def text(value: Any) -> str:
 
 
 def as_typed(message: str) -> str:
-    """`message` with settings called as they are typed; those of a single word are left to be words."""
-    return _SETTING_NAMES.sub(lambda found: option_name(found[0]), message)
+    """`message` with settings called as they are typed; those of a single word only where they are quoted as such."""
+    return _SETTING_NAMES.sub(lambda found: option_name(found[1] or found[2]), message)
 
 
 def described(kind: Any, option: Option) -> str:
@@ -313,7 +315,7 @@ class FileOptions:
     format: Annotated[
         str | None,
         words(
-            "Format where OUT does not tell it. [png, jpeg, webp, tiff, avif, bmp]",
+            "Format on standard output, and where there is no OUT. [png, jpeg, webp, tiff, avif, bmp]",
             "png",
             metavar="NAME",
         ),

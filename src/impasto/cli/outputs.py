@@ -99,7 +99,10 @@ class Output:
             path = Path(options.out)
             format = path.suffix[1:]
             written = _suffixes().get(path.suffix.lower())
-            if options.format and written and written != _suffixes()[f".{options.format.lower()}"]:
+            if options.format and not written:
+                named = f"{path.name}.{options.format.lower()}"
+                raise SettingsError("format", f"a file's name says its format; call the picture {named}")
+            if options.format and written != _suffixes()[f".{options.format.lower()}"]:
                 raise SettingsError("format", f"got {options.format}, but {path} says {written}; give only one of them")
         if options.quality is not None and _suffixes().get(f".{format.lower()}") in _LOSSLESS:
             reporting.warning(f"--quality has no effect on {format.upper()}, which keeps every pixel as it is")

@@ -89,8 +89,8 @@ def paint(
     latest, stages, failure = _run(steps, output, signals, keeper, quiet=quiet)
     if latest is None:
         raise failure or RuntimeError("the method ended without a first iteration")
-    pastiche = latest.pastiche()
     complete = failure is None
+    pastiche = latest.pastiche(stopped=not complete)
     try:
         path = output.save(pastiche)
     except ImageWriteError as error:
@@ -101,7 +101,7 @@ def paint(
         keeper.done()
     faults = artifacts.find(pastiche.image, content, styles) if complete else ()
     for fault in faults:
-        reporting.warning(f"the picture shows a {as_typed(str(fault))}")
+        reporting.warning(as_typed(f"the picture shows {fault}"))
     figure = None
     if complete and output.figure is not None:
         try:

@@ -72,7 +72,9 @@ def warnings_as_lines() -> Iterator[None]:
     """Shows warnings as lines of ours instead of with file names and source code; Impasto's own always."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        warning(str(message))
+        said = str(message)
+        name, has_no_effect, reason = said.partition(" has no effect: ")
+        warning(as_typed(f"`{name}`{has_no_effect}{reason}" if has_no_effect else said))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", ImpastoWarning)

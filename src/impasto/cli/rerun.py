@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
 from impasto.cli import inputs, reporting
 from impasto.cli.options import (
     INPUT,
+    STANDARD,
     OutputOptions,
     RecipeMaskOptions,
     RecipeThreads,
     RecipeWeights,
     ReportOptions,
+    picture_argument,
     setting_options,
     words,
 )
@@ -40,7 +40,7 @@ else:
 
 
 def rerun(
-    picture: Annotated[str, Parameter(help="A picture that Impasto painted, with the recipe inside.")],
+    picture: Annotated[str, picture_argument("A picture that Impasto painted, with the recipe inside.")],
     /,
     *,
     content: Annotated[
@@ -69,9 +69,12 @@ def rerun(
       impasto rerun out.png -o larger.png --size 2048
 
     With the same versions, device and number of threads, the same picture
-    comes out to the last bit. Options change the recipe.
+    comes out to the last bit. Options change the recipe. What was stopped
+    before its end is painted to it.
     """
     changes = options.given()
+    if picture == STANDARD:
+        raise ImageReadError("- has no name, and what a picture was made from is looked for beside it; name a file")
     pictures = [*inputs.optional(content), *(style or ()), *regions.files()]
     inputs.check_standard(pictures)
     with Signals.caught() as signals:
@@ -82,11 +85,13 @@ def rerun(
             recipe = Recipe.of_file(picture)
         except SettingsError as error:
             raise ImageReadError(f"{picture}: its recipe has a setting that cannot be used ({error})") from error
+        if recipe.stopped is not None:
+            reporting.warning(f"it was stopped after {recipe.stopped} iterations, and is painted to the end now")
         painting.use_threads(threads or _threads(recipe))
         settings = _settings(recipe, changes)
         start = inputs.starting_picture(changes.get("init"))
         sources = [*pictures, *inputs.optional(weights), *start]
-        folders = [Path(picture).absolute().parent, Path.cwd()]
+        folders = list(dict.fromkeys([Path(picture).absolute().parent, Path.cwd()]))
         suffix = Path(picture).suffix
         place = Output.of(
             output,

@@ -185,7 +185,7 @@ class Painting:
         self._points, self._told = [], 0
 
     def _finish(self, progress: impasto.Progress, *, stopped: bool) -> str:
-        pastiche = progress.pastiche()
+        pastiche = progress.pastiche(stopped=stopped)
         path = self._folder / RESULT
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
