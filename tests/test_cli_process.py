@@ -211,3 +211,76 @@ def test_memory_is_asked_for_in_large_pages_unless_the_user_says_otherwise(chose
         monkeypatch.delenv(name)
     assert main(["presets"]) == 0
     assert os.environ[name] == (chosen or "1")
+
+
+#: A command whose module swallows what is raised while it is imported, as modules in C may.
+SWALLOWING = """
+import signal, sys, types
+import impasto.cli
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "impasto.cli.painting":
+            try:
+                signal.raise_signal({number})
+            except BaseException:
+                pass
+sys.meta_path.insert(0, Finder())
+sys.exit(impasto.cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_a_signal_is_not_lost_on_a_module_that_is_being_imported(number):
+    line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png")
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWING.format(number=int(number)), *line], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert done.stderr == "impasto: interrupted before anything was painted\n"
+    assert not Path("out.png").exists()
+
+
+@pytest.mark.parametrize("command", [("judge", "photo.png", "painting.png", "other.png"), ("doctor",)], ids=" ".join)
+def test_a_command_that_paints_nothing_says_only_that_it_was_interrupted(command):
+    # Importing torch takes it longer.
+    process = start(*command)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert (ended.code, ended.out, ended.err) == (130, "", "impasto: interrupted\n")
+
+
+#: The command, which says when it begins.
+BEGINNING = """
+import os, sys
+from impasto.cli import main
+os.write(1, b"begins\\n")
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+# While the parser is imported, while torch is, and when it paints.
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.4, 0.8])
+def test_whenever_a_signal_comes_it_ends_the_command(seconds):
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGINNING, "stylize", "photo.png", "painting.png", *ENDLESS, "-o", "out.png"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout.readline() == b"begins\n"
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+    assert ended.code == 130
+    assert ended.err.count("\n") == 1, ended.err
+    assert ended.err.startswith("impasto: interrupted ")
+
+
+def test_importing_impasto_handles_no_signal():
+    code = (
+        "import signal; before = signal.getsignal(signal.SIGINT); import impasto, impasto.cli.commands; "
+        "assert signal.getsignal(signal.SIGINT) is before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
