@@ -198,6 +198,29 @@ def test_wrong_outputs_are_found_before_painting(options, message):
     assert {path: path.read_bytes() for path in Path.cwd().iterdir() if path.is_file()} == before
 
 
+LONG = f"{300 * 'a'}.png"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("stylize", *P, "-o", LONG),
+        ("stylize", *P, "--figure", LONG),
+        ("stylize", LONG, "painting.png"),
+        ("fast", LONG, "starry_night"),
+        ("explain", "gram", "painting.png", "-o", LONG),
+    ],
+    ids=lambda line: " ".join(line).replace(LONG, "LONG"),
+)
+@pytest.mark.usefixtures("no_painting")
+def test_a_name_that_is_too_long(line):
+    refused = run(*line)
+    assert refused.code == 1
+    assert refused.error().startswith("aaaaaaaa")
+    assert "report" not in refused.error()
+    assert "long" in refused.error()
+
+
 @pytest.mark.parametrize("option", ["-o", "--figure"])
 @pytest.mark.usefixtures("no_painting")
 def test_a_folder_that_may_not_be_written_in(monkeypatch, option):

@@ -134,6 +134,69 @@ def test_a_reader_that_has_enough_is_no_error():
     assert (done.code, done.err) == (141, "")
 
 
+@pytest.mark.parametrize("command", [(), ("samples",), ("stylize",)], ids=lambda command: " ".join(command))
+def test_a_reader_that_has_enough_of_help_is_no_error(command):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start(*command, "--help", stdout=writing)
+    os.close(writing)
+    done = finish(process)
+    assert (done.code, done.err) == (141, "")
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)], ids=str)
+def test_closed_streams_are_no_error(closed):
+    line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png")
+    done = finish(start(*line, preexec_fn=lambda: [os.close(number) for number in closed]))
+    assert done.code == 0
+    assert done.out == ("" if 1 in closed else "out.png\n")
+    assert done.err.startswith("" if 2 in closed else "impasto: painted 32 × 24 px")
+    assert read("out.png").size == (24, 32)
+
+
+def test_a_list_for_nobody_is_no_error():
+    done = finish(start("samples", preexec_fn=lambda: os.close(1)))
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_a_picture_for_nobody_is_refused():
+    done = finish(start("stylize", "photo.png", "painting.png", "-o", "-", preexec_fn=lambda: os.close(1)))
+    assert (done.code, done.error()) == (2, "out: standard output is closed; give --out a file")
+
+
+def test_a_picture_from_nobody_is_refused():
+    done = finish(start("stylize", "-", "painting.png", preexec_fn=lambda: os.close(0)))
+    assert (done.code, done.error()[:42]) == (1, "- is standard input, and that is closed; p")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's own")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", [(), ("--version",), ("samples",), ("presets", "--json")], ids=" ".join)
+def test_a_full_standard_output_is_named(command, unbuffered):
+    with Path("/dev/full").open("wb") as full:
+        done = finish(start(*command, stdout=full, env={"PYTHONUNBUFFERED": unbuffered}))
+    message = "standard output: no space left on device; make room, or send it somewhere else"
+    assert (done.code, done.error()) == (1, message)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's own")
+def test_a_picture_that_standard_output_does_not_take_is_kept(tmp_path):
+    line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "-")
+    with Path("/dev/full").open("wb") as full:
+        done = finish(start(*line, stdout=full, env={"TMPDIR": str(tmp_path)}))
+    message, _, kept = done.error().partition("; the picture was kept as ")
+    assert (done.code, message.partition(";")[0]) == (1, "standard output: no space left on device")
+    assert read(kept).size == (24, 32)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's own")
+def test_notes_that_cannot_be_written_stop_nothing():
+    line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png")
+    with Path("/dev/full").open("wb") as full:
+        done = finish(start(*line, stderr=full))
+    assert (done.code, done.out) == (0, "out.png\n")
+
+
 def test_a_full_disk_costs_no_older_file_and_leaves_no_part(folder, tmp_path):
     resource = pytest.importorskip("resource")
     Path("out.png").write_bytes(Path("other.png").read_bytes())

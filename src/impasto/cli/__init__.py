@@ -12,12 +12,12 @@ One module a command: it parses, calls, and renders. Torch is imported only when
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
+from impasto.cli import streams
 from impasto.cli.signals import BEFORE_PAINTING, INTERRUPTED, Interruption, Signals
 
 #: By which torch asks for memory in large pages, where the system (Linux) has them on request: what is used for the
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    streams.open_closed()
     words = BEFORE_PAINTING if arguments and arguments[0] in _PAINTING else INTERRUPTED
     try:
         with Signals.caught(words):
@@ -57,22 +58,21 @@ def _run(arguments: Sequence[str]) -> int:
 
     for name, value in LARGE_PAGES.items():
         os.environ.setdefault(name, value)
-    _print_anything()
+    streams.print_anything()
     with reporting.warnings_as_lines():
         try:
             code = commands.run(arguments)
-            sys.stdout.flush()
+            with streams.writing():
+                sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever read the output has enough of it. Python would complain once more when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read the output has enough of it.
+            streams.forget(sys.stdout)
             return 128 + _SIGPIPE
+        except SystemExit as end:
+            # How rich, which draws help, ends where nobody reads it any more.
+            if isinstance(end.__context__, BrokenPipeError):
+                return 128 + _SIGPIPE
+            raise
         except Exception as failure:
             return reporting.error(failure, arguments)
     return code
-
-
-def _print_anything() -> None:
-    """Lets results hold file names that are no text, and help its signs on a terminal that has not got them."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-        sys.stdout.reconfigure(errors="surrogateescape" if unicode else "replace")

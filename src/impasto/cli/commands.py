@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from cyclopts import App
 
 from impasto._version import __version__
+from impasto.cli import streams
 from impasto.cli.options import in_transit
 
 COMMANDS = (
@@ -51,4 +53,7 @@ def run(arguments: Sequence[str]) -> int:
         # The list of commands shows what each says of itself.
         for name in COMMANDS:
             app[name]
-    return app(in_transit(arguments)) or 0
+    # With those, nothing is written but to standard output.
+    shows = not arguments or any(argument in ("--help", "-h", "--version") for argument in arguments)
+    with streams.writing() if shows else nullcontext():
+        return app(in_transit(arguments)) or 0
