@@ -70,6 +70,14 @@ WRONG_OPTIONS = [
         (*P, "--preset", "wrong.toml"),
         r"--preset: sise: there is no such setting; did you mean size\? \(in preset wrong.toml\)",
     ),
+    (
+        (*P, "--preset", "near.toml"),
+        r"--preset: content_wait: there is no such setting; did you mean content_weight\? \(in preset near.toml\)",
+    ),
+    (
+        (*P, "--preset", "table.toml"),
+        r"--preset: x: there is no such setting; the settings are size, .*, style_weight, ",
+    ),
     ((*P, "--threads", "0"), r"--threads: got 0; it must be a whole number, 1 to 4096"),
     ((*P, "--threads", "two"), r"--threads: got two; it must be a whole number, 1 to 4096"),
     ((*P, "--quality", "101"), r"--quality: got 101; it must be a whole number, 1 to 100"),
@@ -95,6 +103,8 @@ WRONG_OPTIONS = [
 def test_wrong_options(arguments, message):
     Path("broken.toml").write_text("size = ")
     Path("wrong.toml").write_text("sise = 64")
+    Path("near.toml").write_text("content_wait = 1")
+    Path("table.toml").write_text("[x]\nsize = 64")
     refused = run("stylize", *arguments)
     assert refused.code == 2
     assert_matches(message, refused.error())

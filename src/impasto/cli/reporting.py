@@ -111,7 +111,9 @@ def _explained(failure: BaseException, arguments: Sequence[str]) -> tuple[str, i
         case SettingsError():
             typed = option_name(failure.setting)
             if any(argument.partition("=")[0] == typed for argument in arguments):
-                return f"{typed}: {as_typed(failure.message)}", MISUSED
+                # In a preset's file, settings have the names that `impasto presets NAME` writes.
+                message = failure.message if failure.setting == "preset" else as_typed(failure.message)
+                return f"{typed}: {message}", MISUSED
             return str(failure), MISUSED
         case ImpastoError():
             return str(failure), FAILED
