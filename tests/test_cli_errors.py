@@ -18,6 +18,7 @@ import impasto.cli.painting
 from cli_running import QUICK, make_pictures, run
 from impasto import api
 from impasto.cli import reporting
+from impasto.cli.commands import COMMANDS
 from impasto.cli.outputs import Output
 from impasto.errors import OptimizationError
 from impasto.images import read
@@ -119,9 +120,11 @@ def assert_matches(pattern: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nonsense"], 'unknown command "nonsense"'),
-        (["stylise"], 'unknown command "stylise". Did you mean "stylize"'),
-        (["--nonsense"], 'unknown command "--nonsense"'),
+        (["nonsense"], f"unknown command 'nonsense'; there are {', '.join(COMMANDS)}; see impasto --help"),
+        (["help"], "unknown command 'help'; there are stylize, "),
+        (["stylise"], "unknown command 'stylise'; did you mean impasto stylize?"),
+        (["-"], "unknown command '-'; there are stylize, "),
+        (["--nonsense"], "unknown command '--nonsense'; there are "),
         (["samples", "starry_night"], "there is no place for 'starry_night'; see impasto samples --help"),
         (["presets", "nonsense"], "preset: there is none called 'nonsense'"),
         (["rerun"], "PICTURE is missing"),

@@ -5,6 +5,7 @@ Each is one line, and nothing that a file or a name holds can break it or steer 
 
 from __future__ import annotations
 
+import difflib
 import errno
 import json
 import math
@@ -16,9 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
+from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
 from impasto.cli import streams
+from impasto.cli.commands import COMMANDS
 from impasto.cli.options import arrived, as_typed, option_name
 from impasto.errors import ImpastoError, ImpastoWarning, SettingsError
 from impasto.files import label
@@ -136,6 +138,12 @@ def _misuse(failure: CycloptsError) -> str:
             return f"{option}: got no value; see {command} --help"
         case MissingArgumentError(argument=argument) if argument is not None:
             return f"{argument.name} is missing; see {command} --help"
+        case UnknownCommandError(unused_tokens=[first, *_]):
+            near = difflib.get_close_matches(first, COMMANDS, n=1)
+            hint = (
+                f"did you mean impasto {near[0]}?" if near else f"there are {', '.join(COMMANDS)}; see impasto --help"
+            )
+            return f"unknown command {arrived(first)!r}; {hint}"
         case UnusedCliTokensError(unused_tokens=[first, *_]):
             return f"there is no place for {arrived(first)!r}; see {command} --help"
         case _:
