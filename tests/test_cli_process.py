@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import ENDLESS, QUICK, finish, make_pictures, start
+from cli_running import ENDLESS, QUICK, Run, finish, make_pictures, start
 from impasto.cli import LARGE_PAGES, main
 from impasto.cli.signals import Interruption, Signals
 from impasto.images import read
@@ -303,16 +303,6 @@ def test_a_signal_is_not_lost_on_a_module_that_is_being_imported(number):
     assert not Path("out.png").exists()
 
 
-@pytest.mark.parametrize("command", [("judge", "photo.png", "painting.png", "other.png"), ("doctor",)], ids=" ".join)
-def test_a_command_that_paints_nothing_says_only_that_it_was_interrupted(command):
-    # Importing torch takes it longer.
-    process = start(*command)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    ended = finish(process)
-    assert (ended.code, ended.out, ended.err) == (130, "", "impasto: interrupted\n")
-
-
 #: The command, which says when it begins.
 BEGINNING = """
 import os, sys
@@ -322,11 +312,10 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-# While the parser is imported, while torch is, and when it paints.
-@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.4, 0.8])
-def test_whenever_a_signal_comes_it_ends_the_command(seconds):
+def interrupted_after(seconds: float, *arguments: str) -> Run:
+    """Runs the command until Ctrl-C is pressed so long after it has begun."""
     process = subprocess.Popen(
-        [sys.executable, "-c", BEGINNING, "stylize", "photo.png", "painting.png", *ENDLESS, "-o", "out.png"],
+        [sys.executable, "-c", BEGINNING, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
@@ -335,10 +324,23 @@ def test_whenever_a_signal_comes_it_ends_the_command(seconds):
     assert process.stdout.readline() == b"begins\n"
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
-    ended = finish(process)
+    return finish(process)
+
+
+# While the parser is imported, while torch is, and when it paints.
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.4, 0.8])
+def test_whenever_a_signal_comes_it_ends_the_command(seconds):
+    ended = interrupted_after(seconds, "stylize", "photo.png", "painting.png", *ENDLESS, "-o", "out.png")
     assert ended.code == 130
     assert ended.err.count("\n") == 1, ended.err
     assert ended.err.startswith("impasto: interrupted ")
+
+
+@pytest.mark.parametrize("command", [("judge", "photo.png", "painting.png", "other.png"), ("doctor",)], ids=" ".join)
+def test_a_command_that_paints_nothing_says_only_that_it_was_interrupted(command):
+    # Importing torch takes it longer.
+    ended = interrupted_after(0.2, *command)
+    assert (ended.code, ended.out, ended.err) == (130, "", "impasto: interrupted\n")
 
 
 def test_importing_impasto_handles_no_signal():
