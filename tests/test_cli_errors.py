@@ -18,6 +18,7 @@ import impasto.cli.painting
 from cli_running import QUICK, make_pictures, run
 from impasto import api
 from impasto.cli import reporting
+from impasto.cli.commands import COMMANDS
 from impasto.cli.outputs import Output
 from impasto.errors import OptimizationError
 from impasto.images import read
@@ -70,6 +71,14 @@ WRONG_OPTIONS = [
         (*P, "--preset", "wrong.toml"),
         r"--preset: sise: there is no such setting; did you mean size\? \(in preset wrong.toml\)",
     ),
+    (
+        (*P, "--preset", "near.toml"),
+        r"--preset: content_wait: there is no such setting; did you mean content_weight\? \(in preset near.toml\)",
+    ),
+    (
+        (*P, "--preset", "table.toml"),
+        r"--preset: x: there is no such setting; the settings are size, .*, style_weight, ",
+    ),
     ((*P, "--threads", "0"), r"--threads: got 0; it must be a whole number, 1 to 4096"),
     ((*P, "--threads", "two"), r"--threads: got two; it must be a whole number, 1 to 4096"),
     ((*P, "--quality", "101"), r"--quality: got 101; it must be a whole number, 1 to 100"),
@@ -95,6 +104,8 @@ WRONG_OPTIONS = [
 def test_wrong_options(arguments, message):
     Path("broken.toml").write_text("size = ")
     Path("wrong.toml").write_text("sise = 64")
+    Path("near.toml").write_text("content_wait = 1")
+    Path("table.toml").write_text("[x]\nsize = 64")
     refused = run("stylize", *arguments)
     assert refused.code == 2
     assert_matches(message, refused.error())
@@ -109,9 +120,11 @@ def assert_matches(pattern: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nonsense"], 'unknown command "nonsense"'),
-        (["stylise"], 'unknown command "stylise". Did you mean "stylize"'),
-        (["--nonsense"], 'unknown command "--nonsense"'),
+        (["nonsense"], f"unknown command 'nonsense'; there are {', '.join(COMMANDS)}; see impasto --help"),
+        (["help"], "unknown command 'help'; there are stylize, "),
+        (["stylise"], "unknown command 'stylise'; did you mean impasto stylize?"),
+        (["-"], "unknown command '-'; there are stylize, "),
+        (["--nonsense"], "unknown command '--nonsense'; there are "),
         (["samples", "starry_night"], "there is no place for 'starry_night'; see impasto samples --help"),
         (["presets", "nonsense"], "preset: there is none called 'nonsense'"),
         (["rerun"], "PICTURE is missing"),
@@ -196,6 +209,29 @@ def test_wrong_outputs_are_found_before_painting(options, message):
     assert refused.code == 1
     assert refused.error().startswith(message)
     assert {path: path.read_bytes() for path in Path.cwd().iterdir() if path.is_file()} == before
+
+
+LONG = f"{300 * 'a'}.png"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("stylize", *P, "-o", LONG),
+        ("stylize", *P, "--figure", LONG),
+        ("stylize", LONG, "painting.png"),
+        ("fast", LONG, "starry_night"),
+        ("explain", "gram", "painting.png", "-o", LONG),
+    ],
+    ids=lambda line: " ".join(line).replace(LONG, "LONG"),
+)
+@pytest.mark.usefixtures("no_painting")
+def test_a_name_that_is_too_long(line):
+    refused = run(*line)
+    assert refused.code == 1
+    assert refused.error().startswith("aaaaaaaa")
+    assert "report" not in refused.error()
+    assert "long" in refused.error()
 
 
 @pytest.mark.parametrize("option", ["-o", "--figure"])

@@ -17,6 +17,7 @@ from safetensors import safe_open
 
 import impasto
 from cli_running import finish, make_pictures, run, start
+from impasto.cli.outputs import Output
 from impasto.cli.signals import Interruption, Signals
 from impasto.cli.train import _board, _one_by_one, _patience_is_idle
 from impasto.fast import FastModel
@@ -73,6 +74,23 @@ def test_a_folder_keeps_its_tree_and_goes_on_where_it_was_stopped(place):
     pattern = run("fast", "photos/*/t*.png", "starry_night", "-o", "matched", "--format", "jpeg")
     assert pattern.code == 0
     assert (place / "matched" / "more" / "two.jpeg").exists()
+
+
+def test_a_folder_that_is_interrupted_says_how_far_it_got(place, monkeypatch):
+    Path("in").mkdir()
+    for name in ("one.png", "two.png", "three.png"):
+        shutil.copy("photo.png", f"in/{name}")
+    real = Output.save
+
+    def save(self, picture):
+        if self.path.name == "two.png":
+            signal.raise_signal(signal.SIGINT)
+        return real(self, picture)
+
+    monkeypatch.setattr(Output, "save", save)
+    done = run("fast", "in", "starry_night", "-o", "painted")
+    assert (done.code, done.err) == (130, "impasto: interrupted; 2 of 3 are painted, and the same command goes on\n")
+    assert sorted(path.name for path in Path("painted").iterdir()) == ["one.png", "three.png"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cli_running import make_pictures, run
-from impasto.cli import COMMANDS, app, options
+from impasto.cli import options
+from impasto.cli.commands import COMMANDS, app
 from impasto.cli.rerun import RecipeSettings
 from impasto.cli.stylize import AllSettings
 from impasto.errors import SettingsError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import ENDLESS, QUICK, finish, make_pictures, start
+from cli_running import ENDLESS, QUICK, Run, finish, make_pictures, start
 from impasto.cli import LARGE_PAGES, main
 from impasto.cli.signals import Interruption, Signals
 from impasto.images import read
@@ -134,6 +134,69 @@ def test_a_reader_that_has_enough_is_no_error():
     assert (done.code, done.err) == (141, "")
 
 
+@pytest.mark.parametrize("command", [(), ("samples",), ("stylize",)], ids=lambda command: " ".join(command))
+def test_a_reader_that_has_enough_of_help_is_no_error(command):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start(*command, "--help", stdout=writing)
+    os.close(writing)
+    done = finish(process)
+    assert (done.code, done.err) == (141, "")
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)], ids=str)
+def test_closed_streams_are_no_error(closed):
+    line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png")
+    done = finish(start(*line, preexec_fn=lambda: [os.close(number) for number in closed]))
+    assert done.code == 0
+    assert done.out == ("" if 1 in closed else "out.png\n")
+    assert done.err.startswith("" if 2 in closed else "impasto: painted 32 × 24 px")
+    assert read("out.png").size == (24, 32)
+
+
+def test_a_list_for_nobody_is_no_error():
+    done = finish(start("samples", preexec_fn=lambda: os.close(1)))
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_a_picture_for_nobody_is_refused():
+    done = finish(start("stylize", "photo.png", "painting.png", "-o", "-", preexec_fn=lambda: os.close(1)))
+    assert (done.code, done.error()) == (2, "out: standard output is closed; give --out a file")
+
+
+def test_a_picture_from_nobody_is_refused():
+    done = finish(start("stylize", "-", "painting.png", preexec_fn=lambda: os.close(0)))
+    assert (done.code, done.error()[:42]) == (1, "- is standard input, and that is closed; p")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's own")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", [(), ("--version",), ("samples",), ("presets", "--json")], ids=" ".join)
+def test_a_full_standard_output_is_named(command, unbuffered):
+    with Path("/dev/full").open("wb") as full:
+        done = finish(start(*command, stdout=full, env={"PYTHONUNBUFFERED": unbuffered}))
+    message = "standard output: no space left on device; make room, or send it somewhere else"
+    assert (done.code, done.error()) == (1, message)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's own")
+def test_a_picture_that_standard_output_does_not_take_is_kept(tmp_path):
+    line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "-")
+    with Path("/dev/full").open("wb") as full:
+        done = finish(start(*line, stdout=full, env={"TMPDIR": str(tmp_path)}))
+    message, _, kept = done.error().partition("; the picture was kept as ")
+    assert (done.code, message.partition(";")[0]) == (1, "standard output: no space left on device")
+    assert read(kept).size == (24, 32)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's own")
+def test_notes_that_cannot_be_written_stop_nothing():
+    line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png")
+    with Path("/dev/full").open("wb") as full:
+        done = finish(start(*line, stderr=full))
+    assert (done.code, done.out) == (0, "out.png\n")
+
+
 def test_a_full_disk_costs_no_older_file_and_leaves_no_part(folder, tmp_path):
     resource = pytest.importorskip("resource")
     Path("out.png").write_bytes(Path("other.png").read_bytes())
@@ -211,3 +274,78 @@ def test_memory_is_asked_for_in_large_pages_unless_the_user_says_otherwise(chose
         monkeypatch.delenv(name)
     assert main(["presets"]) == 0
     assert os.environ[name] == (chosen or "1")
+
+
+#: A command whose module swallows what is raised while it is imported, as modules in C may.
+SWALLOWING = """
+import signal, sys, types
+import impasto.cli
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "impasto.cli.painting":
+            try:
+                signal.raise_signal({number})
+            except BaseException:
+                pass
+sys.meta_path.insert(0, Finder())
+sys.exit(impasto.cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_a_signal_is_not_lost_on_a_module_that_is_being_imported(number):
+    line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png")
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWING.format(number=int(number)), *line], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (128 + number, "")
+    assert done.stderr == "impasto: interrupted before anything was painted\n"
+    assert not Path("out.png").exists()
+
+
+#: The command, which says when it begins.
+BEGINNING = """
+import os, sys
+from impasto.cli import main
+os.write(1, b"begins\\n")
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def interrupted_after(seconds: float, *arguments: str) -> Run:
+    """Runs the command until Ctrl-C is pressed so long after it has begun."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGINNING, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout.readline() == b"begins\n"
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    return finish(process)
+
+
+# While the parser is imported, while torch is, and when it paints.
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.4, 0.8])
+def test_whenever_a_signal_comes_it_ends_the_command(seconds):
+    ended = interrupted_after(seconds, "stylize", "photo.png", "painting.png", *ENDLESS, "-o", "out.png")
+    assert ended.code == 130
+    assert ended.err.count("\n") == 1, ended.err
+    assert ended.err.startswith("impasto: interrupted ")
+
+
+@pytest.mark.parametrize("command", [("judge", "photo.png", "painting.png", "other.png"), ("doctor",)], ids=" ".join)
+def test_a_command_that_paints_nothing_says_only_that_it_was_interrupted(command):
+    # Importing torch takes it longer.
+    ended = interrupted_after(0.2, *command)
+    assert (ended.code, ended.out, ended.err) == (130, "", "impasto: interrupted\n")
+
+
+def test_importing_impasto_handles_no_signal():
+    code = (
+        "import signal; before = signal.getsignal(signal.SIGINT); import impasto, impasto.cli.commands; "
+        "assert signal.getsignal(signal.SIGINT) is before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

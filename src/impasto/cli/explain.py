@@ -12,7 +12,7 @@ from impasto.cli import inputs, reporting
 from impasto.cli.options import ReportOptions, Threads, Weights, picture_argument, setting_options, text, words
 from impasto.cli.outputs import check_figure, free
 from impasto.cli.progress import bar, duration
-from impasto.cli.signals import Signals
+from impasto.cli.signals import INTERRUPTED, Signals
 from impasto.explanations.subjects import DEFAULTS, SUBJECTS, settings_for
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def explain(
     """
     settings = settings_for(what, **options.given())
     inputs.check_standard([picture])
-    with Signals.caught():
+    with Signals.caught(INTERRUPTED):
         # Only now, so that help and mistakes need not wait for torch.
         from impasto.cli import painting
 

@@ -28,6 +28,7 @@ from impasto.cli.options import (
 )
 from impasto.cli.outputs import Output
 from impasto.cli.progress import duration
+from impasto.cli.signals import Interruption
 from impasto.errors import ImpastoError, SettingsError
 from impasto.settings import OPTIONS, Option, Settings
 
@@ -260,8 +261,10 @@ def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOp
     target = Path(output.out)
     if target.is_file():
         raise SettingsError("out", f"{target} is a file, and {content} is {len(sources)} pictures; give it a folder")
-    begin, done, kept, failed = time.monotonic(), [], 0, 0
-    for path, source in _targets(root, sources, target, output.format).items():
+    begin, kept, failed = time.monotonic(), 0, 0
+    done: list[Path] = []
+    targets = _targets(root, sources, target, output.format)
+    for path, source in targets.items():
         if path.exists() and not report.force:
             kept += 1
             continue
@@ -275,6 +278,10 @@ def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOp
             failed += 1
             reporting.warning(f"{source}: {error}")
             continue
+        except Interruption as interruption:
+            again = "" if report.force else ", and the same command goes on"
+            reporting.note(f"interrupted; {len(done) + kept} of {len(targets)} are painted{again}")
+            return interruption.code
         done.append(path)
         if not report.json:
             reporting.result(path)

@@ -33,7 +33,9 @@ def check_standard(names: Iterable[str]) -> None:
     times = sum(name == STANDARD for name in names)
     if times > 1:
         raise SettingsError("-", "standard input can be read only once; name the other pictures")
-    if times and (sys.stdin is None or sys.stdin.isatty()):
+    if times and sys.stdin is None:
+        raise ImageReadError("- is standard input, and that is closed; pipe a picture into it, or name a file")
+    if times and sys.stdin.isatty():
         raise ImageReadError("- is standard input, and that is the keyboard; pipe a picture into it")
 
 

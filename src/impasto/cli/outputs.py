@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from impasto.cli import reporting
+from impasto.cli import reporting, streams
 from impasto.cli.options import DEFAULT_QUALITY, STANDARD, OutputOptions, ReportOptions
 from impasto.errors import ImageWriteError, ImpastoError, SettingsError
 
@@ -83,6 +83,8 @@ class Output:
         if options.format and f".{options.format.lower()}" not in _suffixes():
             raise SettingsError("format", f"got {options.format}; it must be one of {', '.join(_formats())}")
         if options.out == STANDARD:
+            if isinstance(sys.stdout, streams.Nowhere):
+                raise SettingsError("out", "standard output is closed; give --out a file")
             if sys.stdout.isatty():
                 raise SettingsError("out", "standard output is the terminal; pipe it somewhere, or give --out a file")
             if report.json:
@@ -154,18 +156,18 @@ class Output:
         Raises:
             ImageWriteError: it could not be written there; the message says where it was kept instead.
         """
-        if self.path is None:
-            self._print(pastiche)
-            return None
         try:
+            if self.path is None:
+                self._print(pastiche)
+                return None
             return self._write(pastiche, self.path)
-        except ImageWriteError as error:
+        except (ImageWriteError, streams.StreamError) as error:
             import tempfile
 
             from impasto import images
 
             try:
-                refuge = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{self.path.stem}.png"
+                refuge = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{self.path.stem if self.path else 'picture'}.png"
                 images.write(pastiche.image, refuge, metadata=self._metadata(pastiche))
             except (ImpastoError, OSError):
                 raise error from None
@@ -198,8 +200,9 @@ class Output:
             quality=self.quality,
             bit_depth=self.bit_depth,
         )
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with streams.writing():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
 
     def save_stage(self, picture: Image, number: int) -> Path:
         """Write the picture as it has become: `OUT-0001.png`, `OUT-0002.png`, …

@@ -160,6 +160,7 @@ def _run(
     try:
         with bar(shown=not quiet, clock=time.monotonic) as show:
             for count, latest in enumerate(steps, start=1):
+                signals.keep()
                 show(latest)
                 keeper.keep(latest)
                 if save_every and count % save_every == 0:

@@ -5,6 +5,8 @@ Each is one line, and nothing that a file or a name holds can break it or steer 
 
 from __future__ import annotations
 
+import difflib
+import errno
 import json
 import math
 import os
@@ -15,10 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
+from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
+from impasto.cli import streams
+from impasto.cli.commands import COMMANDS
 from impasto.cli.options import arrived, as_typed, option_name
 from impasto.errors import ImpastoError, ImpastoWarning, SettingsError
+from impasto.files import label
 
 #: Set it to anything to see where an error comes from.
 DEBUG_VARIABLE = "IMPASTO_DEBUG"
@@ -35,12 +40,18 @@ def result(value: object) -> None:
     """A result, for people and scripts: a path as it is, or a mapping as JSON."""
     if isinstance(value, Mapping):
         value = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
-    print(value)
+    with streams.writing():
+        print(value)
 
 
 def note(message: str) -> None:
-    """What is good to know, but no result."""
-    print(f"impasto: {one_line(message)}", file=sys.stderr)
+    """What is good to know, but no result: where it cannot be written, the work goes on."""
+    try:
+        print(f"impasto: {one_line(message)}", file=sys.stderr)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        streams.forget(sys.stderr)
 
 
 def warning(message: str) -> None:
@@ -57,9 +68,10 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         drawn.add_row(*map(one_line, row))
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False, markup=False)
-    with console.capture() as text:
+    # What is captured is nothing to rich's mind, and that it writes too.
+    with streams.writing(), console.capture() as text:
         console.print(drawn)
-    print("\n".join(line.rstrip() for line in text.get().splitlines()))
+    result("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def number(value: float) -> float | None:
@@ -103,10 +115,14 @@ def _explained(failure: BaseException, arguments: Sequence[str]) -> tuple[str, i
         case SettingsError():
             typed = option_name(failure.setting)
             if any(argument.partition("=")[0] == typed for argument in arguments):
-                return f"{typed}: {as_typed(failure.message)}", MISUSED
+                # In a preset's file, settings have the names that `impasto presets NAME` writes.
+                message = failure.message if failure.setting == "preset" else as_typed(failure.message)
+                return f"{typed}: {message}", MISUSED
             return str(failure), MISUSED
         case ImpastoError():
             return str(failure), FAILED
+        case OSError(errno=errno.ENAMETOOLONG):
+            return f"{label(failure.filename or 'a file')}: the name is too long; choose a shorter one", FAILED
         case MemoryError():
             return "there is not enough memory; choose a smaller --size, or close other programs", FAILED
         case RuntimeError() if "memory" in str(failure):
@@ -124,6 +140,12 @@ def _misuse(failure: CycloptsError) -> str:
             return f"{option}: got no value; see {command} --help"
         case MissingArgumentError(argument=argument) if argument is not None:
             return f"{argument.name} is missing; see {command} --help"
+        case UnknownCommandError(unused_tokens=[first, *_]):
+            near = difflib.get_close_matches(first, COMMANDS, n=1)
+            hint = (
+                f"did you mean impasto {near[0]}?" if near else f"there are {', '.join(COMMANDS)}; see impasto --help"
+            )
+            return f"unknown command {arrived(first)!r}; {hint}"
         case UnusedCliTokensError(unused_tokens=[first, *_]):
             return f"there is no place for {arrived(first)!r}; see {command} --help"
         case _:

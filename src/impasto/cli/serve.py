@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from impasto.cli import reporting
+from impasto.cli import reporting, streams
 from impasto.cli.options import flag, whole, words
 from impasto.errors import ImpastoError
 from impasto.settings import Option
@@ -80,9 +81,8 @@ def serve(
 
 def _ready(address: str, *, browse: bool) -> None:
     reporting.result(address)
-    import sys
-
-    sys.stdout.flush()
+    with streams.writing():
+        sys.stdout.flush()
     if browse:
         import webbrowser
 

@@ -1,12 +1,21 @@
-"""Owns what Ctrl-C and `kill` do to a command that paints: it stops, but what was painted is kept."""
+"""Owns what Ctrl-C and `kill` do to a command: it stops, but what was painted is kept.
+
+It is among the first things that are imported, and imports little itself: what comes before it cannot be stopped so.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
+
+#: What is said of a command that was stopped: of one that paints while there is nothing to keep, and of any other.
+BEFORE_PAINTING, INTERRUPTED = "interrupted before anything was painted", "interrupted"
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -27,16 +36,31 @@ class Signals:
     """Raises an Interruption where the command is when a signal comes, but for the first that comes while it saves.
 
     So one Ctrl-C while painting stops the painting and one while saving lets the saving end; a second one always stops.
+
+    While a module is imported and there is nothing to keep, the process ends at once: C code that is being loaded may
+    swallow an exception, or die of it.
+
+    Args:
+        words: said if the process ends so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, words: str = BEFORE_PAINTING) -> None:
+        self._words = words
         self._came: list[int] = []
         self._held = False
+        self._keeps = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._came.append(number)
-        if not (self._held and len(self._came) == 1):
-            raise Interruption(number)
+        if self._held and len(self._came) == 1:
+            return
+        if not self._keeps and _importing(frame):
+            _end(number, self._words)
+        raise Interruption(number)
+
+    def keep(self) -> None:
+        """Never end at once from now on: there is something to keep."""
+        self._keeps = True
 
     def hold(self) -> None:
         """Let the first signal wait, from now on."""
@@ -54,9 +78,9 @@ class Signals:
 
     @classmethod
     @contextmanager
-    def caught(cls) -> Iterator[Signals]:
+    def caught(cls, words: str = BEFORE_PAINTING) -> Iterator[Signals]:
         """Handles signals; those that are ignored (by nohup, or in the background) stay so."""
-        signals = cls()
+        signals = cls(words)
         before = {}
         # Only the main thread can, and there is nothing to catch in others.
         if threading.current_thread() is threading.main_thread():
@@ -69,3 +93,18 @@ class Signals:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported where the signal came."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _end(number: int, words: str) -> NoReturn:
+    with suppress(Exception):
+        print(f"impasto: {words}", file=sys.stderr, flush=True)
+    os._exit(128 + number)

@@ -70,7 +70,7 @@ def sweep(
     pictures stand on one labelled sheet, and their numbers in a CSV file.
     Stopped, the same command goes on where it was.
     """
-    with Signals.caught():
+    with Signals.caught() as signals:
         from impasto import sweeps
         from impasto.cli import painting
 
@@ -82,7 +82,7 @@ def sweep(
         sheet = Path(out) if out else free(Path(f"{inputs.stem(content, style)}-sweep.png"))
         check_figure(sheet, protect=inputs.files(names), overwrite=report.force)
         photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in style]
-        return _Sweep(sheet, axes, cells, photograph, paintings, weights, report).run()
+        return _Sweep(sheet, axes, cells, photograph, paintings, weights, report).run(signals)
 
 
 class _Sweep:
@@ -104,7 +104,7 @@ class _Sweep:
         self.table = sheet.with_suffix(".csv")
         self.rows: dict[str, dict[str, Any]] = {}
 
-    def run(self) -> int:
+    def run(self, signals: Signals) -> int:
         """Paint what is not painted yet, then draw the sheet."""
         from impasto import metrics, plots, sweeps
         from impasto.images import read
@@ -125,6 +125,7 @@ class _Sweep:
                 else:
                     self._say(f"{number} of {len(self.cells)}: {cell.label}")
                     self.rows[path.name] = self._paint(cell, path, judge)
+                    signals.keep()
                     self._write_table()
             except Interruption as interruption:
                 painted = f"{len(self.rows)} of {len(self.cells)}"

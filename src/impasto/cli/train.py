@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from impasto.cli import reporting
 from impasto.cli.options import ReportOptions, Threads, default_text, flag, setting_options, whole, words
 from impasto.cli.progress import duration
-from impasto.cli.signals import Interruption, Signals
+from impasto.cli.signals import INTERRUPTED, Interruption, Signals
 from impasto.errors import ImageWriteError, SettingsError
 from impasto.messages import reason
 from impasto.settings import Option, Settings
@@ -107,7 +107,7 @@ def train(
         raise SettingsError("style", f"two paintings have one name ({', '.join(names)}); rename a file")
     path = Path(out or f"{'any' if any else '+'.join(names)}.safetensors")
     _check_place(path, report)
-    with Signals.caught() as signals:
+    with Signals.caught(INTERRUPTED) as signals:
         # Only now, so that help and mistakes need not wait for torch.
         from impasto import devices, pictures
         from impasto.cli import painting
