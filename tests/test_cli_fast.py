@@ -17,6 +17,7 @@ from safetensors import safe_open
 
 import impasto
 from cli_running import finish, make_pictures, run, start
+from impasto import assets
 from impasto.cli.signals import Interruption, Signals
 from impasto.cli.train import _board, _one_by_one, _patience_is_idle
 from impasto.fast import FastModel
@@ -217,6 +218,17 @@ def test_training_that_is_interrupted_keeps_whole_steps_and_goes_on(place):
     assert f"interrupted at step {reached} of 100000" in done.err
     with safe_open("mine.training", framework="pt") as file:
         assert json.loads(file.metadata()["impasto-training"])["step"] == reached
+    # A picture of a step that it has not come to is none of its own, but the losses are.
+    later = Path(f"mine-{reached + 1:06}.png")
+    shutil.copy("photo.png", later)
+    assert f"{later}: the file exists; add --force" in run(*line, "--steps", "100000").err
+    later.unlink()
+    process = start(*line, "--steps", "100000")
+    while not later.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert finish(process).code == 130
 
 
 def test_a_style_is_trained_and_used(place):
@@ -229,6 +241,38 @@ def test_a_style_is_trained_and_used(place):
     assert run("fast", "photo.png", "painting", "--model", "mine.safetensors", "-o", "out.png").code == 0
     refused = run("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN)
     assert "--force" in refused.error()
+
+
+@pytest.mark.parametrize("name", ["my-losses.csv", "my-000002.png"])
+def test_what_lies_beside_the_model_is_replaced_only_by_force(place, name):
+    Path(name).write_bytes(b"precious")
+    line = ("train", "--style", "painting.png", "--content", "photos", "-o", "my.safetensors", *TRAIN)
+    done = run(*line)
+    assert done.code == 1
+    assert f"{name}: the file exists; add --force" in done.err
+    assert Path(name).read_bytes() == b"precious"
+    assert sorted(path.name for path in place.glob("my*")) == [name]
+    assert run(*line, "--force").code == 0
+    assert Path(name).read_bytes() != b"precious"
+
+
+def test_an_input_of_training_is_never_replaced(place):
+    painting = Path("my-000002.png")
+    shutil.copy("painting.png", painting)
+    before = painting.read_bytes()
+    line = ("train", "--content", "photos", *TRAIN, "--force")
+    done = run(*line, "--style", "my-000002.png", "-o", "my.safetensors")
+    assert "my-000002.png: it is an input" in done.err
+    # Nor is a photograph, or the model that is begun with.
+    done = run(*line, "--style", "painting.png", "--content", ".", "-o", "my.safetensors")
+    assert "my-000002.png: it is an input" in done.err
+    done = run("train", "--any", "--styles", ".", *line[1:], "-o", "my.safetensors")
+    assert "my-000002.png: it is an input" in done.err
+    assert painting.read_bytes() == before
+    shutil.copy(assets.path("models/brushes.safetensors"), "base.safetensors")
+    done = run(*line, "--style", "painting.png", "--from", "base.safetensors", "-o", "base.safetensors")
+    assert "base.safetensors: it is an input" in done.error()
+    assert not Path("my.safetensors").exists()
 
 
 def test_any_is_trained(place):
