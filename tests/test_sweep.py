@@ -118,7 +118,9 @@ def test_it_goes_on_where_it_was(folder):
     assert [row["picture"] for row in rows()] == [row["picture"] for row in table]
     # Other settings are other pictures.
     Path("sheet.png").unlink()
-    assert run(*arguments, "--seed", "5").code == 0
+    others = run(*arguments, "--seed", "5")
+    assert "strength=0.3.png: the file exists; add --force" in others.error()
+    assert run(*arguments, "--seed", "5", "--force").code == 0
     assert all(path.stat().st_mtime_ns != before[path] for path in pictures)
 
 
@@ -135,6 +137,62 @@ def test_nothing_is_lost_by_it():
     assert "exists; add --force" in done.error()
     done = run("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "photo.png", "--force")
     assert "it is an input" in done.error()
+
+
+@pytest.mark.parametrize("name", ["u.csv", "u-pictures/seed=1.png", "u-pictures/seed=2.png"])
+def test_what_lies_beside_the_sheet_is_replaced_only_by_force(name):
+    Path("u-pictures").mkdir()
+    other = Path(name)
+    other.write_bytes(b"precious")
+    arguments = ("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "u.png")
+    done = run(*arguments)
+    assert f"{name}: the file exists; add --force" in done.error()
+    assert other.read_bytes() == b"precious"
+    assert not Path("u.png").exists()
+    assert run(*arguments, "--force").code == 0
+    assert other.read_bytes() != b"precious"
+
+
+@pytest.mark.parametrize("name", ["u.csv", "u-pictures/seed=2.png"])
+def test_an_input_beside_the_sheet_is_never_replaced(name):
+    Path("u-pictures").mkdir()
+    photograph = Path(name)
+    photograph.write_bytes(Path("photo.png").read_bytes())
+    before = photograph.read_bytes()
+    for pair in ((name, "painting.png"), ("photo.png", "painting.png", "--init", name)):
+        done = run("sweep", *pair, *SMALL, "--seed", "1,2", "-o", "u.png", "--force")
+        assert f"{name}: it is an input" in done.error()
+        assert photograph.read_bytes() == before
+
+
+def test_a_table_that_holds_more_than_this_sweep_is_not_its_own():
+    arguments = ("sweep", "photo.png", "painting.png", *SMALL, "-o", "u.png", "--seed")
+    assert run(*arguments, "1,2").code == 0
+    Path("u.png").unlink()
+    # Fewer values: the row of the other would be lost.
+    assert "u.csv: the file exists" in run(*arguments, "2,3").error()
+    table = Path("u.csv").read_text()
+    Path("u.csv").write_text(table.replace("faults", "mine"))
+    assert "u.csv: the file exists" in run(*arguments, "1,2").error()
+    Path("u.csv").write_text(table)
+    # More values: the table grows.
+    assert run(*arguments, "1,2,3").code == 0
+    assert [row["seed"] for row in rows("u.csv")] == ["1", "2", "3"]
+
+
+def test_a_picture_whose_numbers_are_lost_is_painted_again():
+    # As a kill leaves it between a picture and its row.
+    arguments = ("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "u.png")
+    assert run(*arguments).code == 0
+    Path("u.png").unlink()
+    lines = Path("u.csv").read_text().splitlines(keepends=True)
+    for kept in (lines[:-1], []):
+        Path("u.csv").write_text("".join(kept))
+        if not kept:
+            Path("u.csv").unlink()
+        assert run(*arguments).code == 0
+        assert len(rows("u.csv")) == 2
+        Path("u.png").unlink()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ from impasto.cli.options import (
     settings_of,
     words,
 )
-from impasto.cli.outputs import check_figure, free
+from impasto.cli.outputs import check_figure, check_files, free
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import ImageWriteError, ImpastoError, SettingsError
 from impasto.files import label, whole, why_not_written
@@ -68,7 +68,8 @@ def sweep(
 
     Every option takes several values with commas between them; the
     pictures stand on one labelled sheet, and their numbers in a CSV file.
-    Stopped, the same command goes on where it was.
+    Stopped, the same command goes on where it was; files that are not
+    its own results are replaced only with --force.
     """
     with Signals.caught():
         from impasto import sweeps
@@ -80,9 +81,11 @@ def sweep(
         inputs.check_standard(names)
         painting.use_threads(threads)
         sheet = Path(out) if out else free(Path(f"{inputs.stem(content, style)}-sweep.png"))
-        check_figure(sheet, protect=inputs.files(names), overwrite=report.force)
+        begun = [name for cell in cells for name in inputs.starting_picture(cell.settings.init)]
+        protect = inputs.files([*names, *begun, *inputs.optional(weights)])
+        check_figure(sheet, protect=protect, overwrite=report.force)
         photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in style]
-        return _Sweep(sheet, axes, cells, photograph, paintings, weights, report).run()
+        return _Sweep(sheet, axes, cells, photograph, paintings, weights, report, protect).run()
 
 
 class _Sweep:
@@ -97,11 +100,14 @@ class _Sweep:
         styles: Sequence[Image],
         weights: str | None,
         report: ReportOptions,
+        protect: Sequence[str],
     ) -> None:
         self.sheet, self.axes, self.cells = sheet, axes, cells
         self.content, self.styles, self.weights, self.report = content, styles, weights, report
+        self.protect = protect
         self.folder = sheet.with_name(f"{sheet.stem}-pictures")
         self.table = sheet.with_suffix(".csv")
+        self.columns = [*(axis.setting for axis in axes), "picture", *_MEASURES]
         self.rows: dict[str, dict[str, Any]] = {}
 
     def run(self) -> int:
@@ -109,8 +115,12 @@ class _Sweep:
         from impasto import metrics, plots, sweeps
         from impasto.images import read
 
-        known = self._known()
-        done = {cell.stem for cell in self.cells if self._done(cell, known)}
+        table = self._read_table()
+        known = {row["picture"]: row for row in table if row.get("picture")}
+        own = {cell.stem for cell in self.cells if self._painted(cell)}
+        # A picture whose numbers are lost is painted again.
+        done = {cell.stem for cell in self.cells if cell.stem in own and self._path(cell).name in known}
+        self._check_files(table, own, done)
         self._check([cell for cell in self.cells if cell.stem not in done])
         judge = metrics.Judge(self.content, self.styles)
         try:
@@ -138,6 +148,24 @@ class _Sweep:
         else:
             reporting.result(self.sheet)
         return 0
+
+    def _check_files(self, table: Sequence[Mapping[str, Any]], own: Set[str], done: Set[str]) -> None:
+        """Refuse to replace an input, or what is no result of this sweep.
+
+        Args:
+            table: rows that are there already.
+            own, done: stems of the pictures that are results of this sweep, and of those that stay as they are.
+
+        Raises:
+            ImageWriteError: such a file would be replaced, and may not be.
+        """
+        written = [self.table, *(self._path(cell) for cell in self.cells if cell.stem not in done)]
+        check_files(written, protect=self.protect, overwrite=True)
+        others = [self._path(cell) for cell in self.cells if cell.stem not in own]
+        names = {self._path(cell).name for cell in self.cells}
+        if not done or any(list(row) != self.columns or row["picture"] not in names for row in table):
+            others.append(self.table)
+        check_files(others, protect=(), overwrite=self.report.force)
 
     def _check(self, cells: Sequence[Cell]) -> None:
         """Refuse, before the first is painted, whatever could not be: a setting, a picture, memory.
@@ -183,14 +211,14 @@ class _Sweep:
         measures = {"seconds": f"{seconds:.2f}", "loss": f"{progress.value:.6g}", **_judged(judge, pastiche.image)}
         return {**cell.values, "picture": path.name, **measures}
 
-    def _done(self, cell: Cell, known: Mapping[str, Any]) -> bool:
-        """Whether a cell is painted, and its numbers are known."""
+    def _painted(self, cell: Cell) -> bool:
+        """Whether a cell is painted."""
         from impasto import api, sweeps
         from impasto.backbones import WeightsFile
         from impasto.pastiche import Input, Recipe
 
         path = self._path(cell)
-        if path.name not in known:
+        if not path.is_file():
             return False
         recipe = Recipe(
             api.resolved(cell.settings),
@@ -200,18 +228,17 @@ class _Sweep:
         )
         return sweeps.painted(path, recipe)
 
-    def _known(self) -> dict[str, dict[str, Any]]:
-        """The rows of a table that is there already, by picture."""
+    def _read_table(self) -> list[dict[str, Any]]:
+        """The rows of a table that is there already."""
         try:
             with self.table.open(encoding="utf-8", newline="") as file:
-                return {row["picture"]: dict(row) for row in csv.DictReader(file) if row.get("picture")}
+                return list(csv.DictReader(file))
         except (OSError, ValueError, csv.Error):
-            return {}
+            return []
 
     def _write_table(self) -> None:
         text = io.StringIO(newline="")
-        columns = [*(axis.setting for axis in self.axes), "picture", *_MEASURES]
-        writer = csv.DictWriter(text, columns, extrasaction="ignore", restval="")
+        writer = csv.DictWriter(text, self.columns, extrasaction="ignore", restval="")
         writer.writeheader()
         writer.writerows(self.rows.values())
         try:
