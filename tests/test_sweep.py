@@ -44,8 +44,9 @@ def test_what_has_commas_is_an_axis_unless_it_is_a_list():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "none"),
-        ({"strength": 0.5}, "none"),
+        ({}, "got no setting with several values"),
+        ({"strength": 0.5}, "got no setting with several values"),
+        ({"style_layers": "relu1_1,relu2_1"}, "style_layers: got 'relu1_1,relu2_1', a list that is one value"),
         ({"strength": "0,1", "size": "32,64", "seed": "1,2"}, "strength and size and seed"),
         ({"strength": "0.3,0.3"}, "twice"),
     ],
@@ -229,4 +230,29 @@ def test_what_is_painted_already_is_not_checked_again(monkeypatch):
 def test_without_an_axis_it_says_how():
     done = run("sweep", "photo.png", "painting.png", *SMALL)
     assert done.code == 2
-    assert "strength 0.3,0.5,0.7" in done.error()
+    assert done.error().endswith("such as --strength 0.3,0.5,0.7")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--content-layers", "relu4_2,relu5_1"),
+        ("--style-layers", "relu1_1,relu2_1"),
+        ("--blend", "0.3,0.7"),
+        ("--region-strength", "0.3,0.7"),
+        ("--preset", "quick,default"),
+        ("--weights", "a.pth,b.pth"),
+    ],
+)
+def test_what_cannot_be_swept_is_said_of_what_was_typed(option, value):
+    done = run("sweep", "photo.png", "painting.png", *SMALL, option, value)
+    assert done.code == 2
+    assert done.error().startswith(f"{option}: got '{value}', ")
+    assert "cannot be swept" in done.error()
+    assert done.error().endswith("such as --strength 0.3,0.5,0.7")
+    # And help names it.
+    assert option in run("sweep", "--help").out.partition("Input")[0]
+
+
+def test_threads_are_one_number():
+    assert "--threads: got 1,2" in run("sweep", "photo.png", "painting.png", *SMALL, "--threads", "1,2").error()

@@ -66,15 +66,24 @@ def sweep(
 
       impasto sweep photo.jpg painting.jpg --strength 0.3,0.5,0.7
 
-    Every option takes several values with commas between them; the
-    pictures stand on one labelled sheet, and their numbers in a CSV file.
-    Stopped, the same command goes on where it was; files that are not
-    its own results are replaced only with --force.
+    A setting takes several values with commas between them, unless its
+    value is a list: --content-layers, --style-layers, --blend and
+    --region-strength cannot be swept, nor can --preset, --weights and
+    --threads. The pictures stand on one labelled sheet, and their numbers
+    in a CSV file. Stopped, the same command goes on where it was; files
+    that are not its own results are replaced only with --force.
     """
     with Signals.caught():
         from impasto import sweeps
         from impasto.cli import painting
 
+        for name, value in (("preset", preset), ("weights", weights)):
+            if value and "," in value and not Path(value).exists():
+                raise SettingsError(
+                    name,
+                    f"got {value!r}, which cannot be swept; name one, and give several values to one or two settings, "
+                    f"such as {sweeps.EXAMPLE}",
+                )
         single, axes = sweeps.axes_of(options.given())
         cells = sweeps.cells(settings_of(preset, type(options)(**single)), axes)
         names = [content, *style]
