@@ -126,10 +126,28 @@ def test_it_goes_on_where_it_was(folder):
 
 
 def test_as_json():
-    done = run("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "s.pdf", "--json")
-    found = json.loads(done.out)
-    assert (found["sheet"], found["table"]) == ("s.pdf", "s.csv")
-    assert [cell["seed"] for cell in found["cells"]] == ["1", "2"]
+    axes = ("--seed", "1,2", "--pooling", "max,average")
+    line = ("sweep", "photo.png", "painting.png", *SMALL, *axes, "-o", "s.jpg", "--json")
+    found = json.loads(run(*line).out)
+    assert (found["sheet"], found["table"]) == ("s.jpg", "s.csv")
+    assert Path("s.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+    assert [(cell["seed"], cell["pooling"]) for cell in found["cells"]] == [
+        (seed, pooling) for seed in (1, 2) for pooling in ("max", "average")
+    ]
+    for cell, row in zip(found["cells"], rows("s.csv"), strict=True):
+        assert (cell["picture"], cell["faults"]) == (row["picture"], row["faults"])
+        for name in ("seconds", "loss", "style", "content", "edges"):
+            assert cell[name] == float(row[name])
+    # Read from the table, they are what they were.
+    Path("s.jpg").unlink()
+    assert json.loads(run(*line).out) == found
+    # What is no number there is null.
+    text = Path("s.csv").read_text()
+    for other in ("inf", "", "high"):
+        Path("s.csv").write_text(text.replace(rows("s.csv")[0]["loss"], other, 1))
+        Path("s.jpg").unlink()
+        assert json.loads(run(*line).out)["cells"][0]["loss"] is None
+        Path("s.csv").write_text(text)
 
 
 def test_nothing_is_lost_by_it():

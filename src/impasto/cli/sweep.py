@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 else:
     AllSettings = setting_options("AllSettings", default_text)
 
-_MEASURES = ("seconds", "loss", "style", "content", "edges", "faults")
+_NUMBERS = ("seconds", "loss", "style", "content", "edges")
+_MEASURES = (*_NUMBERS, "faults")
 
 
 def sweep(
@@ -153,7 +154,8 @@ class _Sweep:
         pictures = [(cell, read(self._path(cell))) for cell in self.cells]
         plots.write_figure(sweeps.sheet(pictures, self.axes), self.sheet)
         if self.report.json:
-            reporting.result({"sheet": self.sheet, "table": self.table, "cells": list(self.rows.values())})
+            cells = [_record(cell, self.rows[self._path(cell).name]) for cell in self.cells]
+            reporting.result({"sheet": self.sheet, "table": self.table, "cells": cells})
         else:
             reporting.result(self.sheet)
         return 0
@@ -269,6 +271,21 @@ def _blamed(cell: Cell) -> Iterator[None]:
     except ImpastoError as error:
         error.add_note(f"that is the picture with {as_typed(cell.label)}; none is painted yet")
         raise
+
+
+def _record(cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--json` prints of a cell and its row of the table: None for what is not known."""
+    values = {name: getattr(cell.settings, name) for name in cell.values}
+    measures = {name: _number(row.get(name)) for name in _NUMBERS}
+    return {**values, "picture": row["picture"], **measures, "faults": row.get("faults", "")}
+
+
+def _number(text: str | None) -> float | None:
+    """A number out of the table; None where there is none, as in a table that somebody changed."""
+    try:
+        return reporting.number(float(text or ""))
+    except ValueError:
+        return None
 
 
 def _judged(judge: Judge, image: Image) -> dict[str, str]:
