@@ -18,8 +18,10 @@ from safetensors import safe_open
 import impasto
 from cli_running import finish, make_pictures, run, start
 from impasto import assets
+from impasto.cli.fast import _blamed
 from impasto.cli.signals import Interruption, Signals
 from impasto.cli.train import _board, _one_by_one, _patience_is_idle
+from impasto.errors import ImpastoError
 from impasto.fast import FastModel
 
 TRAIN = ("--steps", "2", "--every", "1", "--side", "64", "--batch", "2", "--precision", "float32", "-q")
@@ -67,7 +69,7 @@ def test_a_folder_keeps_its_tree_and_goes_on_where_it_was_stopped(place):
     done = run("fast", "photos", "starry_night", "-o", "painted")
     assert done.code == 1
     assert done.out.splitlines() == [str(Path("painted/more/two.png")), str(Path("painted/one.png"))]
-    assert "bad.png" in done.err
+    assert done.err.count("bad.png") == 1
     again = run("fast", "photos", "starry_night", "-o", "painted")
     assert again.out == ""
     assert "2 there already" in again.err
@@ -79,7 +81,11 @@ def test_a_folder_keeps_its_tree_and_goes_on_where_it_was_stopped(place):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("fast", "photo.png", "starry_nigth"), 1, "starry_nigth"),
+        (("fast", "photo.png", "starry_nigth"), 1, "starry_nigth: there is no such file"),
+        (("fast", "photo.png", "starry_nigth"), 1, "did you mean starry_night?"),
+        (("fast", "photo.png", "Stary Night"), 1, "did you mean starry_night?"),
+        (("fast", "photo.png", "starry_night", "paintng"), 1, "`impasto samples` shows them"),
+        (("fast", "photo.png", "painting.jpg"), 1, "painting.jpg: there is no such file; check its name and folder"),
         (("fast", "photo.png", "starry_night", "--model", "nothing.safetensors"), 1, "there is no model"),
         (("fast", "photo.png", "painting.png", "--model", "brushes"), 2, "has not learned"),
         (("fast", "photo.png", "starry_night", "--strength", "2"), 2, "0 to 1"),
@@ -94,6 +100,14 @@ def test_a_folder_keeps_its_tree_and_goes_on_where_it_was_stopped(place):
         (("train", "--style", "painting.png", "--content", "photos", "--tensorboard", "photo.png"), 2, "photo.png"),
         (("fast", "photos", "starry_night", "-o", "photos"), 2, "own folder"),
         (("fast", "photos/*.png", "starry_night", "-o", "photos"), 2, "own folder"),
+        (("fast", "photos", "starry_night", "-o", "photos/out"), 2, "photos/out lies in photos"),
+        (("fast", "photos/**/*.png", "starry_night", "-o", "photos/out"), 2, "outside, such as out"),
+        (("fast", ".", "starry_night", "-o", "out"), 2, "outside, such as ../out"),
+        (
+            ("fast", "photos", "starry_night", "-o", "out.png"),
+            2,
+            "out.png is named like a picture, and photos is 2 pictures;",
+        ),
         (("train", "--style", "painting.png"), 2, "--content"),
         (("train", "--style", "painting.png", "--content", "nowhere"), 1, "nowhere"),
         (("train", "--style", "painting.png", "--content", "photos", "-o", "m.pth"), 2, ".safetensors"),
@@ -112,6 +126,25 @@ def test_two_pictures_of_one_name_are_refused_before_any_is_painted(place):
     assert done.code == 2
     assert all(name in done.error() for name in ("one.jpg", "one.png"))
     assert not Path("painted").exists()
+
+
+def test_a_pattern_of_one_folder_may_be_painted_into_a_folder_below(place):
+    for said in ("painted 1 pictures", "1 there already"):
+        done = run("fast", "photos/*.png", "starry_night", "-o", "photos/out")
+        assert done.code == 0
+        assert said in done.err
+    assert [path.name for path in (place / "photos" / "out").iterdir()] == ["one.png"]
+
+
+def test_a_folder_for_pictures_may_be_called_like_one_if_it_is_there(place):
+    (place / "out.png").mkdir()
+    assert run("fast", "photos/*.png", "starry_night", "-o", "out.png").out == f"{Path('out.png/one.png')}\n"
+
+
+def test_a_warning_of_a_photograph_names_it_once():
+    name = Path("hol/1x1.png")
+    assert _blamed(name, ImpastoError("hol/1x1.png: too small")) == "hol/1x1.png: too small"
+    assert _blamed(name, ImpastoError("out/1x1.png: the disk is full")) == "hol/1x1.png: out/1x1.png: the disk is full"
 
 
 def test_a_folder_above_the_photographs_takes_their_pictures(place):
