@@ -60,7 +60,7 @@ def test_as_json():
         (("content", "text.txt"), 1, "text.txt"),
         (("content", "photo.png", "-o", "there.png"), 1, "there.png: the file exists; add --force"),
         (("content", "photo.png", "-o", "photo.png", "--force"), 1, "photo.png: it is an input, and would be lost"),
-        (("content", "photo.png", "-o", "a.jpg"), 1, "allowed are .png, .pdf, .svg"),
+        (("content", "photo.png", "-o", "a.gif"), 1, "allowed are .png, .jpg, .jpeg, .pdf, .svg"),
         (("content", "photo.png", "-o", "none/a.png"), 1, "there is no folder"),
     ],
 )

@@ -17,9 +17,12 @@ from safetensors import safe_open
 
 import impasto
 from cli_running import finish, make_pictures, run, start
+from impasto import assets
+from impasto.cli.fast import _blamed
 from impasto.cli.outputs import Output
 from impasto.cli.signals import Interruption, Signals
 from impasto.cli.train import _board, _one_by_one, _patience_is_idle
+from impasto.errors import ImpastoError
 from impasto.fast import FastModel
 
 TRAIN = ("--steps", "2", "--every", "1", "--side", "64", "--batch", "2", "--precision", "float32", "-q")
@@ -67,7 +70,7 @@ def test_a_folder_keeps_its_tree_and_goes_on_where_it_was_stopped(place):
     done = run("fast", "photos", "starry_night", "-o", "painted")
     assert done.code == 1
     assert done.out.splitlines() == [str(Path("painted/more/two.png")), str(Path("painted/one.png"))]
-    assert "bad.png" in done.err
+    assert done.err.count("bad.png") == 1
     again = run("fast", "photos", "starry_night", "-o", "painted")
     assert again.out == ""
     assert "2 there already" in again.err
@@ -96,7 +99,11 @@ def test_a_folder_that_is_interrupted_says_how_far_it_got(place, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("fast", "photo.png", "starry_nigth"), 1, "starry_nigth"),
+        (("fast", "photo.png", "starry_nigth"), 1, "starry_nigth: there is no such file"),
+        (("fast", "photo.png", "starry_nigth"), 1, "did you mean starry_night?"),
+        (("fast", "photo.png", "Stary Night"), 1, "did you mean starry_night?"),
+        (("fast", "photo.png", "starry_night", "paintng"), 1, "`impasto samples` shows them"),
+        (("fast", "photo.png", "painting.jpg"), 1, "painting.jpg: there is no such file; check its name and folder"),
         (("fast", "photo.png", "starry_night", "--model", "nothing.safetensors"), 1, "there is no model"),
         (("fast", "photo.png", "painting.png", "--model", "brushes"), 2, "has not learned"),
         (("fast", "photo.png", "starry_night", "--strength", "2"), 2, "0 to 1"),
@@ -111,6 +118,14 @@ def test_a_folder_that_is_interrupted_says_how_far_it_got(place, monkeypatch):
         (("train", "--style", "painting.png", "--content", "photos", "--tensorboard", "photo.png"), 2, "photo.png"),
         (("fast", "photos", "starry_night", "-o", "photos"), 2, "own folder"),
         (("fast", "photos/*.png", "starry_night", "-o", "photos"), 2, "own folder"),
+        (("fast", "photos", "starry_night", "-o", "photos/out"), 2, "photos/out lies in photos"),
+        (("fast", "photos/**/*.png", "starry_night", "-o", "photos/out"), 2, "outside, such as out"),
+        (("fast", ".", "starry_night", "-o", "out"), 2, "outside, such as ../out"),
+        (
+            ("fast", "photos", "starry_night", "-o", "out.png"),
+            2,
+            "out.png is named like a picture, and photos is 2 pictures;",
+        ),
         (("train", "--style", "painting.png"), 2, "--content"),
         (("train", "--style", "painting.png", "--content", "nowhere"), 1, "nowhere"),
         (("train", "--style", "painting.png", "--content", "photos", "-o", "m.pth"), 2, ".safetensors"),
@@ -129,6 +144,25 @@ def test_two_pictures_of_one_name_are_refused_before_any_is_painted(place):
     assert done.code == 2
     assert all(name in done.error() for name in ("one.jpg", "one.png"))
     assert not Path("painted").exists()
+
+
+def test_a_pattern_of_one_folder_may_be_painted_into_a_folder_below(place):
+    for said in ("painted 1 pictures", "1 there already"):
+        done = run("fast", "photos/*.png", "starry_night", "-o", "photos/out")
+        assert done.code == 0
+        assert said in done.err
+    assert [path.name for path in (place / "photos" / "out").iterdir()] == ["one.png"]
+
+
+def test_a_folder_for_pictures_may_be_called_like_one_if_it_is_there(place):
+    (place / "out.png").mkdir()
+    assert run("fast", "photos/*.png", "starry_night", "-o", "out.png").out == f"{Path('out.png/one.png')}\n"
+
+
+def test_a_warning_of_a_photograph_names_it_once():
+    name = Path("hol/1x1.png")
+    assert _blamed(name, ImpastoError("hol/1x1.png: too small")) == "hol/1x1.png: too small"
+    assert _blamed(name, ImpastoError("out/1x1.png: the disk is full")) == "hol/1x1.png: out/1x1.png: the disk is full"
 
 
 def test_a_folder_above_the_photographs_takes_their_pictures(place):
@@ -235,6 +269,17 @@ def test_training_that_is_interrupted_keeps_whole_steps_and_goes_on(place):
     assert f"interrupted at step {reached} of 100000" in done.err
     with safe_open("mine.training", framework="pt") as file:
         assert json.loads(file.metadata()["impasto-training"])["step"] == reached
+    # A picture of a step that it has not come to is none of its own, but the losses are.
+    later = Path(f"mine-{reached + 1:06}.png")
+    shutil.copy("photo.png", later)
+    assert f"{later}: the file exists; add --force" in run(*line, "--steps", "100000").err
+    later.unlink()
+    process = start(*line, "--steps", "100000")
+    while not later.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert finish(process).code == 130
 
 
 def test_a_style_is_trained_and_used(place):
@@ -247,6 +292,38 @@ def test_a_style_is_trained_and_used(place):
     assert run("fast", "photo.png", "painting", "--model", "mine.safetensors", "-o", "out.png").code == 0
     refused = run("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN)
     assert "--force" in refused.error()
+
+
+@pytest.mark.parametrize("name", ["my-losses.csv", "my-000002.png"])
+def test_what_lies_beside_the_model_is_replaced_only_by_force(place, name):
+    Path(name).write_bytes(b"precious")
+    line = ("train", "--style", "painting.png", "--content", "photos", "-o", "my.safetensors", *TRAIN)
+    done = run(*line)
+    assert done.code == 1
+    assert f"{name}: the file exists; add --force" in done.err
+    assert Path(name).read_bytes() == b"precious"
+    assert sorted(path.name for path in place.glob("my*")) == [name]
+    assert run(*line, "--force").code == 0
+    assert Path(name).read_bytes() != b"precious"
+
+
+def test_an_input_of_training_is_never_replaced(place):
+    painting = Path("my-000002.png")
+    shutil.copy("painting.png", painting)
+    before = painting.read_bytes()
+    line = ("train", "--content", "photos", *TRAIN, "--force")
+    done = run(*line, "--style", "my-000002.png", "-o", "my.safetensors")
+    assert "my-000002.png: it is an input" in done.err
+    # Nor is a photograph, or the model that is begun with.
+    done = run(*line, "--style", "painting.png", "--content", ".", "-o", "my.safetensors")
+    assert "my-000002.png: it is an input" in done.err
+    done = run("train", "--any", "--styles", ".", *line[1:], "-o", "my.safetensors")
+    assert "my-000002.png: it is an input" in done.err
+    assert painting.read_bytes() == before
+    shutil.copy(assets.path("models/brushes.safetensors"), "base.safetensors")
+    done = run(*line, "--style", "painting.png", "--from", "base.safetensors", "-o", "base.safetensors")
+    assert "base.safetensors: it is an input" in done.error()
+    assert not Path("my.safetensors").exists()
 
 
 def test_any_is_trained(place):

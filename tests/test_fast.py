@@ -406,6 +406,27 @@ def test_training_that_was_stopped_gives_what_it_would_have_given(folder, tmp_pa
         assert (tmp_path / name).exists()
 
 
+def test_what_a_training_will_write_is_known_before_it_begins(folder, tmp_path):
+    def names(run):
+        return [path.relative_to(tmp_path).as_posix() for path in run.outputs()]
+
+    run = run_of(folder, tmp_path / "m.safetensors", steps=5)
+    written = names(run)
+    assert written == [
+        *("m.safetensors", "m-losses.csv", "m-losses.png"),
+        *("m-000002.png", "m-000004.png", "m-000005.png"),
+    ]
+    for report in run.steps():
+        if report.learned.step == 3:
+            break
+    resumed = run_of(folder, tmp_path / "m.safetensors", steps=5)
+    assert resumed.resume()
+    assert names(resumed) == ["m.safetensors", "m-000004.png", "m-000005.png"]
+    list(resumed.steps())
+    resumed.finish({})
+    assert sorted(path.name for path in tmp_path.glob("m*")) == sorted(written)
+
+
 def test_losses_after_the_checkpoint_are_forgotten(folder, tmp_path):
     stopped = run_of(folder, tmp_path / "m.safetensors")
     for report in stopped.steps():

@@ -281,7 +281,15 @@ def test_a_sheet_is_a_grid_with_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "start"), [(".png", b"\x89PNG"), (".PNG", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
+    ("suffix", "start"),
+    [
+        (".png", b"\x89PNG"),
+        (".PNG", b"\x89PNG"),
+        (".jpg", b"\xff\xd8\xff"),
+        (".jpeg", b"\xff\xd8\xff"),
+        (".pdf", b"%PDF"),
+        (".svg", b"<?xml"),
+    ],
 )
 def test_formats(tmp_path: Path, suffix: str, start: bytes) -> None:
     path = tmp_path / f"figure{suffix}"
@@ -300,8 +308,8 @@ def test_a_place_that_will_not_do_is_refused_before_and_after(tmp_path: Path, na
 
 
 def test_the_message_names_what_is_allowed(tmp_path: Path) -> None:
-    with pytest.raises(ImageWriteError, match=r"got '.jpg'; allowed are .png, .pdf, .svg"):
-        plots.check_figure_path(tmp_path / "figure.jpg")
+    with pytest.raises(ImageWriteError, match=r"got '.gif'; allowed are .png, .jpg, .jpeg, .pdf, .svg"):
+        plots.check_figure_path(tmp_path / "figure.gif")
     with pytest.raises(ImageWriteError, match="no folder"):
         plots.check_figure_path(tmp_path / "nowhere" / "figure.png")
     (tmp_path / "folder.png").mkdir()

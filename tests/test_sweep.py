@@ -44,8 +44,9 @@ def test_what_has_commas_is_an_axis_unless_it_is_a_list():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "none"),
-        ({"strength": 0.5}, "none"),
+        ({}, "got no setting with several values"),
+        ({"strength": 0.5}, "got no setting with several values"),
+        ({"style_layers": "relu1_1,relu2_1"}, "style_layers: got 'relu1_1,relu2_1', a list that is one value"),
         ({"strength": "0,1", "size": "32,64", "seed": "1,2"}, "strength and size and seed"),
         ({"strength": "0.3,0.3"}, "twice"),
     ],
@@ -118,15 +119,35 @@ def test_it_goes_on_where_it_was(folder):
     assert [row["picture"] for row in rows()] == [row["picture"] for row in table]
     # Other settings are other pictures.
     Path("sheet.png").unlink()
-    assert run(*arguments, "--seed", "5").code == 0
+    others = run(*arguments, "--seed", "5")
+    assert "strength=0.3.png: the file exists; add --force" in others.error()
+    assert run(*arguments, "--seed", "5", "--force").code == 0
     assert all(path.stat().st_mtime_ns != before[path] for path in pictures)
 
 
 def test_as_json():
-    done = run("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "s.pdf", "--json")
-    found = json.loads(done.out)
-    assert (found["sheet"], found["table"]) == ("s.pdf", "s.csv")
-    assert [cell["seed"] for cell in found["cells"]] == ["1", "2"]
+    axes = ("--seed", "1,2", "--pooling", "max,average")
+    line = ("sweep", "photo.png", "painting.png", *SMALL, *axes, "-o", "s.jpg", "--json")
+    found = json.loads(run(*line).out)
+    assert (found["sheet"], found["table"]) == ("s.jpg", "s.csv")
+    assert Path("s.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+    assert [(cell["seed"], cell["pooling"]) for cell in found["cells"]] == [
+        (seed, pooling) for seed in (1, 2) for pooling in ("max", "average")
+    ]
+    for cell, row in zip(found["cells"], rows("s.csv"), strict=True):
+        assert (cell["picture"], cell["faults"]) == (row["picture"], row["faults"])
+        for name in ("seconds", "loss", "style", "content", "edges"):
+            assert cell[name] == float(row[name])
+    # Read from the table, they are what they were.
+    Path("s.jpg").unlink()
+    assert json.loads(run(*line).out) == found
+    # What is no number there is null.
+    text = Path("s.csv").read_text()
+    for other in ("inf", "", "high"):
+        Path("s.csv").write_text(text.replace(rows("s.csv")[0]["loss"], other, 1))
+        Path("s.jpg").unlink()
+        assert json.loads(run(*line).out)["cells"][0]["loss"] is None
+        Path("s.csv").write_text(text)
 
 
 def test_nothing_is_lost_by_it():
@@ -135,6 +156,62 @@ def test_nothing_is_lost_by_it():
     assert "exists; add --force" in done.error()
     done = run("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "photo.png", "--force")
     assert "it is an input" in done.error()
+
+
+@pytest.mark.parametrize("name", ["u.csv", "u-pictures/seed=1.png", "u-pictures/seed=2.png"])
+def test_what_lies_beside_the_sheet_is_replaced_only_by_force(name):
+    Path("u-pictures").mkdir()
+    other = Path(name)
+    other.write_bytes(b"precious")
+    arguments = ("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "u.png")
+    done = run(*arguments)
+    assert f"{name}: the file exists; add --force" in done.error()
+    assert other.read_bytes() == b"precious"
+    assert not Path("u.png").exists()
+    assert run(*arguments, "--force").code == 0
+    assert other.read_bytes() != b"precious"
+
+
+@pytest.mark.parametrize("name", ["u.csv", "u-pictures/seed=2.png"])
+def test_an_input_beside_the_sheet_is_never_replaced(name):
+    Path("u-pictures").mkdir()
+    photograph = Path(name)
+    photograph.write_bytes(Path("photo.png").read_bytes())
+    before = photograph.read_bytes()
+    for pair in ((name, "painting.png"), ("photo.png", "painting.png", "--init", name)):
+        done = run("sweep", *pair, *SMALL, "--seed", "1,2", "-o", "u.png", "--force")
+        assert f"{name}: it is an input" in done.error()
+        assert photograph.read_bytes() == before
+
+
+def test_a_table_that_holds_more_than_this_sweep_is_not_its_own():
+    arguments = ("sweep", "photo.png", "painting.png", *SMALL, "-o", "u.png", "--seed")
+    assert run(*arguments, "1,2").code == 0
+    Path("u.png").unlink()
+    # Fewer values: the row of the other would be lost.
+    assert "u.csv: the file exists" in run(*arguments, "2,3").error()
+    table = Path("u.csv").read_text()
+    Path("u.csv").write_text(table.replace("faults", "mine"))
+    assert "u.csv: the file exists" in run(*arguments, "1,2").error()
+    Path("u.csv").write_text(table)
+    # More values: the table grows.
+    assert run(*arguments, "1,2,3").code == 0
+    assert [row["seed"] for row in rows("u.csv")] == ["1", "2", "3"]
+
+
+def test_a_picture_whose_numbers_are_lost_is_painted_again():
+    # As a kill leaves it between a picture and its row.
+    arguments = ("sweep", "photo.png", "painting.png", *SMALL, "--seed", "1,2", "-o", "u.png")
+    assert run(*arguments).code == 0
+    Path("u.png").unlink()
+    lines = Path("u.csv").read_text().splitlines(keepends=True)
+    for kept in (lines[:-1], []):
+        Path("u.csv").write_text("".join(kept))
+        if not kept:
+            Path("u.csv").unlink()
+        assert run(*arguments).code == 0
+        assert len(rows("u.csv")) == 2
+        Path("u.png").unlink()
 
 
 @pytest.mark.parametrize(
@@ -171,4 +248,29 @@ def test_what_is_painted_already_is_not_checked_again(monkeypatch):
 def test_without_an_axis_it_says_how():
     done = run("sweep", "photo.png", "painting.png", *SMALL)
     assert done.code == 2
-    assert "strength 0.3,0.5,0.7" in done.error()
+    assert done.error().endswith("such as --strength 0.3,0.5,0.7")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--content-layers", "relu4_2,relu5_1"),
+        ("--style-layers", "relu1_1,relu2_1"),
+        ("--blend", "0.3,0.7"),
+        ("--region-strength", "0.3,0.7"),
+        ("--preset", "quick,default"),
+        ("--weights", "a.pth,b.pth"),
+    ],
+)
+def test_what_cannot_be_swept_is_said_of_what_was_typed(option, value):
+    done = run("sweep", "photo.png", "painting.png", *SMALL, option, value)
+    assert done.code == 2
+    assert done.error().startswith(f"{option}: got '{value}', ")
+    assert "cannot be swept" in done.error()
+    assert done.error().endswith("such as --strength 0.3,0.5,0.7")
+    # And help names it.
+    assert option in run("sweep", "--help").out.partition("Input")[0]
+
+
+def test_threads_are_one_number():
+    assert "--threads: got 1,2" in run("sweep", "photo.png", "painting.png", *SMALL, "--threads", "1,2").error()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Settings whose own values hold commas, and so cannot be an axis.
-_LISTS = (LayerWeights, Shares)
+_LISTS = tuple(name for name, (kind, _) in OPTIONS.items() if kind in (LayerWeights, Shares))
+#: What several values look like.
+EXAMPLE = "--strength 0.3,0.5,0.7"
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,30 @@ def axes_of(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Axis]]:
     """
     single: dict[str, Any] = {}
     axes: list[Axis] = []
+    lists: list[str] = []
     for name, value in values.items():
-        if isinstance(value, str) and "," in value and OPTIONS[name][0] not in _LISTS:
+        if not isinstance(value, str) or "," not in value:
+            single[name] = value
+        elif name in _LISTS:
+            single[name] = value
+            lists.append(name)
+        else:
             several = tuple(part.strip() for part in value.split(","))
             if len(set(several)) < len(several):
                 raise SettingsError(name, f"got {value!r}, in which a value stands twice")
             axes.append(Axis(name, several))
-        else:
-            single[name] = value
-    if not 1 <= len(axes) <= 2:
-        names = " and ".join(axis.setting for axis in axes) or "none"
+    if not axes and lists:
         raise SettingsError(
-            axes[-1].setting if axes else "sweep",
-            f"got several values for {names}; give them to one or two settings, such as strength 0.3,0.5,0.7",
+            lists[0],
+            f"got {values[lists[0]]!r}, a list that is one value and cannot be swept; "
+            f"give several values to one or two other settings, such as {EXAMPLE}",
+        )
+    if not axes:
+        raise SettingsError("sweep", f"got no setting with several values; give them to one or two, such as {EXAMPLE}")
+    if len(axes) > 2:
+        names = " and ".join(axis.setting for axis in axes)
+        raise SettingsError(
+            axes[-1].setting, f"got several values for {names}; give them to one or two settings, such as {EXAMPLE}"
         )
     return single, axes
 

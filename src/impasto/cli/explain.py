@@ -47,7 +47,9 @@ def explain(
     ] = "",
     out: Annotated[
         str | None,
-        words("The figure: a PNG, PDF or SVG file.", "named after the input", name=("--out", "-o"), metavar="FILE"),
+        words(
+            "The figure: a PNG, JPEG, PDF or SVG file.", "named after the input", name=("--out", "-o"), metavar="FILE"
+        ),
     ] = None,
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     options: Options = Options(),  # noqa: B008  (frozen)

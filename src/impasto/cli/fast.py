@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import json as json_format
+import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +31,8 @@ from impasto.cli.options import (
 from impasto.cli.outputs import Output
 from impasto.cli.progress import duration
 from impasto.cli.signals import Interruption
-from impasto.errors import ImpastoError, SettingsError
+from impasto.errors import AssetError, ImageReadError, ImpastoError, SettingsError
+from impasto.files import label
 from impasto.settings import OPTIONS, Option, Settings
 
 if TYPE_CHECKING:
@@ -98,7 +101,8 @@ def fast(
 
     STYLE is the name of a style that the model has learned, or a painting.
     The photograph may be a folder or a quoted pattern ('*.jpg'): --out is
-    a folder then, and pictures that are in it already are left alone.
+    a folder then, outside theirs, and pictures that are in it already
+    are left alone.
     """
     settings = Settings(**{"strength": 1.0, **options.given()})
     many = content != STANDARD and not Path(content).is_file() and (Path(content).is_dir() or glob.has_magic(content))
@@ -261,9 +265,14 @@ def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOp
     target = Path(output.out)
     if target.is_file():
         raise SettingsError("out", f"{target} is a file, and {content} is {len(sources)} pictures; give it a folder")
+    if target.suffix.lower() in _SUFFIXES and not target.is_dir():
+        raise SettingsError(
+            "out", f"{target} is named like a picture, and {content} is {len(sources)} pictures; give it a folder"
+        )
+    deep = Path(content).is_dir() or "**" in Path(content).parts
     begin, kept, failed = time.monotonic(), 0, 0
     done: list[Path] = []
-    targets = _targets(root, sources, target, output.format)
+    targets = _targets(root, sources, target, output.format, deep=deep)
     for path, source in targets.items():
         if path.exists() and not report.force:
             kept += 1
@@ -276,7 +285,7 @@ def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOp
             place.save(paint(str(source)))
         except (ImpastoError, OSError) as error:
             failed += 1
-            reporting.warning(f"{source}: {error}")
+            reporting.warning(_blamed(source, error))
             continue
         except Interruption as interruption:
             again = "" if report.force else ", and the same command goes on"
@@ -294,17 +303,37 @@ def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOp
     return 1 if failed else 0
 
 
-def _targets(root: Path, sources: Sequence[Path], target: Path, suffix: str | None) -> dict[Path, Path]:
+def _blamed(source: Path, error: Exception) -> str:
+    """What went wrong with a photograph, which most messages name themselves."""
+    message, name = str(error), label(source)
+    return message if message.startswith(f"{name}: ") else f"{name}: {message}"
+
+
+def _targets(root: Path, sources: Sequence[Path], target: Path, suffix: str | None, *, deep: bool) -> dict[Path, Path]:
     """The photograph of every picture that is to be painted, by its path.
 
     What lies in a folder for pictures among the photographs is no photograph.
 
+    Args:
+        root: the folder that all the photographs are in.
+        sources: the photographs.
+        target: the folder for the pictures.
+        suffix: of the pictures, without a dot; that of each photograph if there is none.
+        deep: whether the photographs are those in all folders below, too.
+
     Raises:
-        SettingsError: a picture would take the place of a photograph or of another picture.
+        SettingsError: a picture would take the place of a photograph or of another picture, or be one the next time.
     """
     if target.resolve() == root.resolve():
         raise SettingsError("out", f"{target} is the photographs' own folder; give --out another one")
     within = root.resolve() in target.resolve().parents
+    if within and deep:
+        outside = os.path.normpath(root / os.pardir / target.name)
+        raise SettingsError(
+            "out",
+            f"{target} lies in {root}, and its pictures would be photographs the next time; give --out a folder "
+            f"outside, such as {outside}",
+        )
     photographs = {source.resolve() for source in sources}
     found: dict[Path, Path] = {}
     for source in sources:
@@ -350,7 +379,14 @@ def _exported(model: str | None) -> bool:
 
 
 def _painting(name: str) -> str:
-    """The name of a picture: bundled ones may be called without `sample:`."""
-    if not Path(name).exists() and name in {sample.name for sample in assets.samples()}:
-        return f"{assets.SAMPLE_PREFIX}{name}"
-    return name
+    """The name of a picture: bundled ones may be called without `sample:`.
+
+    Raises:
+        ImageReadError: a plain word is neither a file nor a bundled picture.
+    """
+    if not re.fullmatch(r"[\w -]*\w", name) or Path(name).exists():
+        return name
+    try:
+        return f"{assets.SAMPLE_PREFIX}{assets.sample(name).name}"
+    except AssetError as error:
+        raise ImageReadError(f"{name}: there is no such file, and {error}; `impasto samples` shows them") from None

@@ -237,6 +237,37 @@ def check_figure(figure: Path, *, protect: Iterable[str | Path], overwrite: bool
     return target
 
 
+def check_files(paths: Iterable[Path], *, protect: Iterable[str | Path], overwrite: bool) -> None:
+    """Refuse now to replace any of the files that a command names after --out.
+
+    Args:
+        paths: of all that will be written anew.
+        protect: files that are never replaced.
+        overwrite: whether others that exist may be.
+
+    Raises:
+        ImageWriteError: a file is there and must stay, or a folder is where a file is to be.
+    """
+    there = [path for path in paths if os.path.lexists(path)]
+    protected = {_identity(source) for source in protect} - {None} if there else set()
+    for path in there:
+        if _identity(path) in protected:
+            raise ImageWriteError(f"{path}: it is an input, and would be lost; give --out another name")
+        if path.is_dir():
+            raise ImageWriteError(f"{path}: this is a folder, and a file is to go there; give --out another name")
+        if not overwrite:
+            raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or give --out another name")
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What is the same of all names of one file; None where there is none."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _check_free(path: Path, protect: Sequence[str | Path], overwrite: bool) -> None:
     if path.is_file() and not overwrite and not any(same_file(path, source) for source in protect):
         raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or choose another name")

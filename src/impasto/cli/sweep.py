@@ -6,7 +6,7 @@ import csv
 import io
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ from impasto.cli.options import (
     settings_of,
     words,
 )
-from impasto.cli.outputs import check_figure, free
+from impasto.cli.outputs import check_figure, check_files, free
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import ImageWriteError, ImpastoError, SettingsError
 from impasto.files import label, whole, why_not_written
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 else:
     AllSettings = setting_options("AllSettings", default_text)
 
-_MEASURES = ("seconds", "loss", "style", "content", "edges", "faults")
+_NUMBERS = ("seconds", "loss", "style", "content", "edges")
+_MEASURES = (*_NUMBERS, "faults")
 
 
 def sweep(
@@ -66,23 +67,35 @@ def sweep(
 
       impasto sweep photo.jpg painting.jpg --strength 0.3,0.5,0.7
 
-    Every option takes several values with commas between them; the
-    pictures stand on one labelled sheet, and their numbers in a CSV file.
-    Stopped, the same command goes on where it was.
+    A setting takes several values with commas between them, unless its
+    value is a list: --content-layers, --style-layers, --blend and
+    --region-strength cannot be swept, nor can --preset, --weights and
+    --threads. The pictures stand on one labelled sheet, and their numbers
+    in a CSV file. Stopped, the same command goes on where it was; files
+    that are not its own results are replaced only with --force.
     """
     with Signals.caught() as signals:
         from impasto import sweeps
         from impasto.cli import painting
 
+        for name, value in (("preset", preset), ("weights", weights)):
+            if value and "," in value and not Path(value).exists():
+                raise SettingsError(
+                    name,
+                    f"got {value!r}, which cannot be swept; name one, and give several values to one or two settings, "
+                    f"such as {sweeps.EXAMPLE}",
+                )
         single, axes = sweeps.axes_of(options.given())
         cells = sweeps.cells(settings_of(preset, type(options)(**single)), axes)
         names = [content, *style]
         inputs.check_standard(names)
         painting.use_threads(threads)
         sheet = Path(out) if out else free(Path(f"{inputs.stem(content, style)}-sweep.png"))
-        check_figure(sheet, protect=inputs.files(names), overwrite=report.force)
+        begun = [name for cell in cells for name in inputs.starting_picture(cell.settings.init)]
+        protect = inputs.files([*names, *begun, *inputs.optional(weights)])
+        check_figure(sheet, protect=protect, overwrite=report.force)
         photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in style]
-        return _Sweep(sheet, axes, cells, photograph, paintings, weights, report).run(signals)
+        return _Sweep(sheet, axes, cells, photograph, paintings, weights, report, protect).run(signals)
 
 
 class _Sweep:
@@ -97,11 +110,14 @@ class _Sweep:
         styles: Sequence[Image],
         weights: str | None,
         report: ReportOptions,
+        protect: Sequence[str],
     ) -> None:
         self.sheet, self.axes, self.cells = sheet, axes, cells
         self.content, self.styles, self.weights, self.report = content, styles, weights, report
+        self.protect = protect
         self.folder = sheet.with_name(f"{sheet.stem}-pictures")
         self.table = sheet.with_suffix(".csv")
+        self.columns = [*(axis.setting for axis in axes), "picture", *_MEASURES]
         self.rows: dict[str, dict[str, Any]] = {}
 
     def run(self, signals: Signals) -> int:
@@ -109,8 +125,12 @@ class _Sweep:
         from impasto import metrics, plots, sweeps
         from impasto.images import read
 
-        known = self._known()
-        done = {cell.stem for cell in self.cells if self._done(cell, known)}
+        table = self._read_table()
+        known = {row["picture"]: row for row in table if row.get("picture")}
+        own = {cell.stem for cell in self.cells if self._painted(cell)}
+        # A picture whose numbers are lost is painted again.
+        done = {cell.stem for cell in self.cells if cell.stem in own and self._path(cell).name in known}
+        self._check_files(table, own, done)
         self._check([cell for cell in self.cells if cell.stem not in done])
         judge = metrics.Judge(self.content, self.styles)
         try:
@@ -135,10 +155,29 @@ class _Sweep:
         pictures = [(cell, read(self._path(cell))) for cell in self.cells]
         plots.write_figure(sweeps.sheet(pictures, self.axes), self.sheet)
         if self.report.json:
-            reporting.result({"sheet": self.sheet, "table": self.table, "cells": list(self.rows.values())})
+            cells = [_record(cell, self.rows[self._path(cell).name]) for cell in self.cells]
+            reporting.result({"sheet": self.sheet, "table": self.table, "cells": cells})
         else:
             reporting.result(self.sheet)
         return 0
+
+    def _check_files(self, table: Sequence[Mapping[str, Any]], own: Set[str], done: Set[str]) -> None:
+        """Refuse to replace an input, or what is no result of this sweep.
+
+        Args:
+            table: rows that are there already.
+            own, done: stems of the pictures that are results of this sweep, and of those that stay as they are.
+
+        Raises:
+            ImageWriteError: such a file would be replaced, and may not be.
+        """
+        written = [self.table, *(self._path(cell) for cell in self.cells if cell.stem not in done)]
+        check_files(written, protect=self.protect, overwrite=True)
+        others = [self._path(cell) for cell in self.cells if cell.stem not in own]
+        names = {self._path(cell).name for cell in self.cells}
+        if not done or any(list(row) != self.columns or row["picture"] not in names for row in table):
+            others.append(self.table)
+        check_files(others, protect=(), overwrite=self.report.force)
 
     def _check(self, cells: Sequence[Cell]) -> None:
         """Refuse, before the first is painted, whatever could not be: a setting, a picture, memory.
@@ -184,14 +223,14 @@ class _Sweep:
         measures = {"seconds": f"{seconds:.2f}", "loss": f"{progress.value:.6g}", **_judged(judge, pastiche.image)}
         return {**cell.values, "picture": path.name, **measures}
 
-    def _done(self, cell: Cell, known: Mapping[str, Any]) -> bool:
-        """Whether a cell is painted, and its numbers are known."""
+    def _painted(self, cell: Cell) -> bool:
+        """Whether a cell is painted."""
         from impasto import api, sweeps
         from impasto.backbones import WeightsFile
         from impasto.pastiche import Input, Recipe
 
         path = self._path(cell)
-        if path.name not in known:
+        if not path.is_file():
             return False
         recipe = Recipe(
             api.resolved(cell.settings),
@@ -201,18 +240,17 @@ class _Sweep:
         )
         return sweeps.painted(path, recipe)
 
-    def _known(self) -> dict[str, dict[str, Any]]:
-        """The rows of a table that is there already, by picture."""
+    def _read_table(self) -> list[dict[str, Any]]:
+        """The rows of a table that is there already."""
         try:
             with self.table.open(encoding="utf-8", newline="") as file:
-                return {row["picture"]: dict(row) for row in csv.DictReader(file) if row.get("picture")}
+                return list(csv.DictReader(file))
         except (OSError, ValueError, csv.Error):
-            return {}
+            return []
 
     def _write_table(self) -> None:
         text = io.StringIO(newline="")
-        columns = [*(axis.setting for axis in self.axes), "picture", *_MEASURES]
-        writer = csv.DictWriter(text, columns, extrasaction="ignore", restval="")
+        writer = csv.DictWriter(text, self.columns, extrasaction="ignore", restval="")
         writer.writeheader()
         writer.writerows(self.rows.values())
         try:
@@ -234,6 +272,21 @@ def _blamed(cell: Cell) -> Iterator[None]:
     except ImpastoError as error:
         error.add_note(f"that is the picture with {as_typed(cell.label)}; none is painted yet")
         raise
+
+
+def _record(cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--json` prints of a cell and its row of the table: None for what is not known."""
+    values = {name: getattr(cell.settings, name) for name in cell.values}
+    measures = {name: _number(row.get(name)) for name in _NUMBERS}
+    return {**values, "picture": row["picture"], **measures, "faults": row.get("faults", "")}
+
+
+def _number(text: str | None) -> float | None:
+    """A number out of the table; None where there is none, as in a table that somebody changed."""
+    try:
+        return reporting.number(float(text or ""))
+    except ValueError:
+        return None
 
 
 def _judged(judge: Judge, image: Image) -> dict[str, str]:

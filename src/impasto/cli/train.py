@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from impasto.cli import reporting
+from impasto.cli import inputs, reporting
 from impasto.cli.options import ReportOptions, Threads, default_text, flag, setting_options, whole, words
+from impasto.cli.outputs import check_files
 from impasto.cli.progress import duration
 from impasto.cli.signals import INTERRUPTED, Interruption, Signals
 from impasto.errors import ImageWriteError, SettingsError
@@ -86,7 +87,8 @@ def train(
       impasto train --style painting.jpg --content photos/ -o my.safetensors
       impasto fast photo.jpg painting --model my.safetensors
 
-    Beside the model lie, as it goes, its losses and pictures to look at.
+    Beside the model lie, as it goes, its losses and pictures to look at;
+    files that are there already are replaced only with --force.
     Ctrl-C keeps what was learned; the same command goes on from there.
     Under torchrun, every process works through its share of each batch.
     """
@@ -106,7 +108,8 @@ def train(
     if len(set(names)) < len(names):
         raise SettingsError("style", f"two paintings have one name ({', '.join(names)}); rename a file")
     path = Path(out or f"{'any' if any else '+'.join(names)}.safetensors")
-    _check_place(path, report)
+    named = [*inputs.files(style), *inputs.optional(base or None)]
+    _check_place(path, named, report)
     with Signals.caught(INTERRUPTED) as signals:
         # Only now, so that help and mistakes need not wait for torch.
         from impasto import devices, pictures
@@ -118,9 +121,12 @@ def train(
         painting.use_threads(threads)
         device = _joined(devices.resolve(settings.device))
         photographs = Pictures(list(map(Path, content)))
+        protect: list[str | Path] = [*named, *photographs.paths]
         few = len(photographs) < _HELD_OUT
         held_out = photographs.held_out(_HELD_OUT)
         paintings = Pictures(list(map(Path, styles)), limit=limit) if any else [pictures.load(name) for name in style]
+        if isinstance(paintings, Pictures):
+            protect += paintings.paths
         training = Training(
             steps=steps or (40_000 if any else 1000),
             side=side,
@@ -143,13 +149,17 @@ def train(
                 board=board,
                 base=Path(base).name,
             )
+            # Inputs before what an interrupted training left is touched, and the rest when it is known what is its own.
+            check_files(run.outputs(), protect=protect, overwrite=True)
+            resumed = run.resume()
+            check_files(run.outputs(), protect=protect, overwrite=report.force)
             if few and run.leads:
                 reporting.warning(
                     f"{len(photographs)} photographs are few to learn from; a style worth using takes a hundred or more"
                 )
             if run.leads and _patience_is_idle(patience, every, training.steps):
                 reporting.warning(f"--patience has no effect: {training.steps} steps end before {patience} idle checks")
-            if run.resume():
+            if resumed:
                 if run.leads and not report.quiet:
                     reporting.note(f"goes on from step {trainer.step} of {training.steps}, in {run.checkpoint}")
             elif fresh:
@@ -257,13 +267,12 @@ def _rate(text: str | None) -> float:
     return rate
 
 
-def _check_place(path: Path, report: ReportOptions) -> None:
+def _check_place(path: Path, protect: Sequence[str], report: ReportOptions) -> None:
     if path.suffix != ".safetensors":
         raise SettingsError("out", f"got {path}; a model's file ends in .safetensors")
     if not path.parent.is_dir():
         raise ImageWriteError(f"{path.parent}: there is no such folder; make it first")
-    if path.exists() and not report.force:
-        raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or choose another name")
+    check_files([path], protect=protect, overwrite=report.force)
 
 
 def _joined(device: Any) -> Any:

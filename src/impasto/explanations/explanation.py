@@ -37,7 +37,7 @@ class Explanation:
     facts: tuple[Mapping[str, Any], ...]
 
     def save(self, path: str | os.PathLike[str], *, dpi: int = DPI) -> Path:
-        """Write the figure to a PNG, PDF or SVG file, whole or not at all; a file that is there is replaced.
+        """Write the figure to a PNG, JPEG, PDF or SVG file, whole or not at all; a file that is there is replaced.
 
         Raises:
             ImageWriteError: it cannot be written there.

@@ -88,6 +88,14 @@ class Run:
         """Whether this process writes: of several, the first."""
         return self.trainer.rank == 0
 
+    def outputs(self) -> list[Path]:
+        """What it writes from here on that is not its own yet: where it goes on, its checkpoint and its losses are."""
+        steps, every = self.trainer.training.steps, self.every
+        begun = self.trainer.step
+        pictures = [*range(every * (begun // every + 1), steps, every), *([steps] if steps > begun else [])]
+        losses = [] if begun else [self._losses, _curves(self._losses)]
+        return [self.path, *losses, *map(self._picture, pictures)]
+
     def resume(self) -> bool:
         """Go on from the checkpoint, if there is one.
 
@@ -242,8 +250,7 @@ class Run:
                 painted = [model.network(pixels, condition[None]).clamp(0, 1) for condition in conditions]
             row = torch.cat([pixels, *painted], dim=3)
             rows.append(torch.nn.functional.pad(row, (0, _LOOK_SIDE * (shown + 1) - row.shape[3]), value=1.0))
-        path = self.path.with_name(f"{self.path.stem}-{step:06}.png")
-        return Image(pixels=torch.cat(rows, dim=2)).save(path)
+        return Image(pixels=torch.cat(rows, dim=2)).save(self._picture(step))
 
     @contextmanager
     def _written(self) -> Iterator[None]:
@@ -255,6 +262,9 @@ class Run:
                 f"{self.path.parent} cannot be written to ({reason(error)}); see to it, then the same command goes on "
                 "from the last checkpoint, if there is one"
             ) from error
+
+    def _picture(self, step: int) -> Path:
+        return self.path.with_name(f"{self.path.stem}-{step:06}.png")
 
     @property
     def _losses(self) -> Path:
@@ -288,6 +298,11 @@ class Run:
             _draw(path)
 
 
+def _curves(losses: Path) -> Path:
+    """Where the curves of the losses in a table are drawn."""
+    return losses.with_suffix(".png")
+
+
 def _draw(path: Path) -> None:
     """Draws the losses in a table as curves, beside it."""
     from matplotlib.figure import Figure
@@ -301,4 +316,4 @@ def _draw(path: Path) -> None:
     axes.plot(*zip(*checked, strict=True), color="#b4532a", marker="o", ms=3, label="held-out photographs")
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     axes.legend(frameon=False)
-    figure.savefig(path.with_suffix(".png"), dpi=110)
+    figure.savefig(_curves(path), dpi=110)

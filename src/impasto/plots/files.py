@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impasto._version import __version__
 from impasto.errors import ImageWriteError
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Suffixes that a figure can be written with, and the format each means.
-FIGURE_SUFFIXES: Mapping[str, str] = {".png": "png", ".pdf": "pdf", ".svg": "svg"}
+FIGURE_SUFFIXES: Mapping[str, str] = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".pdf": "pdf",
+    ".svg": "svg",
+}
+# Of a JPEG: text and lines show what it leaves out.
+_QUALITY = 95
 
 
 def write_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: int = DPI) -> Path:
@@ -27,8 +35,8 @@ def write_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: int = DPI) -
 
     Args:
         fig: from `figure` or `grid_figure`.
-        path: ends in .png, .pdf or .svg. Its folder must exist; a file that is there is replaced.
-        dpi: pixels an inch, of a PNG and of the pictures inside a PDF or SVG.
+        path: ends in .png, .jpg, .jpeg, .pdf or .svg. Its folder must exist; a file that is there is replaced.
+        dpi: pixels an inch, of a PNG or JPEG and of the pictures inside a PDF or SVG.
 
     Returns:
         The path as given.
@@ -38,13 +46,14 @@ def write_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: int = DPI) -
     """
     kind, target = check_figure_path(path)
     program = f"Impasto {__version__}"
-    metadata: dict[str, dict[str, str | None]] = {
-        "png": {"Software": program},
-        "pdf": {"Creator": program, "CreationDate": None},
-        "svg": {"Creator": program, "Date": None},
+    more: dict[str, dict[str, Any]] = {
+        "png": {"metadata": {"Software": program}},
+        "jpeg": {"pil_kwargs": {"quality": _QUALITY}},
+        "pdf": {"metadata": {"Creator": program, "CreationDate": None}},
+        "svg": {"metadata": {"Creator": program, "Date": None}},
     }
     out = io.BytesIO()
-    fig.savefig(out, format=kind, dpi=dpi, metadata=metadata[kind], facecolor="white")
+    fig.savefig(out, format=kind, dpi=dpi, facecolor="white", **more[kind])
     try:
         with whole(target) as beside:
             beside.write_bytes(out.getvalue())
