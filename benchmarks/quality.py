@@ -126,6 +126,8 @@ def write(rows: list[Row]) -> None:
             f"{_beside(rest, default)}\n\n{_painted(rest)}, at {rows[0]['side']} px. {RELEASES}. "
             f"{tables.measured_on(painted_by_them)}",
         )
+    else:
+        tables.write("quality-slow", "Nobody: every program has painted every pair.")
     each = []
     for row in by_program.get(_DEFAULT, []):
         distances = [f"{row[name]:.3f}" for name in ("style", "content", "edges")]
