@@ -123,7 +123,7 @@ def write(rows: list[Row]) -> None:
         painted_by_them = [row for found in rest.values() for row in found]
         tables.write(
             "quality-slow",
-            f"{_beside(rest, default)}\n\n{_painted(rest)}, at {rows[0]['side']} px. {RELEASES}. "
+            f"{_beside(rest, default)}\n\n{_painted(rest)}, at {rows[0]['side']} px. "
             f"{tables.measured_on(painted_by_them)}",
         )
     else:
