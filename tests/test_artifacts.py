@@ -173,6 +173,16 @@ def test_a_seam(axis: int, name: str, clean: Tensor, photograph: Image, painting
 
 
 @pytest.mark.parametrize("axis", [2, 3])
+@pytest.mark.parametrize("side", [0, -1])
+def test_a_line_along_the_border_is_no_seam(
+    axis: int, side: int, clean: Tensor, photograph: Image, painting: Image
+) -> None:
+    lined = clean.clone()
+    lined.select(axis, side).mul_(0.5)
+    assert "seam" not in kinds(lined, photograph, painting)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
 def test_a_straight_edge_that_ends_within_the_picture_is_no_seam(
     axis: int, clean: Tensor, photograph: Image, painting: Image
 ) -> None:

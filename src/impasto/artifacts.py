@@ -324,8 +324,9 @@ def seam(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
 
     A tile painted by itself ends in such a line. It must stand out in six of eight parts of a row's or column's length,
     so that the edge of a tree or a wall does not count, nor several that happen to lie on a line; nor does one that
-    stands out in three parts of the photograph, there or up to two pixels beside, nor lines such as the paintings have,
-    but for those along their borders, which come of how they were cut out.
+    stands out in three parts of the photograph, there or up to two pixels beside, nor lines such as the paintings have.
+    Lines along a border are none, two hundredths of the lines on either side: in the picture that is a halo, and in a
+    painting it comes of how it was cut out.
     """
     lines = (_inner(_line_steps(side)[_PARTS - 6]) for painting in paintings for side in (painting, painting.mT))
     usual = max((float(steps.max()) for steps in lines if len(steps)), default=0.0)
@@ -336,17 +337,21 @@ def seam(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
         if not len(steps):
             continue
         own = F.max_pool1d(own[None], 5, stride=1, padding=2)[0]
-        excess = steps - own.clamp_min(max(0.0, usual))
+        excess = _inner(steps - own.clamp_min(max(0.0, usual)))
         place = int(excess.argmax())
         if float(excess[place]) > best:
-            best, where = float(excess[place]), f"a straight step at {name} {place + 1}"
+            best, where = float(excess[place]), f"a straight step at {name} {_border(len(steps)) + place + 1}"
     return best, where
 
 
 def _inner(steps: Tensor) -> Tensor:
     """Those of lines that are further than two hundredths from where the picture ends."""
-    border = max(1, round(0.02 * len(steps)))
+    border = _border(len(steps))
     return steps[border:-border]
+
+
+def _border(lines: int) -> int:
+    return max(1, round(0.02 * lines))
 
 
 def _line_steps(image: Tensor) -> Tensor:
