@@ -6,6 +6,7 @@ import argparse
 
 from benchmarks import (
     ablation,
+    beside,
     command,
     export,
     fast,
@@ -26,6 +27,7 @@ _KEYS = {
     "startup": ("what",),
     "throughput": ("side", "threads"),
     "command": ("program", "side"),
+    "beside": ("beside",),
     "memory": ("side", "precision"),
     "race": ("program", "pair", "side", "threads"),
     "fast": ("program", "turn"),
@@ -68,6 +70,8 @@ def _measure(name: str, store: Store, chosen: argparse.Namespace) -> None:
         throughput.measure(store, again=chosen.again)
     elif name == "command":
         command.measure(store, peers=not chosen.no_peers, again=chosen.again)
+    elif name == "beside":
+        beside.measure(store, again=chosen.again)
     elif name == "ablation":
         ablation.measure(store, again=chosen.again)
     elif name == "strength":
@@ -95,6 +99,7 @@ _WRITE = {
     "startup": startup.write,
     "throughput": throughput.write,
     "command": command.write,
+    "beside": beside.write,
     "memory": memory.write,
     "race": race.write,
     "fast": fast.write,

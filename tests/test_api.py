@@ -13,7 +13,7 @@ import torch
 import impasto
 from impasto import assets, method
 from impasto.api import input_of, load, settings_for, stylization, stylize
-from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, ImpastoWarning, SettingsError
+from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, SettingsError
 from impasto.fast import FastModel
 from impasto.images import Image
 from impasto.pastiche import Input, Recipe
@@ -298,8 +298,12 @@ def test_a_picture_from_memory_cannot_be_found_again(photo, tmp_path):
 
 
 def test_a_setting_without_effect_warns():
-    with pytest.warns(ImpastoWarning, match="learning_rate has no effect"):
+    with pytest.warns(impasto.SettingsWarning) as said:
         impasto.stylization("sample:coffee", "sample:the_scream", impasto.Settings(learning_rate=0.5))
+    (warning,) = (one.message for one in said)
+    assert str(warning) == "learning_rate has no effect: it belongs to Adam, and optimizer is lbfgs"
+    assert isinstance(warning, impasto.SettingsWarning)
+    assert warning.setting == "learning_rate"
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def test_what_has_no_effect_is_said(place):
     assert "--blend" not in done.err
     done = run("fast", "photo.png", "starry_night", "--blend", "1", "--keep-color-amount", "0.5", "-q", "-o", "two.png")
     assert done.err.splitlines() == [
-        "impasto: warning: --keep-color-amount has no effect: keep_color is none",
+        "impasto: warning: --keep-color-amount has no effect: --keep-color is none",
         "impasto: warning: --blend has no effect: there is one style",
     ]
 

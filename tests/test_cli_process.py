@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli_running import ENDLESS, QUICK, Run, finish, make_pictures, start
-from impasto.cli import LARGE_PAGES, main
+from impasto.cli import main
 from impasto.cli.signals import Interruption, Signals
 from impasto.images import read
 from impasto.pastiche import Recipe
@@ -266,14 +266,26 @@ def test_help_on_a_terminal_without_unicode_is_no_error():
     assert "--style-scale" in done.out
 
 
-@pytest.mark.parametrize("chosen", [None, "0"])
-def test_memory_is_asked_for_in_large_pages_unless_the_user_says_otherwise(chosen, monkeypatch):
-    (name,) = LARGE_PAGES
-    monkeypatch.setenv(name, chosen or "")
-    if chosen is None:
-        monkeypatch.delenv(name)
-    assert main(["presets"]) == 0
-    assert os.environ[name] == (chosen or "1")
+@pytest.mark.parametrize(
+    ("said", "then"),
+    [
+        ({}, {"THP_MEM_ALLOC_ENABLE": "1", "GOMP_SPINCOUNT": "2000"}),
+        ({"THP_MEM_ALLOC_ENABLE": "0", "GOMP_SPINCOUNT": "7"}, {"THP_MEM_ALLOC_ENABLE": "0", "GOMP_SPINCOUNT": "7"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"THP_MEM_ALLOC_ENABLE": "1", "OMP_WAIT_POLICY": "active"}),
+    ],
+    ids=["nothing", "both", "how threads wait"],
+)
+def test_torch_has_large_pages_and_short_waits_unless_the_user_says_otherwise(said, then, monkeypatch):
+    variables = ("THP_MEM_ALLOC_ENABLE", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    with monkeypatch.context() as context:
+        for name in variables:
+            # Set first, so that what the command sets is taken back.
+            context.setenv(name, "")
+            context.delenv(name)
+        for name, value in said.items():
+            context.setenv(name, value)
+        assert main(["presets"]) == 0
+        assert {name: os.environ[name] for name in variables if name in os.environ} == then
 
 
 #: A command whose module swallows what is raised while it is imported, as modules in C may.

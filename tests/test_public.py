@@ -1,6 +1,7 @@
 """The public names are these and no others, and importing them costs nothing before they are used."""
 
 import inspect
+import pickle
 import subprocess
 import sys
 
@@ -31,6 +32,7 @@ PUBLIC = [
     "Recipe",
     "Settings",
     "SettingsError",
+    "SettingsWarning",
     "Stylization",
     "__version__",
     "explain",
@@ -74,16 +76,17 @@ def test_every_error_is_an_impasto_error():
         if name.endswith("Error"):
             assert issubclass(getattr(impasto, name), impasto.ImpastoError)
     assert issubclass(impasto.ImpastoWarning, UserWarning)
+    assert issubclass(impasto.SettingsWarning, impasto.ImpastoWarning)
     assert issubclass(impasto.ImageReadError, impasto.ImageError)
     assert issubclass(impasto.ImageWriteError, impasto.ImageError)
 
 
-def test_a_settings_error_survives_pickling():
+@pytest.mark.parametrize("kind", [impasto.SettingsError, impasto.SettingsWarning])
+def test_what_names_a_setting_survives_pickling(kind):
     # As it must to come back from a worker process.
-    import pickle
-
-    error = pickle.loads(pickle.dumps(impasto.SettingsError("size", "too large")))  # noqa: S301 - our own
-    assert (error.setting, error.message, str(error)) == ("size", "too large", "size: too large")
+    said = kind("size", "too large")
+    again = pickle.loads(pickle.dumps(said))  # noqa: S301 - our own
+    assert (type(again), vars(again), str(again)) == (kind, vars(said), str(said))
 
 
 def run(code: str) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ModelError,
         OptimizationError,
         SettingsError,
+        SettingsWarning,
     )
     from impasto.explanations.explanation import Explanation
     from impasto.fast import FastModel
@@ -67,6 +68,7 @@ _HOMES = {
     "Recipe": "pastiche",
     "Settings": "settings",
     "SettingsError": "errors",
+    "SettingsWarning": "errors",
     "Stylization": "method",
     "explain": "api",
     "judge": "api",
@@ -100,6 +102,7 @@ __all__ = [
     "Recipe",
     "Settings",
     "SettingsError",
+    "SettingsWarning",
     "Stylization",
     "__version__",
     "explain",

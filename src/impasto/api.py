@@ -13,7 +13,7 @@ import torch
 from impasto import devices, method
 from impasto.backbones import VGG19, WeightsFile, architecture
 from impasto.checkpoints import Checkpoint
-from impasto.errors import AssetError, ImageReadError, ImpastoWarning, SettingsError
+from impasto.errors import AssetError, ImageReadError, ImpastoWarning, SettingsError, SettingsWarning
 from impasto.explanations.explanation import Explanation, explaining
 from impasto.explanations.subjects import settings_for as settings_to_explain
 from impasto.guidance import Guidance
@@ -161,11 +161,10 @@ def stylization(
     settings = settings_for() if settings is None else settings
     masks, style_masks = _each(masks), _each(style_masks)
     network = architecture(settings.backbone)
-    without_effect = settings.without_effect() | network.without_effect(settings.pooling, settings.padding)
+    without_effect = settings.without_effect(masked=bool(masks))
+    without_effect |= network.without_effect(settings.pooling, settings.padding)
     for name, reason in without_effect.items():
-        warnings.warn(f"{name} has no effect: {reason}", ImpastoWarning, stacklevel=2)
-    if settings.background == "keep" and not masks:
-        warnings.warn("background has no effect: there is no mask", ImpastoWarning, stacklevel=2)
+        warnings.warn(SettingsWarning(name, reason), stacklevel=2)
     photograph = load(content)
     paintings = [load(one) for one in _each(style)]
     if not paintings:

@@ -13,6 +13,7 @@ ImpastoError                the base: catch this one to catch them all
 └── OptimizationError       the optimisation cannot go on; whatever was best so far was kept
 
 ImpastoWarning              the base of the warnings: the work goes on, but something was not as asked
+└── SettingsWarning         a setting has no effect; names the setting
 ```
 
 A message says what was wrong, what was received, and what is allowed or what to do. It is written for the person at the
@@ -81,3 +82,20 @@ def out_of_memory(error: BaseException | None) -> bool:
 
 class ImpastoWarning(UserWarning):
     """The work goes on, but something was not as asked."""
+
+
+class SettingsWarning(ImpastoWarning):
+    """A setting has no effect beside the others.
+
+    Attributes:
+        setting: name of the setting as in `Settings`.
+        reason: why it has none.
+    """
+
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"{setting} has no effect: {reason}")
+        self.setting = setting
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[SettingsWarning], tuple[str, str]]:
+        return type(self), (self.setting, self.reason)

@@ -24,6 +24,10 @@ from impasto.cli.signals import BEFORE_PAINTING, INTERRUPTED, Interruption, Sign
 #: first time is there in fewer steps, and every iteration takes large arrays anew.
 LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 
+#: By which a thread of torch (where it computes with GNU's OpenMP: Linux) that waits for the others soon sleeps instead
+#: of spinning, which takes from them the cores that other programs leave. `OMP_WAIT_POLICY` would say it for all.
+SHORT_WAITS = {"GOMP_SPINCOUNT": "2000"}
+
 # The commands that paint.
 _PAINTING = ("stylize", "rerun", "sweep", "texture", "fast", "demo")
 
@@ -52,12 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return interruption.code if isinstance(interruption, Interruption) else 128 + signal.SIGINT
 
 
+def _prepare_torch() -> None:
+    """Say in the environment, which torch reads when it is imported, what the user has not said otherwise."""
+    chosen = LARGE_PAGES if "OMP_WAIT_POLICY" in os.environ else LARGE_PAGES | SHORT_WAITS
+    for name, value in chosen.items():
+        os.environ.setdefault(name, value)
+
+
 def _run(arguments: Sequence[str]) -> int:
     # Only now, so that a signal that comes meanwhile is handled.
     from impasto.cli import commands, reporting
 
-    for name, value in LARGE_PAGES.items():
-        os.environ.setdefault(name, value)
+    _prepare_torch()
     streams.print_anything()
     with reporting.warnings_as_lines():
         try:

@@ -23,7 +23,6 @@ from impasto.cli.options import (
     Style,
     Threads,
     default_text,
-    option_name,
     setting_options,
     whole,
     words,
@@ -138,7 +137,7 @@ def _say_what_is_idle(settings: Settings, styles: int) -> None:
     if settings.blend and styles == 1:
         reasons["blend"] = "there is one style"
     for name, reason in reasons.items():
-        reporting.warning(f"{option_name(name)} has no effect: {reason}")
+        reporting.without_effect(name, reason)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, U
 from impasto.cli import streams
 from impasto.cli.commands import COMMANDS
 from impasto.cli.options import arrived, as_typed, option_name
-from impasto.errors import ImpastoError, ImpastoWarning, SettingsError
+from impasto.errors import ImpastoError, ImpastoWarning, SettingsError, SettingsWarning
 from impasto.files import label
 
 #: Set it to anything to see where an error comes from.
@@ -59,6 +59,11 @@ def warning(message: str) -> None:
     note(f"warning: {message}")
 
 
+def without_effect(setting: str, reason: str) -> None:
+    """A warning that a setting changes nothing, by the name it is typed with."""
+    warning(f"{option_name(setting)} has no effect: {as_typed(reason)}")
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows in aligned columns; folded to the terminal's width, whole where stdout is not a terminal."""
     from rich.console import Console
@@ -84,9 +89,10 @@ def warnings_as_lines() -> Iterator[None]:
     """Shows warnings as lines of ours instead of with file names and source code; Impasto's own always."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        said = str(message)
-        name, has_no_effect, reason = said.partition(" has no effect: ")
-        warning(as_typed(f"`{name}`{has_no_effect}{reason}" if has_no_effect else said))
+        if isinstance(message, SettingsWarning):
+            without_effect(message.setting, message.reason)
+        else:
+            warning(as_typed(str(message)))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", ImpastoWarning)

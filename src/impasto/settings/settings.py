@@ -319,8 +319,12 @@ class Settings:
         """Names and values, of types that TOML and JSON can hold."""
         return {name: _plain_value(getattr(self, name)) for name in OPTIONS}
 
-    def without_effect(self) -> dict[str, str]:
-        """The settings that differ from the defaults but change nothing beside the others, with the reason."""
+    def without_effect(self, *, masked: bool = True) -> dict[str, str]:
+        """The settings that differ from the defaults but change nothing beside the others, with the reason.
+
+        Args:
+            masked: there are regions.
+        """
         reasons: dict[str, str] = {}
         if self.optimizer == "lbfgs":
             reasons |= dict.fromkeys(("learning_rate", "averaging"), "it belongs to Adam, and optimizer is lbfgs")
@@ -333,6 +337,8 @@ class Settings:
             reasons["content_loss"] = "content_weight is 0"
         if self.keep_color == "none":
             reasons |= dict.fromkeys(("keep_color_when", "keep_color_amount"), "keep_color is none")
+        if not masked:
+            reasons["background"] = "there is no mask"
         return {name: reason for name, reason in reasons.items() if name in self.changed()}
 
     def changed(self) -> dict[str, Any]:

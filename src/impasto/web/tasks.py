@@ -171,9 +171,8 @@ def _blank(size: Sequence[int]) -> Image:
 def _foretold(pictures: Pictures, settings: Settings, speed: Mapping[str, Any] | None) -> dict[str, Any]:
     size, styles = pictures.content.size, len(pictures.styles)
     memory = devices.memory(devices.resolve(settings.device))
-    told = [f"{name} has no effect: {reason}" for name, reason in settings.without_effect().items()]
-    if settings.background == "keep" and not (pictures.guidance and pictures.guidance.guides):
-        told.append("background has no effect: there is no mask")
+    masked = bool(pictures.guidance and pictures.guidance.guides)
+    told = [f"{name} has no effect: {reason}" for name, reason in settings.without_effect(masked=masked).items()]
     return {
         "memory_bytes": planning.peak_bytes(size, settings, styles=styles),
         "memory_free": memory.available if memory else None,
