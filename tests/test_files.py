@@ -1,12 +1,13 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the names of one file."""
 
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from impasto.files import settle, whole, why_not_written
+from impasto.files import same_file, settle, whole, why_not_written
 
 
 @pytest.fixture
@@ -89,3 +90,23 @@ def test_a_folder_that_is_not_there(tmp_path):
         pytest.fail("there is nowhere to write to")
     assert "make it first" in why_not_written(caught.value, tmp_path / "no" / "out.txt")
     assert "disk is full" in why_not_written(OSError(errno.ENOSPC, ""), tmp_path / "out.txt")
+
+
+def test_all_names_of_a_file_are_one_file_and_others_are_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("one").write_text("same")
+    Path("other").write_text("same")
+    os.link("one", "hard")
+    Path("soft").symlink_to("one")
+    for name in ("./one", tmp_path / "one", "hard", "soft"):
+        assert same_file("one", name)
+    assert not same_file("one", "other")
+
+
+def test_a_file_that_is_not_there_yet_has_names_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("soft").symlink_to("later")
+    for name in ("later", "./later", tmp_path / "later", "soft"):
+        assert same_file("later", name)
+    assert not same_file("later", "never")
+    assert not same_file("later", "no\0name")

@@ -1,4 +1,4 @@
-"""Owns files that appear whole or not at all, and the words for why one could not be written."""
+"""Owns files that appear whole or not at all, the names of one file, and words for why one could not be written."""
 
 from __future__ import annotations
 
@@ -74,6 +74,23 @@ def sync_folder(folder: Path) -> None:
         return
     finally:
         os.close(descriptor)
+
+
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | str:
+    """What is the same for all names of one file, and for no other file: also of one that is not there yet."""
+    try:
+        found = Path(path).stat()
+        return found.st_dev, found.st_ino
+    except OSError:
+        return os.path.realpath(path)
+    except ValueError:
+        # A name that no file can have.
+        return os.fspath(path)
+
+
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether both are names of one file."""
+    return identity(one) == identity(other)
 
 
 def label(path: str | os.PathLike[str]) -> str:

@@ -12,8 +12,9 @@ from cyclopts import Parameter
 
 from impasto.cli import reporting
 from impasto.cli.options import OUTPUT, whole, words
-from impasto.cli.outputs import Output, same_file
+from impasto.cli.outputs import Output
 from impasto.errors import CheckpointError
+from impasto.files import same_file
 from impasto.settings.options import Option
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Keeper:
             return cls(None)
         path = Path(options.checkpoint)
         for other in (*output.protect, *filter(None, (output.path, output.figure))):
-            if path.absolute() == Path(other).absolute() or same_file(path, other):
+            if same_file(path, other):
                 raise CheckpointError(f"{path}: it is an input or an output; choose another name for the checkpoint")
         if not path.absolute().parent.is_dir():
             raise CheckpointError(f"{path}: there is no folder {path.parent}; make it first")

@@ -10,8 +10,8 @@ from cyclopts import Parameter
 
 from impasto.cli import reporting
 from impasto.cli.options import ReportOptions, flag, words
-from impasto.cli.outputs import same_file
 from impasto.errors import ImageWriteError, SettingsError
+from impasto.files import same_file
 
 # What a page paints with if nothing is said.
 _OF_A_PAGE = ("brushes", "any")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from impasto.cli import reporting, streams
 from impasto.cli.options import DEFAULT_QUALITY, STANDARD, OutputOptions, ReportOptions
 from impasto.errors import ImageWriteError, ImpastoError, SettingsError
+from impasto.files import identity, same_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -249,23 +250,14 @@ def check_files(paths: Iterable[Path], *, protect: Iterable[str | Path], overwri
         ImageWriteError: a file is there and must stay, or a folder is where a file is to be.
     """
     there = [path for path in paths if os.path.lexists(path)]
-    protected = {_identity(source) for source in protect} - {None} if there else set()
+    protected = {identity(source) for source in protect} if there else set()
     for path in there:
-        if _identity(path) in protected:
+        if identity(path) in protected:
             raise ImageWriteError(f"{path}: it is an input, and would be lost; give --out another name")
         if path.is_dir():
             raise ImageWriteError(f"{path}: this is a folder, and a file is to go there; give --out another name")
         if not overwrite:
             raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or give --out another name")
-
-
-def _identity(path: str | Path) -> tuple[int, int] | None:
-    """What is the same of all names of one file; None where there is none."""
-    try:
-        found = Path(path).stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _check_free(path: Path, protect: Sequence[str | Path], overwrite: bool) -> None:
@@ -290,11 +282,3 @@ def free(path: Path) -> Path:
         number += 1
         candidate = path.with_stem(f"{path.stem}-{number}")
     return candidate
-
-
-def same_file(one: Path, other: str | Path) -> bool:
-    """Whether both are there and one file, whatever their names."""
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):
-        return False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import PIL.Image
 
 from impasto.errors import ImageError, ImageWriteError, ImpastoWarning, SettingsError
-from impasto.files import label, whole, why_not_written
+from impasto.files import label, same_file, whole, why_not_written
 from impasto.images import metadata as embedding
 from impasto.images import png, tiff
 from impasto.images.pixels import quantize
@@ -158,7 +158,7 @@ def check_output(
         target = Path(os.path.realpath(path))
         _check_place(target, overwrite)
         for source in protect:
-            if _same_file(target, source):
+            if same_file(target, source):
                 raise ImageWriteError(f"it is an input ({label(source)}), and would be lost; choose another name")
         return target
     except ImageWriteError as error:
@@ -194,14 +194,6 @@ def _check_place(target: Path, overwrite: bool) -> None:
             raise ImageWriteError("the file exists already; choose another name, or allow it to be overwritten")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ImageWriteError(f"there is no permission to write in {label(folder)}; choose another folder")
-
-
-def _same_file(target: Path, source: str | os.PathLike[str]) -> bool:
-    try:
-        return target.samefile(source)
-    except (OSError, ValueError):
-        # One of them does not exist (yet), so that only the names can tell.
-        return os.path.realpath(source) == str(target)
 
 
 def _encode(
