@@ -20,8 +20,9 @@ demo: $(VENV)/.installed ## Install Impasto, paint the bundled photo with the bu
 test: lint browser ## Install the development tools and run every check but the slow tests.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
+# Threads that wait sleep soon, as the command has them: other programs that run then disturb little.
 test-slow: $(VENV)/.installed-dev ## Run the slow tests.
-	$(BIN)/python -m pytest -m slow
+	GOMP_SPINCOUNT=2000 $(BIN)/python -m pytest -m slow
 
 browser: ## Install Debian's Chromium for the tests of the page, where that can be done; without it they skip.
 	@tools/install_browser

@@ -210,4 +210,4 @@ def write(rows: list[Row]) -> None:
 def _medians(ratios: Mapping[int, Sequence[float]]) -> str:
     """The median ratio of each size, where what was not reached counts as it stands."""
     each = [f"{tables.spread(found)} at {side} px ({len(found)})" for side, found in sorted(ratios.items())]
-    return f"Median ratio (least–largest; pairs): {', '.join(each)}."
+    return f"Median ratio (least–largest; races): {', '.join(each)}."
