@@ -14,7 +14,18 @@ import pytest
 from impasto.errors import DeviceError, ImageWriteError, OptimizationError, SettingsError
 from impasto.web.executor import LocalExecutor
 from impasto.web.worker import why
-from web.studio_running import Nobody, finished, in_process, mask, submitted, uploaded
+from web.studio_running import (
+    ENDLESS,
+    Nobody,
+    begun,
+    finished,
+    in_process,
+    mask,
+    submitted,
+    until,
+    until_final,
+    uploaded,
+)
 
 #: A worker that has painted whatever it is asked for.
 QUICKEST = """
@@ -116,6 +127,27 @@ def test_masks_asked_for_while_a_job_is_handed_out_are_told(data):
         settings, guide = executor.told
         assert settings == {"do": "change", "settings": {"strength": 0.3}}
         assert [guide["do"], *(one["name"] for one in guide["masks"])] == ["guide", "mask.png"]
+
+
+def test_a_job_that_is_handed_out_before_its_retry_is_answered_is_painted(data, monkeypatch):
+    with in_process(data) as client:
+        studio = client.app.state.studio
+        job = submitted(client, settings=ENDLESS)
+        until(client, job, begun)
+        client.post(f"/api/jobs/{job}/cancel")
+        assert job not in studio.foreman.live
+        retry = studio.jobs.retry
+
+        def retried_and_handed_out(job_id: str) -> None:
+            retry(job_id)
+            studio.foreman.wake()
+            wait_for(lambda: job_id in studio.foreman.live)
+
+        monkeypatch.setattr(studio.jobs, "retry", retried_and_handed_out)
+        assert client.post(f"/api/jobs/{job}/retry").json()["state"] == "running"
+        until(client, job, begun, seconds=30)
+        client.post(f"/api/jobs/{job}/stop")
+        assert until_final(client, job, seconds=30)["state"] == "succeeded"
 
 
 def wait_for(condition) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class Foreman:
         attempts: int,
     ) -> None:
         self.live: dict[str, Live] = {}
+        self._changing = threading.Lock()
         self._leases, self._pictures, self._folders = leases, pictures, folders
         self._executor, self._hub, self._metrics = executor, hub, metrics
         self._attempts = attempts
@@ -102,8 +104,28 @@ class Foreman:
     def tell(self, job_id: str, command: Mapping[str, Any]) -> None:
         """Tell whoever paints a job something; from any thread."""
         live = self.live.get(job_id)
-        if live is not None and live.job.lease is not None and self._loop is not None and not self._loop.is_closed():
+        if live is not None:
+            self._tell(live, command)
+
+    def let_go(self, job_id: str) -> None:
+        """Have nobody paint a job that was taken from them; from any thread.
+
+        It may have been put back and handed out anew by now: whoever has its lease keeps it.
+        """
+        live = self.live.get(job_id)
+        if live is not None and self._leases.get(job_id).lease != live.job.lease:
+            self._tell(live, {"do": "cancel"})
+            self._forget(live)
+
+    def _tell(self, live: Live, command: Mapping[str, Any]) -> None:
+        if live.job.lease is not None and self._loop is not None and not self._loop.is_closed():
             asyncio.run_coroutine_threadsafe(self._executor.tell(live.job.lease, command), self._loop)
+
+    def _forget(self, live: Live) -> None:
+        """It is painted no more; what the same job is handed out as since stays."""
+        with self._changing:
+            if self.live.get(live.job.id) is live:
+                del self.live[live.job.id]
 
     def order(self, job: Job) -> dict[str, Any]:
         """What is to be painted, for those who do."""
@@ -145,7 +167,8 @@ class Foreman:
             self._wake.clear()
             try:
                 while self._executor.free and (job := await asyncio.to_thread(self._leases.claim)) is not None:
-                    self.live[job.id] = Live(job)
+                    with self._changing:
+                        self.live[job.id] = Live(job)
                     self._hub.tell("changed", job.id)
                     self._hub.tell_queue()
                     await self._hand(job)
@@ -206,8 +229,7 @@ class Foreman:
             return
         ended = await asyncio.to_thread(self._record, live, said)
         if ended:
-            if self.live.get(job_id) is live:
-                del self.live[job_id]
+            self._forget(live)
             self._wake.set()
             self._hub.tell_queue()
         if said["say"] != "checkpoint":

@@ -30,7 +30,7 @@ from impasto.web.fast import Fast
 from impasto.web.files import CHECKPOINT, Folders
 from impasto.web.foreman import LOST, Foreman
 from impasto.web.intake import Intake
-from impasto.web.job import CANCELED, QUEUED, RUNNING, ConflictError, Job
+from impasto.web.job import QUEUED, RUNNING, ConflictError, Job
 from impasto.web.jobs import Jobs
 from impasto.web.leases import Leases
 from impasto.web.pictures import Pictures
@@ -200,8 +200,7 @@ class Studio:
         getattr(self.jobs, action)(job_id)
         if before.state == RUNNING and (command := _COMMANDS.get(action)) is not None:
             self.foreman.tell(job_id, {"do": command})
-        if action == "retry" or self.jobs.get(job_id).state == CANCELED:
-            self.foreman.live.pop(job_id, None)
+        self.foreman.let_go(job_id)
         self.announce(job_id)
         return self.views.job(job_id)
 
@@ -293,7 +292,7 @@ def _threads(workers: int) -> int:
     return int(said) if said.isdecimal() and int(said) else max(1, (os.cpu_count() or 1) // workers)
 
 
-_COMMANDS = {"cancel": "cancel", "delete": "cancel", "stop": "stop", "pause": "rest"}
+_COMMANDS = {"stop": "stop", "pause": "rest"}
 
 
 @contextlib.contextmanager
