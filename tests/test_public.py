@@ -81,12 +81,17 @@ def test_every_error_is_an_impasto_error():
     assert issubclass(impasto.ImageWriteError, impasto.ImageError)
 
 
-@pytest.mark.parametrize("kind", [impasto.SettingsError, impasto.SettingsWarning])
-def test_what_names_a_setting_survives_pickling(kind):
+@pytest.mark.parametrize(
+    ("kind", "attributes", "text"),
+    [
+        (impasto.SettingsError, {"setting": "size", "message": "too large"}, "size: too large"),
+        (impasto.SettingsWarning, {"setting": "size", "reason": "too large"}, "size has no effect: too large"),
+    ],
+)
+def test_what_names_a_setting_survives_pickling(kind, attributes, text):
     # As it must to come back from a worker process.
-    said = kind("size", "too large")
-    again = pickle.loads(pickle.dumps(said))  # noqa: S301 - our own
-    assert (type(again), vars(again), str(again)) == (kind, vars(said), str(said))
+    again = pickle.loads(pickle.dumps(kind("size", "too large")))  # noqa: S301 - our own
+    assert (type(again), vars(again), str(again)) == (kind, attributes, text)
 
 
 def run(code: str) -> str:

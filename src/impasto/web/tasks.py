@@ -19,7 +19,7 @@ from torch import Tensor
 
 from impasto import devices, images, planning, sweeps
 from impasto.commission import Pictures
-from impasto.errors import ImageReadError, ImpastoError
+from impasto.errors import ImageReadError, ImpastoError, SettingsWarning
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.images.decoding import HEAD_BYTES, identify
@@ -172,7 +172,7 @@ def _foretold(pictures: Pictures, settings: Settings, speed: Mapping[str, Any] |
     size, styles = pictures.content.size, len(pictures.styles)
     memory = devices.memory(devices.resolve(settings.device))
     masked = bool(pictures.guidance and pictures.guidance.guides)
-    told = [f"{name} has no effect: {reason}" for name, reason in settings.without_effect(masked=masked).items()]
+    told = [str(SettingsWarning(*idle)) for idle in settings.without_effect(masked=masked).items()]
     return {
         "memory_bytes": planning.peak_bytes(size, settings, styles=styles),
         "memory_free": memory.available if memory else None,
