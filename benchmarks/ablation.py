@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks import tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
-from impasto import api, color, method, pictures, starts
+from impasto import api, color, loading, method
 from impasto.images import Image, resize
 from impasto.metrics import Judge
 from impasto.objective import Evaluation, Objective, evaluate
@@ -110,7 +110,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
 
 
 def _judge(name: str, pair: Pair) -> dict[str, object]:
-    content, style = pictures.load(pair.content), pictures.load(pair.style)
+    content, style = loading.load(pair.content), loading.load(pair.style)
     # Of the processor, so that what else it does in the meantime does not count.
     begin = time.process_time()
     pastiche = _painted(name, content, style)
@@ -157,12 +157,12 @@ class Jitter:
 
     def __init__(self, distance: float) -> None:
         self.distance = distance
-        self.chance = torch.Generator().manual_seed(0)
+        self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self, objective: Objective, image: Tensor) -> Evaluation:
         """The objective at the shifted picture, as an Evaluation of `image`."""
         height, width = image.shape[-2:]
-        across, down = (self.distance * (2 * torch.rand(2, generator=self.chance) - 1)).tolist()
+        across, down = (self.distance * (2 * torch.rand(2, generator=self.generator) - 1)).tolist()
         motion = torch.tensor([[[1.0, 0.0, 2 * across / width], [0.0, 1.0, 2 * down / height]]])
         grid = F.affine_grid(motion, [1, 3, height, width], align_corners=False)
         pixels = image.detach().requires_grad_(True)

@@ -14,7 +14,7 @@ from benchmarks import tables
 from benchmarks.pairs import bundled
 from benchmarks.processes import run
 from benchmarks.store import Row, Store
-from impasto import assets, pictures
+from impasto import assets, loading
 from impasto.fast import FastModel
 from impasto.fast.export import Weights, painter, write_painter, write_style_encoder
 from impasto.portable import style_path
@@ -62,7 +62,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
         return [row for about in wanted if (row := store.measured(about))]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photo = pictures.load(bundled()[0].content).resized((_SIDE, _SIDE)).save(folder / "photo.png")
+        photo = loading.load(bundled()[0].content).resized((_SIDE, _SIDE)).save(folder / "photo.png")
         for model in ("brushes", "any"):
             _export(model, folder)
         return [store.measure(about, partial(_measure, about, folder, photo), again=again) for about in wanted]

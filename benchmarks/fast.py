@@ -14,7 +14,7 @@ from benchmarks.pairs import bundled
 from benchmarks.peers import python
 from benchmarks.processes import run
 from benchmarks.store import Row, Store
-from impasto import pictures
+from impasto import loading
 
 _SIDE, _TURNS, _REPEATS = 1024, 5, 3
 # Each prints the seconds of some runs after a first one that does not count.
@@ -62,7 +62,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
     pair = bundled()[0]
     with tempfile.TemporaryDirectory() as folder:
         photograph = Path(folder) / "photo.png"
-        pictures.load(pair.content).resized((_SIDE, _SIDE)).save(photograph)
+        loading.load(pair.content).resized((_SIDE, _SIDE)).save(photograph)
         return [
             store.measure(
                 {"program": program, "turn": turn},

@@ -13,7 +13,7 @@ from benchmarks import tables
 from benchmarks.pairs import bundled
 from benchmarks.processes import run
 from benchmarks.store import Row, Store
-from impasto import api, pictures, planning
+from impasto import api, loading, planning
 from impasto.images import fit
 
 _SIDES = (256, 512, 1024, 2048)
@@ -37,7 +37,7 @@ def _weigh(side: int, precision: str) -> dict[str, float]:
         out = Path(folder) / "out.png"
         command: list[str | Path] = [sys.executable, "-m", "impasto", "stylize", pair.content, pair.style, "-o", out]
         done = run([*command, "-q", "--size", str(side), "--precision", precision, *options])
-    photograph = pictures.load(pair.content)
+    photograph = loading.load(pair.content)
     settings = api.settings_for(size=side, precision=precision, **_OPTIONS)
     height, width = fit(photograph.size, side)
     return {

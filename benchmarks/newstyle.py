@@ -14,7 +14,7 @@ from benchmarks import tables
 from benchmarks.pairs import classic, data
 from benchmarks.processes import run
 from benchmarks.store import Row, Store
-from impasto import pictures
+from impasto import loading
 from impasto.fast import FastModel
 from impasto.fast.dataset import Pictures
 from impasto.fast.training import LOSS, Styles
@@ -34,7 +34,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
     if not (pairs := classic()):
         return []
     new = next(pair.style for pair in pairs if pair.style.stem == _NEW)
-    bundled = pictures.load(f"sample:{_BUNDLED}")
+    bundled = loading.load(f"sample:{_BUNDLED}")
     ways = {
         (_NEW, "the photograph"): partial(_judge, _NEW, new, None),
         (_NEW, "any"): partial(_judge, _NEW, new, "any"),
@@ -60,7 +60,7 @@ def _train(painting: Path) -> dict[str, object]:
 
 
 def _judge(style: str, painting: Path | Image, model: str | None) -> dict[str, object]:
-    loaded = pictures.load(painting)
+    loaded = loading.load(painting)
     styles, crops = _held_out(loaded)
     chosen = None if model is None else FastModel.load(model)
     losses = []
@@ -74,7 +74,7 @@ def _judge(style: str, painting: Path | Image, model: str | None) -> dict[str, o
 
 
 def _optimise(painting: Path | Image) -> dict[str, object]:
-    styles, crops = _held_out(pictures.load(painting))
+    styles, crops = _held_out(loading.load(painting))
     losses = []
     for crop in crops:
         size = (crop.shape[-2], crop.shape[-1])

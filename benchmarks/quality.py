@@ -15,7 +15,7 @@ from benchmarks.pairs import Pair, classic
 from benchmarks.peers import PEERS, RELEASES
 from benchmarks.processes import Finished
 from benchmarks.store import RESULTS, Row, Store
-from impasto import pictures
+from impasto import loading
 from impasto.metrics import Judge
 
 _SIDE = 256
@@ -83,7 +83,7 @@ def painted(program: str, pair: Pair, side: int, options: Sequence[str] | None =
     out = picture(program, pair, side)
     out.parent.mkdir(parents=True, exist_ok=True)
     finished = _paint(program, pair, out, side) if options is None else command.ours(pair, out, side, *options)
-    judgement = Judge(pictures.load(pair.content), [pictures.load(pair.style)]).judge(pictures.load(out))
+    judgement = Judge(loading.load(pair.content), [loading.load(pair.style)]).judge(loading.load(out))
     return {
         # Of the processor where there is one thread, which nothing else that runs makes longer.
         "seconds": round(finished.processor if threads() == 1 else finished.seconds, 2),

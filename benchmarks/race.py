@@ -26,7 +26,7 @@ from benchmarks.pairs import Pair, bundled
 from benchmarks.processes import in_a_process
 from benchmarks.store import Row, Store
 from benchmarks.yardstick import HISTORY, PlainObjective, descend
-from impasto import devices, pictures, targets
+from impasto import devices, loading, targets
 from impasto.backbones import VGG19
 from impasto.cli import LARGE_PAGES, SHORT_WAITS
 from impasto.images import fit, resize
@@ -94,7 +94,7 @@ class _Course:
     """A pair at a size: the photograph, and the objective by each program."""
 
     def __init__(self, pair: Pair, side: int) -> None:
-        content, self.style = pictures.load(pair.content), pictures.load(pair.style)
+        content, self.style = loading.load(pair.content), loading.load(pair.style)
         self.settings = Settings(
             size=side, style_loss="gram", style_layers=_LAYERS, style_weight=10.0, preconditioning=_PRECONDITIONING
         )

@@ -10,7 +10,7 @@ from itertools import pairwise
 from benchmarks import tables
 from benchmarks.pairs import Pair, bundled
 from benchmarks.store import Row, Store
-from impasto import api, assets, pictures
+from impasto import api, assets, loading
 from impasto.fast.models import ANY, BUNDLED
 from impasto.metrics import Judge
 
@@ -42,7 +42,7 @@ def _model() -> str:
 
 
 def _paint(pair: Pair, start: str, share: float) -> dict[str, object]:
-    content, style = pictures.load(pair.content), pictures.load(pair.style)
+    content, style = loading.load(pair.content), loading.load(pair.style)
     settings = api.settings_for()
     lengths = {name: max(1, round(share * getattr(settings, name))) for name in ("iterations", "coarse_iterations")}
     # Of the processor, so that what else it does in the meantime does not count.

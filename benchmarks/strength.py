@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
-from impasto import api, pictures, targets
+from impasto import api, loading, targets
 from impasto.backbones import VGG19
 from impasto.images import fit, resize
 from impasto.metrics import Judge
@@ -38,7 +38,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
 
 
 def _judge(pair: Pair, strength: float) -> dict[str, object]:
-    content, style = pictures.load(pair.content), pictures.load(pair.style)
+    content, style = loading.load(pair.content), loading.load(pair.style)
     begin = time.perf_counter()
     pastiche = api.stylize(content, style, size=_SIDE, strength=strength)
     seconds = time.perf_counter() - begin

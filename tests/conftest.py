@@ -133,11 +133,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
     network = Network(Architecture(fine=8, middle=16, coarse=24, blocks=1))
     size = network.architecture.condition_size
-    chance = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     for weights in network.parameters():
-        weights.data = 0.1 * torch.randn(weights.shape, generator=chance)
+        weights.data = 0.1 * torch.randn(weights.shape, generator=generator)
     network.last.weight.data *= 0.4
-    conditions = 0.3 * torch.randn(3, size, generator=chance)
+    conditions = 0.3 * torch.randn(3, size, generator=generator)
     conditions[:, -COLORS:] = torch.tensor([0.8, 0.9, 0.1, 0.0, 0.3, 0.1, 0.05])
     photo, night, noon = conditions
     model = FastModel(

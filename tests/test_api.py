@@ -16,7 +16,7 @@ from impasto.api import input_of, load, settings_for, stylization, stylize
 from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, SettingsError
 from impasto.fast import FastModel
 from impasto.images import Image
-from impasto.pastiche import Input, Recipe
+from impasto.pastiche import Fingerprint, Recipe
 from impasto.settings import Settings
 
 FAST = {
@@ -94,8 +94,8 @@ def test_stylize(files, tmp_path):
     assert pastiche.settings == settings_for("default", **FAST, strength=0.7)
     recipe = Recipe.of_file(pastiche.save(tmp_path / "out.png"))
     assert recipe == pastiche.recipe
-    assert recipe.content == Input("photo.png", load(files[0]).sha256)
-    assert recipe.styles == (Input("painting.png", load(files[1]).sha256),)
+    assert recipe.content == Fingerprint("photo.png", load(files[0]).sha256)
+    assert recipe.styles == (Fingerprint("painting.png", load(files[1]).sha256),)
 
 
 def test_it_is_the_public_verb():
@@ -133,7 +133,7 @@ def test_several_styles(files, kind):
 def test_a_picture_to_start_from(files):
     pastiche = stylize(*files, init=files[1], **FAST)
     assert pastiche.settings.init == "painting.png"
-    assert pastiche.recipe.init == Input("painting.png", load(files[1]).sha256)
+    assert pastiche.recipe.init == Fingerprint("painting.png", load(files[1]).sha256)
     # By its path among the settings as well; in memory it has no name.
     assert stylize(*files, preset="default", **(FAST | {"init": str(files[1])})).recipe == pastiche.recipe
     assert stylize(*files, init=load(files[1]).pixels, **FAST).settings.init == "a picture"
@@ -217,7 +217,7 @@ def test_stylization_without_settings_is_the_default_preset(files):
 def test_an_input_is_found_by_its_bare_name(files, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    found = input_of(Input.of(load(files[0])), [empty, tmp_path])
+    found = input_of(Fingerprint.of(load(files[0])), [empty, tmp_path])
     assert torch.equal(found.pixels, load(files[0]).pixels)
 
 
@@ -225,25 +225,25 @@ def test_the_right_file_of_two_of_one_name(files, photo, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     photo(20, 20).save(other / "photo.png")
-    assert input_of(Input.of(load(files[0])), [other, tmp_path]).size == (30, 40)
+    assert input_of(Fingerprint.of(load(files[0])), [other, tmp_path]).size == (30, 40)
 
 
 def test_a_sample_is_found(tmp_path):
     sample = load(f"sample:{assets.samples()[0].name}")
-    assert input_of(Input.of(sample), [tmp_path]).name == sample.name
+    assert input_of(Fingerprint.of(sample), [tmp_path]).name == sample.name
     with pytest.raises(ImageReadError, match="not the picture it was"):
-        input_of(Input(sample.name, "0" * 64), [tmp_path])
+        input_of(Fingerprint(sample.name, "0" * 64), [tmp_path])
 
 
 def test_a_file_that_has_changed_is_refused(files, painting, tmp_path):
-    note = Input.of(load(files[0]))
+    note = Fingerprint.of(load(files[0]))
     painting(30, 40).save(files[0])
     with pytest.raises(ImageReadError, match=r"photo\.png is not the picture it was"):
         input_of(note, [tmp_path])
 
 
 def test_a_file_that_is_gone_is_named(files, tmp_path):
-    note = Input.of(load(files[1]))
+    note = Fingerprint.of(load(files[1]))
     files[1].unlink()
     with pytest.raises(ImageReadError, match=r"painting\.png is not in"):
         input_of(note, [tmp_path])
@@ -279,7 +279,7 @@ def test_no_path_in_a_recipe_is_followed(files, photo, tmp_path, name, monkeypat
     looked_at: list[Path] = []
     real = Path.is_file
     monkeypatch.setattr(Path, "is_file", lambda path: looked_at.append(path) or real(path))
-    wanted = Input(name, load(tmp_path / "outside" / "secret.png").sha256)
+    wanted = Fingerprint(name, load(tmp_path / "outside" / "secret.png").sha256)
     with pytest.raises(ImageReadError):
         input_of(wanted, [inside])
     # Nothing but a name directly in the folder that was named.
@@ -288,11 +288,11 @@ def test_no_path_in_a_recipe_is_followed(files, photo, tmp_path, name, monkeypat
 
 def test_an_unknown_sample_in_a_recipe_is_refused(tmp_path):
     with pytest.raises(ImpastoError, match="nobody"):
-        input_of(Input("sample:nobody", "0" * 64), [tmp_path])
+        input_of(Fingerprint("sample:nobody", "0" * 64), [tmp_path])
 
 
 def test_a_picture_from_memory_cannot_be_found_again(photo, tmp_path):
-    in_memory = Input.of(Image(photo(20, 20).pixels))
+    in_memory = Fingerprint.of(Image(photo(20, 20).pixels))
     with pytest.raises(ImageReadError):
         input_of(in_memory, [tmp_path])
 
@@ -318,7 +318,7 @@ def test_memory_that_is_used_up_is_told(failure, monkeypatch):
     def used_up(*_):
         raise failure
 
-    monkeypatch.setattr("impasto.commission.objective_at", used_up)
+    monkeypatch.setattr("impasto.task.objective_at", used_up)
     with pytest.raises(DeviceError, match="choose a smaller size than 48"):
         impasto.stylize("sample:coffee", "sample:the_scream", size=48)
 
@@ -327,7 +327,7 @@ def test_another_runtime_error_is_left_alone(monkeypatch):
     def broken(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("impasto.commission.objective_at", broken)
+    monkeypatch.setattr("impasto.task.objective_at", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         impasto.stylize("sample:coffee", "sample:the_scream", size=48)
 

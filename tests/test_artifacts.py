@@ -54,10 +54,10 @@ def grid(period: int, amount: float) -> Callable[[Tensor], Tensor]:
 
 def specks(count: int, side: int) -> Callable[[Tensor], Tensor]:
     def planted(pixels: Tensor) -> Tensor:
-        chance = torch.Generator().manual_seed(1)
+        generator = torch.Generator().manual_seed(1)
         changed = pixels.clone()
         for index in range(count):
-            y, x = (int(torch.randint(4, length - 8, (), generator=chance)) // 2 * 2 for length in pixels.shape[-2:])
+            y, x = (int(torch.randint(4, length - 8, (), generator=generator)) // 2 * 2 for length in pixels.shape[-2:])
             changed[..., y : y + side, x : x + side] = float(index % 2)
         return changed
 

@@ -366,7 +366,7 @@ def test_a_jittered_objective_has_its_own_gradient():
     step = 1e-3 * found.gradient / found.gradient.abs().max()
     values = []
     for sign in (1, -1):
-        jitter.chance.manual_seed(0)
+        jitter.generator.manual_seed(0)
         values.append(jitter(objective, pixels + sign * step).value)
     expected = 2 * float((found.gradient * step).sum())
     assert values[0] - values[1] == pytest.approx(expected, rel=0.05)

@@ -153,7 +153,7 @@ def test_it_comes_back_as_it_was(checkpoint, file):
     found = Checkpoint.load(file)
     assert (found.recipe, found.trace) == (checkpoint.recipe, checkpoint.trace)
     assert all(torch.equal(a, b) for a, b in zip(found.recent, checkpoint.recent, strict=True))
-    assert torch.equal(found.chance, checkpoint.chance)
+    assert torch.equal(found.generator, checkpoint.generator)
     assert found.optimizer.keys() == checkpoint.optimizer.keys()
     assert torch.equal(found.optimizer["gradient"], checkpoint.optimizer["gradient"])
     assert len(found.optimizer["steps"]) == len(checkpoint.optimizer["steps"]) > 0

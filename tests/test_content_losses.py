@@ -76,14 +76,14 @@ def test_laplacian_loss_is_its_definition(pooling, normalization, rows, columns,
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_gradients(normalization, weighted):
-    chance = torch.Generator().manual_seed(5)
+    generator = torch.Generator().manual_seed(5)
     features = tensor(drawn((3, 3, 4), 0)).requires_grad_(True)
     target = self_similarity(tensor(drawn((3, 3, 4), 1)))
-    weight = torch.rand(3, 4, dtype=torch.float64, generator=chance) if weighted else None
+    weight = torch.rand(3, 4, dtype=torch.float64, generator=generator) if weighted else None
     assert gradcheck(lambda f: self_similarity_loss(f, target, normalization, weight), (features,))
     image = tensor(drawn((3, 8, 8), 2)).requires_grad_(True)
     kept = laplacian(tensor(drawn((3, 8, 8), 3)), 4)
-    weight = torch.rand(8, 8, dtype=torch.float64, generator=chance) if weighted else None
+    weight = torch.rand(8, 8, dtype=torch.float64, generator=generator) if weighted else None
     assert gradcheck(lambda x: laplacian_loss(x, kept, 4, normalization, weight), (image,))
 
 

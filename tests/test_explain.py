@@ -141,10 +141,10 @@ def test_the_matrix_is_numpys():
 
 
 def test_maps_that_go_together_stand_side_by_side():
-    chance = torch.Generator().manual_seed(3)
+    generator = torch.Generator().manual_seed(3)
     bases = torch.eye(4).repeat_interleave(12, dim=1).reshape(4, 6, 8)
-    groups = torch.randint(0, 4, (40,), generator=chance)
-    maps = bases[groups] + 0.1 * torch.rand((40, 6, 8), generator=chance)
+    groups = torch.randint(0, 4, (40,), generator=generator)
+    maps = bases[groups] + 0.1 * torch.rand((40, 6, 8), generator=generator)
     maps[5] = 0.0
     found = correlations(maps)
     order = found.order.tolist()

@@ -37,8 +37,8 @@ SMALL = Architecture(fine=4, middle=8, coarse=8, blocks=1)
 
 
 def condition(size: int, seed: int = 0) -> torch.Tensor:
-    chance = torch.Generator().manual_seed(seed)
-    found = 0.3 * torch.randn(1, size, generator=chance)
+    generator = torch.Generator().manual_seed(seed)
+    found = 0.3 * torch.randn(1, size, generator=generator)
     found[:, -COLORS:] = torch.tensor([0.8, 0.9, 0.1, 0.0, 0.3, 0.1, 0.05])
     return found
 

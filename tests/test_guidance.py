@@ -19,8 +19,8 @@ from impasto.color import to_oklab
 from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
 from impasto.guidance import Guidance, at_layer, inside
 from impasto.images import Image, read, write
+from impasto.loading import load
 from impasto.pastiche import Recipe
-from impasto.pictures import load
 from impasto.settings import Settings
 from impasto.targets import strengths_of
 
@@ -84,8 +84,8 @@ def test_which_painting_a_region_is_painted_after(masks, style_masks, paintings,
     guidance = Guidance(
         content_masks=(LEFT, RIGHT)[:masks], style_masks=(LEFT, RIGHT)[:style_masks], paintings=paintings
     )
-    assert [guide.painting for guide in guidance.guides] == expected
-    assert all((guide.style is not None) == bool(style_masks) for guide in guidance.guides)
+    assert [region.painting for region in guidance.regions] == expected
+    assert all((region.style is not None) == bool(style_masks) for region in guidance.regions)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_map_in_colours_has_a_region_for_each_colour():
     content = colored((slice(0, 16), RED), (slice(16, 40), GREEN), (slice(40, 64), BLUE))
     style = colored((slice(0, 30), BLUE), (slice(30, 64), RED))
     guidance = Guidance(content_masks=(content,), style_masks=(style,))
-    red, blue = sorted((float(g.content.mean()), float(g.style.mean())) for g in guidance.guides)
+    red, blue = sorted((float(g.content.mean()), float(g.style.mean())) for g in guidance.regions)
     # Green has no counterpart, and is background.
     assert red == pytest.approx((16 / 64, 34 / 64))
     assert blue == pytest.approx((24 / 64, 30 / 64))
@@ -122,7 +122,7 @@ def test_a_map_in_colours_has_a_region_for_each_colour():
 def test_soft_edges_of_a_map_are_no_regions():
     sharp = colored((slice(0, 32), RED), (slice(32, 64), BLUE))
     soft = sharp.resized((47, 63)).resized((48, 64))
-    assert len(Guidance(content_masks=(soft,), style_masks=(sharp,)).guides) == 2
+    assert len(Guidance(content_masks=(soft,), style_masks=(sharp,)).regions) == 2
 
 
 def test_maps_that_do_not_fit():
@@ -154,7 +154,7 @@ def test_a_map_saved_as_jpeg_is_a_map(tmp_path):
     sharp = colored((slice(0, 20), RED), (slice(20, 40), GREEN), (slice(40, 64), BLUE))
     write(sharp.resized((96, 128)), tmp_path / "map.jpg", quality=40)
     soft = read(tmp_path / "map.jpg")
-    assert len(Guidance(content_masks=(soft,), style_masks=(sharp,)).guides) == 3
+    assert len(Guidance(content_masks=(soft,), style_masks=(sharp,)).regions) == 3
 
 
 def test_a_large_map_takes_memory_by_its_pixels_and_not_by_its_colours_as_well():

@@ -16,15 +16,15 @@ from impasto.backbones import VGG19
 from impasto.color import to_oklab
 from impasto.errors import OptimizationError, SettingsError
 from impasto.images import Image, fit, read, resize
+from impasto.initialization import detail_share, enlarged
 from impasto.losses import content_loss, gram_loss
 from impasto.method import stylization
 from impasto.objective import Evaluation, Objective, evaluate
-from impasto.pastiche import Input, Recipe
+from impasto.pastiche import Fingerprint, Recipe
 from impasto.presets import preset
 from impasto.progress import Progress
 from impasto.representations import Moments
 from impasto.settings import OPTIONS, Settings, pull, strength_of
-from impasto.starts import detail_share, enlarged
 from impasto.targets import balance
 
 Make = Callable[[int, int], Image]
@@ -154,7 +154,7 @@ def test_without_tolerance_nothing_ends_early(pair):
 def test_the_recipe_holds_what_went_in(pair):
     settings = shallow()
     recipe = paint(*pair, settings)[0].pastiche().recipe
-    assert recipe == Recipe(settings, Input.of(pair[0]), (Input.of(pair[1][0]),))
+    assert recipe == Recipe(settings, Fingerprint.of(pair[0]), (Fingerprint.of(pair[1][0]),))
     assert (recipe.content.name, recipe.styles[0].name, recipe.init) == ("photo.png", "painting.png", None)
 
 
@@ -190,7 +190,7 @@ def test_it_starts_from_a_picture(pair, painting):
     # Of another size: it is brought to the photograph's.
     assert first_image(pair, shallow(scales=1, init="start.png"), init=painting(10, 90)).shape == start.pixels.shape
     recipe = next(stylization(*pair, shallow(init="start.png"), init=start)).pastiche().recipe
-    assert recipe.init == Input.of(start)
+    assert recipe.init == Fingerprint.of(start)
 
 
 def test_it_starts_from_noise(photo, painting):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.backbones import VGG19
 from impasto.losses import content_loss, gram_loss, range_loss, total_variation_loss
-from impasto.objective import Evaluation, Objective, Region, evaluate
+from impasto.objective import Evaluation, Objective, StyleTarget, evaluate
 from impasto.representations import Moments
 
 CONTENT = {"relu1_2": 0.7, "relu2_2": 1.3}
@@ -37,7 +37,7 @@ def objective(network: VGG19, **changes) -> Objective:
     content, painting = network(drawn(1), CONTENT), network(drawn(2), STYLE)
     parts = {
         "content": {layer: content[layer] for layer in CONTENT},
-        "regions": [Region(style={layer: Moments.of(painting[layer]) for layer in STYLE})],
+        "regions": [StyleTarget(style={layer: Moments.of(painting[layer]) for layer in STYLE})],
         "content_weights": CONTENT,
         "style_weights": STYLE,
         "tv_weight": 3.0,
@@ -96,7 +96,7 @@ def test_the_gradient_comes_through_the_whole_network(pooling):
     it = Objective(
         backbone=network,
         content=content,
-        regions=[Region(style={layer: Moments.of(features) for layer, features in painting.items()})],
+        regions=[StyleTarget(style={layer: Moments.of(features) for layer, features in painting.items()})],
         content_weights={"relu4_2": 1.0},
         style_weights={"relu1_1": 1.0, "relu5_1": 1.0},
     )
@@ -205,7 +205,7 @@ def test_regions_everywhere_are_the_whole(network):
     one = objective(network)
     style = one.regions[0].style
     everywhere = {layer: torch.ones_like(half(layer)) for layer in STYLE}
-    two = objective(network, regions=[Region(style=style, where=everywhere, share=s) for s in (0.25, 0.75)])
+    two = objective(network, regions=[StyleTarget(style=style, masks=everywhere, share=s) for s in (0.25, 0.75)])
     a, b = evaluate(one, image()), evaluate(two, image())
     assert list(a.terms) == list(b.terms)
     assert b.value == pytest.approx(a.value, rel=1e-9)
@@ -215,7 +215,9 @@ def test_regions_everywhere_are_the_whole(network):
 def test_a_region_sees_its_own_part_alone(network):
     style = objective(network).regions[0].style
     where = {layer: half(layer) for layer in STYLE}
-    it = objective(network, regions=[Region(style=style, where=where)], content={}, tv_weight=0.0, range_weight=0.0)
+    it = objective(
+        network, regions=[StyleTarget(style=style, masks=where)], content={}, tv_weight=0.0, range_weight=0.0
+    )
     gradient = evaluate(it, image()).gradient
     # A feature at the region's edge sees up to half its receptive field beyond it: 12 px at relu3_1.
     assert float(gradient[..., :16].abs().max()) > 0
@@ -225,11 +227,11 @@ def test_a_region_sees_its_own_part_alone(network):
 
 def test_content_counts_where_it_is_told(network):
     nowhere = {layer: torch.zeros_like(half(layer)) for layer in CONTENT}
-    found = evaluate(objective(network, content_where=nowhere), image())
+    found = evaluate(objective(network, content_masks=nowhere), image())
     assert found.terms["content relu1_2"] == found.terms["content relu2_2"] == 0.0
     left = objective(
         network,
-        content_where={layer: half(layer) for layer in CONTENT},
+        content_masks={layer: half(layer) for layer in CONTENT},
         regions=[],
         tv_weight=0.0,
         range_weight=0.0,

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from impasto import __version__
 from impasto.errors import ImageReadError, SettingsError
 from impasto.images import Image, read, read_metadata
-from impasto.pastiche import METADATA_KEY, Input, Pastiche, Recipe, TracePoint
+from impasto.pastiche import METADATA_KEY, Fingerprint, Pastiche, Recipe, TracePoint
 from impasto.settings import Settings, pull
 
 
 def recipe(**changes) -> Recipe:
     parts = {
         "settings": Settings(size=300, style_layers={"relu1_1": 0.1, "relu2_1": 3.0}, init="start.png", device="cpu"),
-        "content": Input("Brücke am Abend.jpg", "0" * 64),
-        "styles": (Input("sample:starry_night", "1" * 64), Input("b.png", "2" * 64)),
-        "init": Input("start.png", "3" * 64),
+        "content": Fingerprint("Brücke am Abend.jpg", "0" * 64),
+        "styles": (Fingerprint("sample:starry_night", "1" * 64), Fingerprint("b.png", "2" * 64)),
+        "init": Fingerprint("start.png", "3" * 64),
     }
     return Recipe(**(parts | changes))
 
@@ -97,11 +97,11 @@ def test_settings_are_those_of_the_recipe():
 
 def test_an_input_is_told_by_its_file_or_else_by_its_pixels():
     pixels = torch.rand(1, 3, 4, 5)
-    assert Input.of(Image(pixels, name="a.png", sha256="abc")) == Input("a.png", "abc")
+    assert Fingerprint.of(Image(pixels, name="a.png", sha256="abc")) == Fingerprint("a.png", "abc")
     expected = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
-    assert Input.of(Image(pixels)) == Input("", expected)
+    assert Fingerprint.of(Image(pixels)) == Fingerprint("", expected)
     # However they lie in memory.
-    assert Input.of(Image(pixels.to(memory_format=torch.channels_last))) == Input("", expected)
+    assert Fingerprint.of(Image(pixels.to(memory_format=torch.channels_last))) == Fingerprint("", expected)
 
 
 # --- Strangers

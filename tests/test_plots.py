@@ -21,7 +21,7 @@ from PIL import Image as PilImage
 from impasto import plots
 from impasto.errors import ImageWriteError, SettingsError
 from impasto.images import Image
-from impasto.pastiche import Input, Pastiche, Recipe, TracePoint
+from impasto.pastiche import Fingerprint, Pastiche, Recipe, TracePoint
 from impasto.settings import Settings
 
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
@@ -46,7 +46,7 @@ def painted(
             for scale in range(scales)
             for iteration in range(1, iterations + 1)
         ]
-    recipe = Recipe(settings=Settings(), content=Input("a.jpg", "0"), styles=(Input("b.jpg", "1"),))
+    recipe = Recipe(settings=Settings(), content=Fingerprint("a.jpg", "0"), styles=(Fingerprint("b.jpg", "1"),))
     return Pastiche(image or plain(BLUE), recipe, trace)
 
 

@@ -42,7 +42,7 @@ def tensor(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array)[None]
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
@@ -78,7 +78,7 @@ def test_cross_moments_add_up_and_weigh():
 def test_gradient_of_cross_gram_loss():
     finer, coarser = tensor(drawn((2, 4, 6), 0)).requires_grad_(True), tensor(drawn((3, 2, 3), 1)).requires_grad_(True)
     target = CrossMoments.of(tensor(drawn((2, 4, 4), 2)), tensor(drawn((3, 2, 2), 3)), None)
-    weight = torch.rand(2, 3, generator=chance(), dtype=torch.float64)
+    weight = torch.rand(2, 3, generator=generator(), dtype=torch.float64)
     assert gradcheck(lambda f, g: cross_gram_loss(CrossMoments.of(f, g, weight), target), (finer, coarser))
 
 
@@ -99,7 +99,7 @@ def test_one_layer_has_no_pairs():
 @given(SHAPES, SHAPES, SEEDS)
 def test_sliced_wasserstein_loss_is_its_definition(normalization, shape, other, seed):
     features, target = drawn(shape, seed), drawn((shape[0], *other[1:]), seed + 1)
-    directions = orthonormal_directions(shape[0], chance(seed)).double()
+    directions = orthonormal_directions(shape[0], generator(seed)).double()
     wanted = {
         "relative": reference.sliced_wasserstein_loss_relative,
         "paper": reference.sliced_wasserstein_loss_paper,
@@ -139,7 +139,7 @@ def test_a_weighted_painting_has_the_quantiles_of_its_weights():
 
 
 def test_many_positions_are_held_by_4096_quantiles():
-    features = torch.rand(1, 2, 100, 100, generator=chance(), dtype=torch.float64)
+    features = torch.rand(1, 2, 100, 100, generator=generator(), dtype=torch.float64)
     found = Quantiles.of(features).values
     assert found.shape == (2, 4096)
     wanted = np.interp(
@@ -159,15 +159,15 @@ def test_blended_quantiles_are_averages_whatever_the_sizes():
 
 
 def test_directions_are_orthonormal_and_drawn_by_the_seed():
-    basis = orthonormal_directions(16, chance(3))
+    basis = orthonormal_directions(16, generator(3))
     torch.testing.assert_close(basis.T @ basis, torch.eye(16), rtol=0, atol=1e-6)
-    assert torch.equal(basis, orthonormal_directions(16, chance(3)))
-    assert not torch.equal(basis, orthonormal_directions(16, chance(4)))
+    assert torch.equal(basis, orthonormal_directions(16, generator(3)))
+    assert not torch.equal(basis, orthonormal_directions(16, generator(4)))
 
 
 def test_sorting_a_few_directions_at_a_time_changes_nothing(monkeypatch):
     features, target = tensor(drawn((7, 5, 6), 0)), tensor(drawn((7, 6, 6), 1))
-    directions = orthonormal_directions(7, chance()).double()
+    directions = orthonormal_directions(7, generator()).double()
 
     def both() -> list[float]:
         sliced = sliced_wasserstein_loss(features, Quantiles.of(target, None, directions))
@@ -183,8 +183,8 @@ def test_sorting_a_few_directions_at_a_time_changes_nothing(monkeypatch):
 def test_gradients_of_the_losses_that_sort(normalization, weighted):
     features = tensor(drawn((3, 3, 4), 0)).requires_grad_(True)
     target = tensor(drawn((3, 4, 4), 1))
-    weight = torch.rand(3, 4, generator=chance(), dtype=torch.float64).round(decimals=1) if weighted else None
-    sliced = Quantiles.of(target, None, orthonormal_directions(3, chance()).double())
+    weight = torch.rand(3, 4, generator=generator(), dtype=torch.float64).round(decimals=1) if weighted else None
+    sliced = Quantiles.of(target, None, orthonormal_directions(3, generator()).double())
     assert gradcheck(lambda f: sliced_wasserstein_loss(f, sliced, normalization, weight), (features,))
     assert gradcheck(lambda f: histogram_loss(f, Quantiles.of(target), normalization, weight), (features,))
 
@@ -195,7 +195,7 @@ def test_gradients_of_the_losses_that_sort(normalization, weighted):
 @given(SHAPES, SHAPES, SEEDS)
 def test_nearest_neighbor_loss_is_its_definition(shape, other, seed):
     features, target = drawn(shape, seed), drawn((shape[0], *other[1:]), seed + 1)
-    bank = Bank.of(tensor(target), None, chance())
+    bank = Bank.of(tensor(target), None, generator())
     if bank.vectors.shape[0] < other[1] * other[2]:
         return  # a choice of them, which the definition knows nothing of
     found = float(nearest_neighbor_loss(tensor(features), [(1.0, bank)]))
@@ -206,10 +206,10 @@ def test_nearest_neighbor_loss_is_its_definition(shape, other, seed):
 def test_gradient_of_nearest_neighbor_loss(weighted, monkeypatch):
     monkeypatch.setattr("impasto.losses.nearest._AT_ONCE", 64)  # some positions at a time
     features = tensor(drawn((4, 3, 4), 0)).requires_grad_(True)
-    weight = torch.rand(3, 4, generator=chance(), dtype=torch.float64).round(decimals=1) if weighted else None
+    weight = torch.rand(3, 4, generator=generator(), dtype=torch.float64).round(decimals=1) if weighted else None
     banks = [
-        (0.3, Bank.of(tensor(drawn((4, 4, 4), 1)), None, chance())),
-        (0.7, Bank.of(tensor(drawn((4, 3, 3), 2)), None, chance())),
+        (0.3, Bank.of(tensor(drawn((4, 4, 4), 1)), None, generator())),
+        (0.7, Bank.of(tensor(drawn((4, 3, 3), 2)), None, generator())),
     ]
     assert gradcheck(lambda f: nearest_neighbor_loss(f, banks, weight), (features,))
 
@@ -217,7 +217,7 @@ def test_gradient_of_nearest_neighbor_loss(weighted, monkeypatch):
 def test_weights_of_positions_in_nearest_neighbor_loss():
     features, target = drawn((3, 4, 5), 0), drawn((3, 4, 5), 1)
     weight = np.random.default_rng(2).uniform(0.1, 2.0, size=(4, 5))
-    bank = Bank.of(tensor(target), None, chance())
+    bank = Bank.of(tensor(target), None, generator())
     found = float(nearest_neighbor_loss(tensor(features), [(1.0, bank)], torch.from_numpy(weight)))
     assert found == pytest.approx(reference.nearest_neighbor_loss(features, target, weight.ravel()), **CLOSE)
 
@@ -226,15 +226,15 @@ def test_a_bank_holds_eight_vectors_a_channel_of_what_counts():
     features = tensor(drawn((4, 20, 20), 0))
     weight = torch.zeros(20, 20)
     weight[:, :10] = 1.0
-    bank = Bank.of(features, weight, chance())
+    bank = Bank.of(features, weight, generator())
     assert bank.vectors.shape == (32, 4)
     torch.testing.assert_close(bank.vectors.norm(dim=1), torch.ones(32, dtype=torch.float64))
     # Each is one of the left half, centred by its mean.
     half = features[0, :, :, :10].flatten(1).T
     centered = torch.nn.functional.normalize(half - half.mean(0))
     assert float((bank.vectors @ centered.T).amax(1).min()) > 1 - 1e-12
-    assert torch.equal(bank.vectors, Bank.of(features, weight, chance()).vectors)
-    assert not torch.equal(bank.vectors, Bank.of(features, weight, chance(1)).vectors)
+    assert torch.equal(bank.vectors, Bank.of(features, weight, generator()).vectors)
+    assert not torch.equal(bank.vectors, Bank.of(features, weight, generator(1)).vectors)
 
 
 # --- All of them
@@ -246,7 +246,7 @@ def sight(name: str, features: dict[str, Tensor], target: dict[str, Tensor], whe
     terms = []
     for term in loss.weights(LAYERS):
         targets = [(share, loss.target(term, other, {})) for share, other in (blend or [(1.0, target)])]
-        terms.append(loss.compare(loss.seen(term, features, where or {}), loss.blended(targets), "relative"))
+        terms.append(loss.compare(loss.statistics(term, features, where or {}), loss.blended(targets), "relative"))
     return terms
 
 
@@ -331,9 +331,9 @@ def test_what_is_additive_is_the_sum_of_its_parts(name):
     features, target = two_layers(0), two_layers(1)
     halves = [{layer: map_.chunk(2, dim=-1)[which] for layer, map_ in features.items()} for which in (0, 1)]
     for term in loss.weights(LAYERS):
-        parts = loss.seen(term, halves[0], {}) + loss.seen(term, halves[1], {})
+        parts = loss.statistics(term, halves[0], {}) + loss.statistics(term, halves[1], {})
         kept = loss.target(term, target, {})
-        whole = loss.compare(loss.seen(term, features, {}), kept, "relative")
+        whole = loss.compare(loss.statistics(term, features, {}), kept, "relative")
         assert float(loss.compare(parts, kept, "relative")) == pytest.approx(float(whole), rel=1e-9)
 
 

@@ -16,7 +16,7 @@ from impasto.backbones.vgg import LAYERS, VGG19
 from impasto.errors import ImageReadError, SettingsError
 from impasto.guidance import inside
 from impasto.images import Image, read
-from impasto.pastiche import Input, Recipe
+from impasto.pastiche import Fingerprint, Recipe
 from impasto.representations import Moments
 from impasto.settings import Settings
 from impasto.targets import objective_at
@@ -99,7 +99,7 @@ def test_a_blank_picture_of_any_size_takes_no_memory():
     image = api.load("blank:32768x32768")
     assert image.size == (32768, 32768)
     assert image.pixels.untyped_storage().nbytes() < 100
-    assert Input.of(image).sha256 != Input.of(api.load("blank:32768x32767")).sha256
+    assert Fingerprint.of(image).sha256 != Fingerprint.of(api.load("blank:32768x32767")).sha256
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

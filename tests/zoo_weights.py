@@ -16,12 +16,12 @@ def random_state(model: str, layers: list[str] | None = None) -> dict[str, Tenso
     """Seeded weights, as deep as `layers` (the default ones) need them, under which no signal dies or explodes."""
     architecture = zoo.TorchvisionArchitecture(model)
     layers = layers or [*architecture.default_style_layers, *architecture.default_content_layers]
-    chance = torch.Generator().manual_seed(3)
+    generator = torch.Generator().manual_seed(3)
     state = {}
     for key, value in architecture.meta_network(layers).state_dict().items():
         if value.dim() > 1:
             fan_in = value[0].numel()
-            state[key] = torch.randn(value.shape, generator=chance) * (2 / fan_in) ** 0.5
+            state[key] = torch.randn(value.shape, generator=generator) * (2 / fan_in) ** 0.5
         elif key.endswith(("weight", "running_var")):
             state[key] = torch.ones(value.shape)
         else:

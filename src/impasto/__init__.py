@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from impasto.explanations.explanation import Explanation
     from impasto.fast import FastModel
     from impasto.images import Image
+    from impasto.loading import load
     from impasto.method import Stylization
     from impasto.metrics import Judgement
     from impasto.pastiche import Change, Pastiche, Recipe
-    from impasto.pictures import load
     from impasto.presets import Preset, preset
     from impasto.progress import Progress
     from impasto.settings import Settings
@@ -72,7 +72,7 @@ _HOMES = {
     "Stylization": "method",
     "explain": "api",
     "judge": "api",
-    "load": "pictures",
+    "load": "loading",
     "preset": "presets",
     "stylization": "api",
     "stylize": "api",

@@ -18,10 +18,10 @@ from impasto.explanations.explanation import Explanation, explaining
 from impasto.explanations.subjects import settings_for as settings_to_explain
 from impasto.guidance import Guidance
 from impasto.images import Image
+from impasto.loading import BLANK_PREFIX, LARGEST_SIDE, SAMPLE_PREFIX, load
 from impasto.method import Stylization
 from impasto.metrics import Judge, Judgement
-from impasto.pastiche import Change, Input, Pastiche
-from impasto.pictures import BLANK_PREFIX, LARGEST_SIDE, SAMPLE_PREFIX, load
+from impasto.pastiche import Change, Fingerprint, Pastiche
 from impasto.presets import DEFAULT, preset
 from impasto.progress import Progress
 from impasto.pyramid import pyramid
@@ -279,7 +279,7 @@ def explain(
     return last.explanation()
 
 
-def input_of(wanted: Input, folders: Sequence[Path]) -> Image:
+def input_of(wanted: Fingerprint, folders: Sequence[Path]) -> Image:
     """The picture that a recipe notes.
 
     A recipe may come from a stranger, so no path in it is followed: a file is looked for by its bare name in `folders`,
@@ -296,7 +296,7 @@ def input_of(wanted: Input, folders: Sequence[Path]) -> Image:
         candidates = [path for folder in folders if bare and _is_file(path := folder / bare)]
     for candidate in candidates:
         image = load(candidate)
-        if Input.of(image).sha256 == wanted.sha256:
+        if Fingerprint.of(image).sha256 == wanted.sha256:
             return image
     where = " or ".join(str(folder) for folder in folders)
     if candidates:
@@ -306,7 +306,7 @@ def input_of(wanted: Input, folders: Sequence[Path]) -> Image:
     raise ImageReadError(f"{wanted.name} is not in {where}; say where it is")
 
 
-def weights_of(wanted: Input, backbone: str, folders: Sequence[Path]) -> Path | None:
+def weights_of(wanted: Fingerprint, backbone: str, folders: Sequence[Path]) -> Path | None:
     """The file of weights that a recipe notes; None for the backbone's own.
 
     As with pictures, no path in a recipe is followed, and what has the name is taken only if it has the contents.

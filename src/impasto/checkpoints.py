@@ -39,14 +39,14 @@ class Checkpoint:
         trace: losses over the iterations so far, at least one; the last says at which scale and iteration it stands.
         recent: the last pictures at this scale, by which it is seen to stand still; the last one is the best so far.
         optimizer: the optimiser's state.
-        chance: state of the generator that all that is random is drawn from.
+        generator: state of the generator that all that is random is drawn from.
     """
 
     recipe: Recipe
     trace: tuple[TracePoint, ...]
     recent: tuple[Tensor, ...]
     optimizer: Mapping[str, Any]
-    chance: Tensor
+    generator: Tensor
 
     def check_fits(self, recipe: Recipe) -> None:
         """Refuse to go on by another recipe than this one began with.
@@ -85,7 +85,7 @@ class Checkpoint:
             "trace": [dataclasses.astuple(point) for point in self.trace],
             "recent": _put_away(self.recent, tensors),
             "optimizer": _put_away(self.optimizer, tensors),
-            "chance": _put_away(self.chance, tensors),
+            "chance": _put_away(self.generator, tensors),
         }
         text = json.dumps(record)
         named = {str(number): tensor.detach().cpu().contiguous() for number, tensor in enumerate(tensors)}
@@ -129,7 +129,7 @@ class Checkpoint:
                 trace=tuple(_trace_point(*values) for values in record["trace"]),
                 recent=tuple(_taken_out(record["recent"], tensors)),
                 optimizer=_taken_out(record["optimizer"], tensors),
-                chance=_taken_out(record["chance"], tensors),
+                generator=_taken_out(record["chance"], tensors),
             )
         except OSError as error:
             raise CheckpointError(f"{label(path)}: the checkpoint cannot be read ({reason(error)})") from error

@@ -79,9 +79,9 @@ def match_histogram(picture: Pixels, reference: Pixels, *, rounds: int = 12) -> 
     Kokaram & Dahyot, "N-Dimensional Probability Density Function Transfer", ICCV 2005); a fixed seed draws them.
     """
     source, target = (to_oklab(image).flatten(2)[0] for image in (picture, reference))
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     for index in range(rounds):
-        rotation = torch.eye(3) if index == 0 else torch.linalg.qr(torch.randn((3, 3), generator=chance)).Q
+        rotation = torch.eye(3) if index == 0 else torch.linalg.qr(torch.randn((3, 3), generator=generator)).Q
         rotation = rotation.to(source)
         source = rotation.T @ torch.stack(
             [_matched(one, other) for one, other in zip(rotation @ source, rotation @ target, strict=True)]

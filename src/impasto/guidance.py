@@ -36,7 +36,7 @@ _LEAST_INSIDE = 0.25
 
 
 @dataclass(frozen=True)
-class Guide:
+class Region:
     """A region of the photograph, and what it is painted after.
 
     Attributes:
@@ -65,7 +65,7 @@ class Guidance:
         paintings: how many there are.
 
     Attributes:
-        guides: the regions.
+        regions: the regions.
 
     Raises:
         SettingsError: the numbers of masks and paintings do not fit each other, a mask is black all over, the maps
@@ -76,16 +76,16 @@ class Guidance:
     style_masks: tuple[Image, ...] = ()
     content_map: Image | None = None
     paintings: int = 1
-    guides: tuple[Guide, ...] = field(init=False)
+    regions: tuple[Region, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "guides", self._guides())
-        for number, guide in enumerate(self.guides, start=1):
-            for setting, plane in (("mask", guide.content), ("style_mask", guide.style)):
+        object.__setattr__(self, "regions", self._regions())
+        for number, region in enumerate(self.regions, start=1):
+            for setting, plane in (("mask", region.content), ("style_mask", region.style)):
                 if plane is not None and float(plane.max()) == 0.0:
                     raise SettingsError(setting, f"number {number} is black all over; make its region white")
 
-    def _guides(self) -> tuple[Guide, ...]:
+    def _regions(self) -> tuple[Region, ...]:
         count = len(self.content_masks)
         if any(map(_colorful, self.content_masks)):
             return _mapped(self.content_masks, self.style_masks)
@@ -97,13 +97,13 @@ class Guidance:
             raise SettingsError("mask", f"got {count} for {self.paintings} paintings; give each painting its own")
         each = 1 < self.paintings == count
         return tuple(
-            Guide(_gray(mask), _gray(self.style_masks[i]) if self.style_masks else None, i if each else None)
+            Region(_gray(mask), _gray(self.style_masks[i]) if self.style_masks else None, i if each else None)
             for i, mask in enumerate(self.content_masks)
         )
 
     def cover(self, size: tuple[int, int]) -> tuple[list[Plane], Plane]:
         """How far each pixel belongs to each region, and to the background; everywhere they add up to 1."""
-        planes = [resized(guide.content, size) for guide in self.guides]
+        planes = [resized(region.content, size) for region in self.regions]
         whole = torch.stack(planes).sum(0) if planes else torch.zeros(size)
         planes = [plane / whole.clamp_min(1.0) for plane in planes]
         return planes, (1.0 - whole).clamp(0.0, 1.0)
@@ -162,7 +162,7 @@ def _colorful(mask: Image) -> bool:
     return float((spread > _NEAR).float().mean()) > _LEAST_SHARE
 
 
-def _mapped(content: Sequence[Image], style: Sequence[Image]) -> tuple[Guide, ...]:
+def _mapped(content: Sequence[Image], style: Sequence[Image]) -> tuple[Region, ...]:
     """Regions by the colours of one map for the photograph and one for the painting."""
     if len(content) != 1 or len(style) > 1:
         raise SettingsError("mask", f"got {len(content)} masks, one in colours; a map in colours has all regions in it")
@@ -174,7 +174,7 @@ def _mapped(content: Sequence[Image], style: Sequence[Image]) -> tuple[Guide, ..
     if not shared:
         raise SettingsError("style_mask", "the two maps have no colour in common; paint the same regions alike")
     place, painted = _nearest(content[0], colors), _nearest(style[0], colors[shared])
-    return tuple(Guide((place == i).float(), (painted == number).float()) for number, i in enumerate(shared))
+    return tuple(Region((place == i).float(), (painted == number).float()) for number, i in enumerate(shared))
 
 
 def _palette(setting: str, map_: Image) -> Float[Tensor, "colors 3"]:

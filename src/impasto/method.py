@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from impasto.checkpoints import Checkpoint
-from impasto.commission import Commission, Pictures
 from impasto.errors import CheckpointError, DeviceError, out_of_memory
 from impasto.guidance import Guidance
 from impasto.images import Image
@@ -29,6 +28,7 @@ from impasto.optimizers import LBFGS, Adam, FrequencyPreconditioner, Optimizer
 from impasto.pastiche import Change, Recipe, TracePoint
 from impasto.progress import Progress
 from impasto.settings import Settings
+from impasto.task import Inputs, Task
 
 # Iterations over which a picture must have changed visibly for its scale to go on.
 _WINDOW = 10
@@ -76,19 +76,17 @@ def stylization(
         OptimizationError: the loss is not finite and cannot be made so; the last Progress holds the best picture.
         DeviceError: the device's memory is used up.
     """
-    pictures = Pictures(content, styles, init, guidance)
+    pictures = Inputs(content, styles, init, guidance)
     recipe = pictures.recipe(settings)
     if resume is not None:
         resume.check_fits(recipe)
         recipe = resume.recipe
-    commission = Commission(
-        pictures, recipe.last_settings, device or torch.device("cpu"), first=settings, weights=weights
-    )
+    task = Task(pictures, recipe.last_settings, device or torch.device("cpu"), first=settings, weights=weights)
     if resume is None:
-        recipe = replace(recipe, weights=commission.weights_used)
-    elif recipe.weights != commission.weights_used:
+        recipe = replace(recipe, weights=task.weights_used)
+    elif recipe.weights != task.weights_used:
         raise CheckpointError("it was begun with other weights of the backbone")
-    return Stylization(commission, recipe, evaluator, changes, resume)
+    return Stylization(task, recipe, evaluator, changes, resume)
 
 
 class Stylization(Iterator[Progress]):
@@ -100,18 +98,18 @@ class Stylization(Iterator[Progress]):
 
     def __init__(
         self,
-        commission: Commission,
+        task: Task,
         recipe: Recipe,
         evaluator: Evaluator,
         changes: Sequence[Change] = (),
         resume: Checkpoint | None = None,
     ) -> None:
-        self.settings = commission.settings
-        self._pictures = commission.pictures
+        self.settings = task.settings
+        self._pictures = task.pictures
         self._evaluator = evaluator
         self._again = deque(changes)
         self._asked: deque[Mapping[str, Any]] = deque()
-        self._steps = self._paint(commission, recipe, resume)
+        self._steps = self._paint(task, recipe, resume)
         for change in changes:
             self._checked(change.settings)
 
@@ -146,17 +144,15 @@ class Stylization(Iterator[Progress]):
                 "or another device"
             ) from error
 
-    def _paint(
-        self, commission: Commission, recipe: Recipe, resume: Checkpoint | None
-    ) -> Generator[Progress, None, None]:
-        settings, device = commission.first, commission.device
+    def _paint(self, task: Task, recipe: Recipe, resume: Checkpoint | None) -> Generator[Progress, None, None]:
+        settings, device = task.first, task.device
         optimizer: Optimizer = (
             LBFGS(settings.history)
             if settings.optimizer == "lbfgs"
             else Adam(settings.learning_rate, settings.averaging)
         )
         # Drawn on the CPU, so that a seed means the same on every device.
-        chance = torch.Generator().manual_seed(settings.seed)
+        generator = torch.Generator().manual_seed(settings.seed)
         trace: list[TracePoint] = []
         recent: list[Tensor] = []
         scale = iteration = 0
@@ -166,21 +162,21 @@ class Stylization(Iterator[Progress]):
             trace, recent = list(resume.trace), list(resume.recent)
             scale, iteration = trace[-1].scale, trace[-1].iteration
             optimizer.restore(resume.optimizer)
-            chance.set_state(resume.chance)
-            yield Progress.at(resume, commission)
+            generator.set_state(resume.generator)
+            yield Progress.at(resume, task)
 
-        while scale < len(commission.scales):
+        while scale < len(task.scales):
             # What to aim for, at this size.
-            size = commission.scales[scale].size
-            objective = commission.objective(size)
+            size = task.scales[scale].size
+            objective = task.objective(size)
 
             # Where to start: from the scale before, enlarged.
             begun = iteration > 0
             if not begun:
                 recent = [
-                    commission.enlarged(recent[-1].clamp(0, 1), size, chance)
+                    task.enlarged(recent[-1].clamp(0, 1), size, generator)
                     if recent
-                    else commission.first_picture(size, chance)
+                    else task.first_picture(size, generator)
                 ]
                 optimizer.resize(size)
 
@@ -189,16 +185,16 @@ class Stylization(Iterator[Progress]):
                 size, settings.preconditioning, wrap=settings.padding == "wrap", device=device
             )
             while True:
-                if due := self._due(len(trace), commission.settings):
+                if due := self._due(len(trace), task.settings):
                     recipe = replace(recipe, changes=(*recipe.changes, Change(len(trace), due)))
                     changed = tuple(due)
-                    commission = replace(commission, settings=recipe.last_settings)
+                    task = replace(task, settings=recipe.last_settings)
                     recent = recent[-1:]
                     if not due.keys() <= _ASIDE:
                         # The loss is another from here on, and what was learned of the old one may mislead.
-                        objective, begun = commission.objective(size), False
+                        objective, begun = task.objective(size), False
                         optimizer.forget()
-                if iteration >= commission.scales[scale].iterations or _stands_still(recent, commission.settings):
+                if iteration >= task.scales[scale].iterations or _stands_still(recent, task.settings):
                     break
                 evaluate = partial(self._evaluator, objective)
                 step = optimizer.step(evaluate, precondition) if begun else optimizer.begin(evaluate, recent[-1])
@@ -209,8 +205,8 @@ class Stylization(Iterator[Progress]):
                 trace.append(TracePoint(scale, size, iteration, evaluation.value, evaluation.terms, changed))
                 changed = ()
                 recent = [*recent[-_WINDOW:], step.image]
-                checkpoint = Checkpoint(recipe, tuple(trace), tuple(recent), optimizer.state(), chance.get_state())
-                yield Progress.at(checkpoint, commission)
+                checkpoint = Checkpoint(recipe, tuple(trace), tuple(recent), optimizer.state(), generator.get_state())
+                yield Progress.at(checkpoint, task)
             scale, iteration = scale + 1, 0
 
     def _checked(self, changes: Mapping[str, Any]) -> Settings:

@@ -169,8 +169,8 @@ def sliced_wasserstein(
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021). Pictures of different sizes are
     compared by their quantiles. Directions and positions are drawn by a fixed seed.
     """
-    chance = torch.Generator().manual_seed(0)
-    axes = torch.randn((features.shape[1], directions), generator=chance).to(features)
+    generator = torch.Generator().manual_seed(0)
+    axes = torch.randn((features.shape[1], directions), generator=generator).to(features)
     axes = axes / axes.norm(dim=0)
     difference = _quantiles(features, axes) - _quantiles(target, axes)
     return math.sqrt(float(difference.square().mean()))

@@ -58,18 +58,18 @@ Evaluator = Callable[["Objective", Tensor], Evaluation]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Region:
-    """A part of the image and the style it is to have; without `where`, the whole of it.
+class StyleTarget:
+    """A part of the image and the style it is to have; without `masks`, the whole of it.
 
     Attributes:
         style: the targets of the style loss, by term: Moments by layer, unless the loss is another than Gatys'.
-        where: how much each position of a layer belongs to the region, 0 to 1, (height, width), by layer; layers that
+        masks: how much each position of a layer belongs to the region, 0 to 1, (height, width), by layer; layers that
             are missing belong to it everywhere.
         share: factor on the region's style terms.
     """
 
     style: Mapping[str, Any]
-    where: Mapping[str, Float[Tensor, "_ _"]] = field(default_factory=dict)
+    masks: Mapping[str, Float[Tensor, "_ _"]] = field(default_factory=dict)
     share: float = 1.0
 
 
@@ -81,7 +81,7 @@ class Objective:
         backbone: the network that sees the images.
         content: the targets of the content loss, by layer: features, unless the loss is another than Gatys'.
         regions: the parts of the image and the style of each; without masks there is one, the whole image.
-        content_where: how much each position of a layer counts for content, (height, width), by layer; all count
+        content_masks: how much each position of a layer counts for content, (height, width), by layer; all count
             alike in layers that are missing.
         content_weights, style_weights: weight of each term, all factors included.
         tv_weight, range_weight: weights of the two terms on the pixels themselves.
@@ -94,10 +94,10 @@ class Objective:
 
     backbone: Backbone
     content: Mapping[str, Tensor]
-    regions: Sequence[Region]
+    regions: Sequence[StyleTarget]
     content_weights: Mapping[str, float]
     style_weights: Mapping[str, float]
-    content_where: Mapping[str, Float[Tensor, "_ _"]] = field(default_factory=dict)
+    content_masks: Mapping[str, Float[Tensor, "_ _"]] = field(default_factory=dict)
     tv_weight: float = 0.0
     range_weight: float = 0.0
     normalization: Normalization = "relative"
@@ -121,20 +121,20 @@ class Objective:
             if layer in self.content:
                 content |= self.content_term(layer, its)
             for region, of_region in zip(self.regions, seen, strict=True):
-                of_region |= self.seen(region, layer, features)
+                of_region |= self.statistics(region, layer, features)
         return content | self.style_terms(seen) | self.image_terms(image)
 
     def content_term(self, layer: str, features: Tensor) -> dict[str, Float[Tensor, ""]]:
         """The content term of the features at a layer."""
         loss = self.content_loss.compare(
-            features, self.content[layer], self.normalization, self.content_where.get(layer)
+            features, self.content[layer], self.normalization, self.content_masks.get(layer)
         )
         return {f"content {layer}": self.content_weights[layer] * loss}
 
-    def seen(self, region: Region, layer: str, features: Mapping[str, Tensor]) -> dict[str, Any]:
+    def statistics(self, region: StyleTarget, layer: str, features: Mapping[str, Tensor]) -> dict[str, Any]:
         """What the style loss sees of a region, by term, as soon as `layer` is there: of the terms it completes."""
         return {
-            term: self.style_loss.seen(term, features, region.where)
+            term: self.style_loss.statistics(term, features, region.masks)
             for term in region.style
             if layer in (its := layers_of(term)) and features.keys() >= set(its)
         }

@@ -48,7 +48,7 @@ class TracePoint:
 
 
 @dataclass(frozen=True)
-class Input:
+class Fingerprint:
     """Which picture, or other file, went in.
 
     Attributes:
@@ -96,14 +96,14 @@ class Recipe:
     """
 
     settings: Settings
-    content: Input
-    styles: tuple[Input, ...]
-    init: Input | None = None
-    masks: tuple[Input, ...] = ()
-    style_masks: tuple[Input, ...] = ()
-    content_map: Input | None = None
+    content: Fingerprint
+    styles: tuple[Fingerprint, ...]
+    init: Fingerprint | None = None
+    masks: tuple[Fingerprint, ...] = ()
+    style_masks: tuple[Fingerprint, ...] = ()
+    content_map: Fingerprint | None = None
     changes: tuple[Change, ...] = ()
-    weights: Input | None = None
+    weights: Fingerprint | None = None
     stopped: int | None = None
     threads: int = field(default_factory=torch.get_num_threads)
     versions: Mapping[str, str] = field(
@@ -209,11 +209,11 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _input(value: Any) -> Input:
+def _input(value: Any) -> Fingerprint:
     name, sha256 = _mapping(value)["name"], value["sha256"]
     if not isinstance(name, str) or not isinstance(sha256, str):
         raise TypeError("not a note on an input")
-    return Input(name, sha256)
+    return Fingerprint(name, sha256)
 
 
 def _first_settings(value: Any, form: int) -> Mapping[str, Any]:

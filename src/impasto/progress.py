@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from impasto.checkpoints import Checkpoint
-from impasto.commission import Commission
 from impasto.images import Image, resize
 from impasto.pastiche import Pastiche
+from impasto.task import Task
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Progress:
     terms: Mapping[str, float]
     work: int
     total_work: int
-    _commission: Commission
+    _commission: Task
     _checkpoint: Checkpoint
 
     @classmethod
-    def at(cls, checkpoint: Checkpoint, commission: Commission) -> Progress:
-        """The progress of `commission` at a checkpoint."""
-        last, scales = checkpoint.trace[-1], commission.scales
+    def at(cls, checkpoint: Checkpoint, task: Task) -> Progress:
+        """The progress of `task` at a checkpoint."""
+        last, scales = checkpoint.trace[-1], task.scales
         now = scales[last.scale]
         return cls(
             scale=last.scale,
@@ -52,7 +52,7 @@ class Progress:
             terms=last.terms,
             work=sum(scale.work for scale in scales[: last.scale]) + now.work * last.iteration // now.iterations,
             total_work=sum(scale.work for scale in scales),
-            _commission=commission,
+            _commission=task,
             _checkpoint=checkpoint,
         )
 

@@ -16,7 +16,7 @@ from impasto.images import Image, of_area, resize
 from impasto.losses import CONTENT_LOSSES, STYLE_LOSSES, Outlines, StyleLoss, laplacian
 from impasto.losses.content import POOLINGS
 from impasto.losses.style import layers_of
-from impasto.objective import Objective, Region
+from impasto.objective import Objective, StyleTarget
 from impasto.settings import Settings, pull
 
 # Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
@@ -68,7 +68,7 @@ def objective_at(
         backbone=backbone,
         content={layer: kept.target(features) for layer, features in content.items()},
         regions=[_region(part, backbone) for part in parts if part.style],
-        content_where={}
+        content_masks={}
         if counts is None
         else {layer: at_layer(counts, backbone.layers[layer]) for layer in content_weights},
         content_weights=_shared(content_weights, content_weight * (kept.factor if relative else 1.0)),
@@ -122,12 +122,12 @@ def _parts(
     every = range(len(paintings))
     if guidance is None:
         return [_Part(None, style(every, None), settings.strength)]
-    strengths = strengths_of(settings, len(guidance.guides))
+    strengths = strengths_of(settings, len(guidance.regions))
     covers, background = guidance.cover(size)
     parts = []
-    for guide, cover, strength in zip(guidance.guides, covers, strengths, strict=True):
-        which = every if guide.painting is None else [guide.painting]
-        parts.append(_Part(cover.to(photograph.device), style(which, guide.style) if strength else {}, strength))
+    for region, cover, strength in zip(guidance.regions, covers, strengths, strict=True):
+        which = every if region.painting is None else [region.painting]
+        parts.append(_Part(cover.to(photograph.device), style(which, region.style) if strength else {}, strength))
     if float(background.max()) > 0:
         painted = not keeps_background(settings, guidance) and settings.strength > 0
         rest = style(every, None) if painted else {}
@@ -137,7 +137,7 @@ def _parts(
 
 def keeps_background(settings: Settings, guidance: Guidance | None) -> bool:
     """Whether what no mask covers stays as it is; without a mask, nothing is background, and all is painted."""
-    return settings.background == "keep" and guidance is not None and bool(guidance.guides)
+    return settings.background == "keep" and guidance is not None and bool(guidance.regions)
 
 
 def _inside(
@@ -155,13 +155,13 @@ def _inside(
     return {layer: inside(plane, backbone.layers[layer], wraps=wraps) for layer in layers}
 
 
-def _region(part: _Part, backbone: Backbone) -> Region:
+def _region(part: _Part, backbone: Backbone) -> StyleTarget:
     """The part as the objective has it: its style counts by its share of the picture."""
     if part.plane is None:
-        return Region(style=part.style, share=balance(part.strength)[1])
+        return StyleTarget(style=part.style, share=balance(part.strength)[1])
     layers = {layer for term in part.style for layer in layers_of(term)}
     where = {layer: at_layer(part.plane, backbone.layers[layer]) for layer in layers}
-    return Region(style=part.style, where=where, share=float(part.plane.mean()))
+    return StyleTarget(style=part.style, masks=where, share=float(part.plane.mean()))
 
 
 def _content_counts(parts: Sequence[_Part], photograph: Tensor, guidance: Guidance | None) -> Tensor | None:

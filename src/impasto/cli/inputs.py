@@ -41,9 +41,9 @@ def check_standard(names: Iterable[str]) -> None:
 
 def picture(name: str) -> Image:
     """The picture of that name."""
-    from impasto import images, pictures
+    from impasto import images, loading
 
-    return images.read(sys.stdin.buffer, name="stdin") if name == STANDARD else pictures.load(name)
+    return images.read(sys.stdin.buffer, name="stdin") if name == STANDARD else loading.load(name)
 
 
 def pixels(name: str) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ from impasto.errors import AssetError, ImageReadError, SettingsError
 
 if TYPE_CHECKING:
     from impasto.images import Image
-    from impasto.pastiche import Change, Input, Recipe
+    from impasto.pastiche import Change, Fingerprint, Recipe
     from impasto.settings import Settings
 
 # More threads than cores give the same digits, only later. A picture from a stranger must not ask for thousands.
@@ -142,7 +142,7 @@ def _again(recipe: Recipe, options: dict[str, object]) -> list[Change]:
     return [change for change in kept if change.settings]
 
 
-def _notes(recipe: Recipe) -> list[Input]:
+def _notes(recipe: Recipe) -> list[Fingerprint]:
     masks = [*recipe.masks, *recipe.style_masks]
     return [recipe.content, *recipe.styles, *masks, *(note for note in (recipe.init, recipe.content_map) if note)]
 
@@ -197,7 +197,7 @@ def _weights(recipe: Recipe, settings: Settings, name: str | None, folders: list
         raise AssetError(f"{error}, with --weights") from error
 
 
-def _inputs(notes: Sequence[Input], names: Sequence[str], folders: list[Path], option: str) -> list[Image]:
+def _inputs(notes: Sequence[Fingerprint], names: Sequence[str], folders: list[Path], option: str) -> list[Image]:
     """The pictures called `names`, each held against what the recipe notes in its place; all of the recipe's if none.
 
     Those that are named stand in place of all that the recipe notes.
@@ -210,14 +210,14 @@ def _inputs(notes: Sequence[Input], names: Sequence[str], folders: list[Path], o
     return [_input(note, name, folders, option) for note, name in itertools.zip_longest(notes[: len(names)], names)]
 
 
-def _input(note: Input | None, name: str | None, folders: list[Path], option: str) -> Image:
+def _input(note: Fingerprint | None, name: str | None, folders: list[Path], option: str) -> Image:
     """The picture called `name`, or else the one that the recipe notes, found in the folders."""
     from impasto import api
-    from impasto.pastiche import Input
+    from impasto.pastiche import Fingerprint
 
     if name is not None:
         image = inputs.picture(name)
-        if note is not None and Input.of(image).sha256 != note.sha256:
+        if note is not None and Fingerprint.of(image).sha256 != note.sha256:
             reporting.warning(f"{name} is not the picture that the recipe was painted from; the result will differ")
         return image
     assert note is not None

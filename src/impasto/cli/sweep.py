@@ -227,16 +227,16 @@ class _Sweep:
         """Whether a cell is painted."""
         from impasto import api, sweeps
         from impasto.backbones import WeightsFile
-        from impasto.pastiche import Input, Recipe
+        from impasto.pastiche import Fingerprint, Recipe
 
         path = self._path(cell)
         if not path.is_file():
             return False
         recipe = Recipe(
             api.resolved(cell.settings),
-            Input.of(self.content),
-            tuple(Input.of(style) for style in self.styles),
-            weights=Input(**vars(WeightsFile.of(Path(self.weights)))) if self.weights else None,
+            Fingerprint.of(self.content),
+            tuple(Fingerprint.of(style) for style in self.styles),
+            weights=Fingerprint(**vars(WeightsFile.of(Path(self.weights)))) if self.weights else None,
         )
         return sweeps.painted(path, recipe)
 

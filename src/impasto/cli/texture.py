@@ -53,7 +53,7 @@ def texture(
     inputs.check_standard(style)
     with Signals.caught() as signals:
         # Only now, so that help and mistakes need not wait for torch.
-        from impasto import api, pictures
+        from impasto import api, loading
         from impasto.cli import painting
 
         painting.use_threads(threads)
@@ -63,7 +63,7 @@ def texture(
         place = Output.of(output, report, stem=inputs.stem("texture", style), protect=protect)
         place.check()
         return painting.paint(
-            pictures.load(content),
+            loading.load(content),
             [inputs.picture(name) for name in style],
             settings,
             place,

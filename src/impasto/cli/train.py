@@ -112,7 +112,7 @@ def train(
     _check_place(path, named, report)
     with Signals.caught(INTERRUPTED) as signals:
         # Only now, so that help and mistakes need not wait for torch.
-        from impasto import devices, pictures
+        from impasto import devices, loading
         from impasto.cli import painting
         from impasto.fast.dataset import Pictures
         from impasto.fast.runs import Run
@@ -124,7 +124,7 @@ def train(
         protect: list[str | Path] = [*named, *photographs.paths]
         few = len(photographs) < _HELD_OUT
         held_out = photographs.held_out(_HELD_OUT)
-        paintings = Pictures(list(map(Path, styles)), limit=limit) if any else [pictures.load(name) for name in style]
+        paintings = Pictures(list(map(Path, styles)), limit=limit) if any else [loading.load(name) for name in style]
         if isinstance(paintings, Pictures):
             protect += paintings.paths
         training = Training(

@@ -94,10 +94,10 @@ class Pictures:
             self._cached -= self._cache.popitem(last=False)[1].numel()
         return Image(pixels=levels.float() / 255.0, name=path.name)
 
-    def crop(self, side: int, chance: torch.Generator) -> Float[Tensor, "1 3 side side"]:
+    def crop(self, side: int, generator: torch.Generator) -> Float[Tensor, "1 3 side side"]:
         """A square out of a picture, drawn at random: which, where, how large, and whether mirrored."""
-        index, mirror = (int(torch.randint(high, (), generator=chance)) for high in (len(self), 2))
-        zoom, down, across = torch.rand(3, generator=chance).tolist()
+        index, mirror = (int(torch.randint(high, (), generator=generator)) for high in (len(self), 2))
+        zoom, down, across = torch.rand(3, generator=generator).tolist()
         pixels = self[index].pixels
         short = min(pixels.shape[-2:])
         # The square is at least `side` pixels where the picture is, and at most the whole of it.

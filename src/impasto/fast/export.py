@@ -30,7 +30,7 @@ from impasto.fast.network import COLORS, MARGIN, Network, color_of, recolored
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor
 from impasto.files import label, whole, why_not_written
 from impasto.images import fit
-from impasto.pictures import load
+from impasto.loading import load
 
 if TYPE_CHECKING:
     import onnx

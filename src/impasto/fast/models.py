@@ -28,8 +28,8 @@ from impasto.fast.network import Architecture, Network
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
 from impasto.files import whole
 from impasto.images import Image
+from impasto.loading import load
 from impasto.mixing import shares, unlearned
-from impasto.pictures import load
 
 #: The bundled models: one for any painting, one for the bundled paintings.
 ANY, BRUSHES = "any", "brushes"

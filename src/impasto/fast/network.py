@@ -102,18 +102,20 @@ class Network(nn.Module):
         image: Float[Tensor, "n 3 h w"],
         condition: Float[Tensor, "n k"],
         *,
-        chances: Sequence[torch.Generator] | None = None,
+        generators: Sequence[torch.Generator] | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n 3 h w"]:
         """The pastiches of `image` (RGB in [0, 1], of any size); values may lie somewhat outside [0, 1].
 
         Args:
-            chances: what noise is drawn from, for each image, instead of the one that never changes.
+            generators: what noise is drawn from, for each image, instead of the one that never changes.
             dtype: numbers that features are computed in; pixels and colours are float32 in any case.
         """
         height, width = image.shape[-2:]
         x = bordered(image)
-        noise = None if chances is None else self.grain.drawn(chances, x.shape[-2] // _STRIDE, x.shape[-1] // _STRIDE)
+        noise = (
+            None if generators is None else self.grain.drawn(generators, x.shape[-2] // _STRIDE, x.shape[-1] // _STRIDE)
+        )
         brushwork = self.brushwork(x, condition, noise, dtype)[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
         return recolored(image, condition[:, -COLORS:]) + brushwork
 
@@ -176,9 +178,9 @@ class Grain(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(0.1 * torch.randn(features, _NOISES, 1, 1))
-        chance = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
         # Rounded as it is stored.
-        self.register_buffer("noise", torch.randn(1, _NOISES, _PERIOD, _PERIOD, generator=chance).half().float())
+        self.register_buffer("noise", torch.randn(1, _NOISES, _PERIOD, _PERIOD, generator=generator).half().float())
 
     def forward(self, noise: Float[Tensor, "n 4 h w"]) -> Float[Tensor, "n c h w"]:
         """What is added to the features."""
@@ -191,9 +193,9 @@ class Grain(nn.Module):
         period = torch.full((), _PERIOD, device=rows.device)
         return self.noise.index_select(-2, rows.remainder(period)).index_select(-1, columns.remainder(period))
 
-    def drawn(self, chances: Sequence[torch.Generator], height: int, width: int) -> Float[Tensor, "n 4 h w"]:
+    def drawn(self, generators: Sequence[torch.Generator], height: int, width: int) -> Float[Tensor, "n 4 h w"]:
         """Noise that was never seen before, from a generator on the CPU for each image."""
-        each = [torch.randn(1, _NOISES, height, width, generator=chance) for chance in chances]
+        each = [torch.randn(1, _NOISES, height, width, generator=generator) for generator in generators]
         return torch.cat(each).to(self.noise.device)
 
 

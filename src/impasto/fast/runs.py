@@ -223,9 +223,9 @@ class Run:
         trainer, model = self.trainer, self.model()
         total = 0.0
         for place in range(_CHECKED):
-            chance = torch.Generator().manual_seed(place)
+            generator = torch.Generator().manual_seed(place)
             index = place * len(trainer.styles) // _CHECKED
-            photograph = self.held_out.crop(trainer.training.side, chance).to(trainer.device)
+            photograph = self.held_out.crop(trainer.training.side, generator).to(trainer.device)
             with torch.no_grad():
                 condition = self._condition(model, index)[None].to(trainer.device)
                 pastiche = model.network.to(trainer.device)(photograph, condition)

@@ -177,7 +177,7 @@ class Model(nn.Module):
         photographs: Tensor,
         styles: Tensor,
         keep: Tensor,
-        chances: Sequence[torch.Generator] | None = None,
+        generators: Sequence[torch.Generator] | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
         """Pastiches of `photographs`, (n, 3, h, w).
@@ -185,14 +185,14 @@ class Model(nn.Module):
         Args:
             styles: the statistics of a painting each, (n, s), or their places in the table, (n,).
             keep: 1 where a photograph is to be left as it is and 0 elsewhere, (n,).
-            chances: what the network's noise is drawn from, for each photograph.
+            generators: what the network's noise is drawn from, for each photograph.
             dtype: numbers that the network's features are computed in.
         """
         conditions = self.predictor(styles) if self.predictor is not None else self.table[styles]  # type: ignore[index]
         # A mixture and no choice, so that every parameter has a gradient on every machine.
         keep = keep[:, None]
         conditions = (1 - keep) * conditions + keep * self.photo
-        return torch.as_tensor(self.network(photographs, conditions, chances=chances, dtype=dtype))
+        return torch.as_tensor(self.network(photographs, conditions, generators=generators, dtype=dtype))
 
 
 @dataclass(frozen=True)
@@ -224,14 +224,14 @@ class _Drawn:
         window: where in it the judged window begins.
         style: the style's place.
         kept: whether the crop is to be left as it is.
-        chance: what the network's noise is drawn from.
+        generator: what the network's noise is drawn from.
     """
 
     crop: Tensor
     window: tuple[int, int]
     style: int
     kept: bool
-    chance: torch.Generator
+    generator: torch.Generator
 
 
 class Trainer:
@@ -353,8 +353,8 @@ class Trainer:
         keep = torch.tensor([float(one.kept) for one in drawn], device=self.device)
         table = self.model.predictor is None
         styles = torch.tensor(indices) if table else self.styles.statistics(indices)
-        chances = [one.chance for one in drawn]
-        pastiches = self._parallel(photographs, styles.to(self.device), keep, chances, self.dtype)
+        generators = [one.generator for one in drawn]
+        pastiches = self._parallel(photographs, styles.to(self.device), keep, generators, self.dtype)
         sums: dict[str, float] = {}
         gradients = []
         for one, photograph, pastiche in zip(drawn, photographs, pastiches.detach(), strict=True):
@@ -382,11 +382,11 @@ class Trainer:
     def _draw(self, place: int) -> _Drawn:
         """What is at a place of this step's batch."""
         seed = np.random.SeedSequence((self.training.seed, self.step, place)).generate_state(1)
-        chance = torch.Generator().manual_seed(int(seed[0]))
-        kept = float(torch.rand((), generator=chance)) < self.training.identity
-        index = int(torch.randint(len(self.styles), (), generator=chance))
-        top, left = (int(torch.randint(_MARGIN + 1, (), generator=chance)) for _ in range(2))
-        return _Drawn(self.contents.crop(self.training.side + _MARGIN, chance), (top, left), index, kept, chance)
+        generator = torch.Generator().manual_seed(int(seed[0]))
+        kept = float(torch.rand((), generator=generator)) < self.training.identity
+        index = int(torch.randint(len(self.styles), (), generator=generator))
+        top, left = (int(torch.randint(_MARGIN + 1, (), generator=generator)) for _ in range(2))
+        return _Drawn(self.contents.crop(self.training.side + _MARGIN, generator), (top, left), index, kept, generator)
 
     @torch.no_grad()
     def _take_average(self) -> None:

@@ -32,17 +32,17 @@ Weights = Mapping[str, Tensor]
 #: Features, and how much each position counts.
 Weighted = tuple[Tensor, Tensor | None]
 
-Seen = TypeVar("Seen")
+Statistics = TypeVar("Statistics")
 Target = TypeVar("Target")
 
 
-class StyleLoss(ABC, Generic[Seen, Target]):
+class StyleLoss(ABC, Generic[Statistics, Target]):
     """What of a painting is kept, and how a pastiche is compared with it; it has a term for each layer or two.
 
     A term is called after its layers, `relu1_1` or `relu1_1×relu2_1`.
 
     Attributes:
-        additive: whether what is seen of a picture is the sum of what is seen of its parts, so that it may be gathered
+        additive: whether the statistics of a picture are the sum of those of its parts, so that they may be gathered
             tile by tile. What is sorted or matched is not.
         factor: what the weight is multiplied by where losses are relative: a given strength goes about as far with
         each.
@@ -56,11 +56,11 @@ class StyleLoss(ABC, Generic[Seen, Target]):
         return dict(layers)
 
     @abstractmethod
-    def seen(self, term: str, features: Features, where: Weights) -> Seen:
-        """What is seen of a pastiche, with its gradient."""
+    def statistics(self, term: str, features: Features, weights: Weights) -> Statistics:
+        """The statistics of a pastiche that the loss depends on; differentiable."""
 
     @abstractmethod
-    def target(self, term: str, features: Features, where: Weights) -> Target:
+    def target(self, term: str, features: Features, weights: Weights) -> Target:
         """What is kept of a painting."""
 
     @abstractmethod
@@ -68,7 +68,7 @@ class StyleLoss(ABC, Generic[Seen, Target]):
         """One target of several, by their shares."""
 
     @abstractmethod
-    def compare(self, seen: Seen, target: Target, normalization: Normalization) -> Tensor:
+    def compare(self, statistics: Statistics, target: Target, normalization: Normalization) -> Tensor:
         """The loss, a scalar."""
 
 
@@ -84,16 +84,16 @@ class MomentsLoss(StyleLoss[Moments, Moments]):
     function: Callable[[Moments, Moments, Normalization], Tensor]
     factor: float = 1.0
 
-    def seen(self, term: str, features: Features, where: Weights) -> Moments:
-        return Moments.of(features[term], where.get(term))
+    def statistics(self, term: str, features: Features, weights: Weights) -> Moments:
+        return Moments.of(features[term], weights.get(term))
 
-    target = seen
+    target = statistics
 
     def blended(self, targets: Sequence[tuple[float, Moments]]) -> Moments:
         return blend(targets)
 
-    def compare(self, seen: Moments, target: Moments, normalization: Normalization) -> Tensor:
-        return self.function(seen, target, normalization)
+    def compare(self, statistics: Moments, target: Moments, normalization: Normalization) -> Tensor:
+        return self.function(statistics, target, normalization)
 
 
 @dataclass(frozen=True)
@@ -106,17 +106,17 @@ class CrossGramLoss(StyleLoss[CrossMoments, CrossMoments]):
         names = list(layers)
         return {f"{a}×{b}": (layers[a] + layers[b]) / 2 for a, b in itertools.pairwise(names)}
 
-    def seen(self, term: str, features: Features, where: Weights) -> CrossMoments:
+    def statistics(self, term: str, features: Features, weights: Weights) -> CrossMoments:
         finer, coarser = layers_of(term)
-        return CrossMoments.of(features[finer], features[coarser], where.get(coarser))
+        return CrossMoments.of(features[finer], features[coarser], weights.get(coarser))
 
-    target = seen
+    target = statistics
 
     def blended(self, targets: Sequence[tuple[float, CrossMoments]]) -> CrossMoments:
         return blend_cross(targets)
 
-    def compare(self, seen: CrossMoments, target: CrossMoments, normalization: Normalization) -> Tensor:
-        return cross_gram_loss(seen, target, normalization)
+    def compare(self, statistics: CrossMoments, target: CrossMoments, normalization: Normalization) -> Tensor:
+        return cross_gram_loss(statistics, target, normalization)
 
 
 @dataclass(frozen=True)
@@ -127,18 +127,18 @@ class SlicedWassersteinLoss(StyleLoss[Weighted, Quantiles]):
     factor: float = 1.0
     additive = False
 
-    def seen(self, term: str, features: Features, where: Weights) -> Weighted:
-        return features[term], where.get(term)
+    def statistics(self, term: str, features: Features, weights: Weights) -> Weighted:
+        return features[term], weights.get(term)
 
-    def target(self, term: str, features: Features, where: Weights) -> Quantiles:
+    def target(self, term: str, features: Features, weights: Weights) -> Quantiles:
         directions = orthonormal_directions(features[term].shape[1], _chance(self.seed, term))
-        return Quantiles.of(features[term], where.get(term), directions)
+        return Quantiles.of(features[term], weights.get(term), directions)
 
     def blended(self, targets: Sequence[tuple[float, Quantiles]]) -> Quantiles:
         return blend_quantiles(targets)
 
-    def compare(self, seen: Weighted, target: Quantiles, normalization: Normalization) -> Tensor:
-        features, weight = seen
+    def compare(self, statistics: Weighted, target: Quantiles, normalization: Normalization) -> Tensor:
+        features, weight = statistics
         return sliced_wasserstein_loss(features, target, normalization, weight)
 
 
@@ -149,12 +149,12 @@ class HistogramLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Quantiles
     factor: float = 1.0
     additive = False
 
-    def seen(self, term: str, features: Features, where: Weights) -> tuple[Moments, Weighted]:
-        weighted = features[term], where.get(term)
+    def statistics(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Weighted]:
+        weighted = features[term], weights.get(term)
         return Moments.of(*weighted), weighted
 
-    def target(self, term: str, features: Features, where: Weights) -> tuple[Moments, Quantiles]:
-        weighted = features[term], where.get(term)
+    def target(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Quantiles]:
+        weighted = features[term], weights.get(term)
         return Moments.of(*weighted), Quantiles.of(*weighted)
 
     def blended(self, targets: Sequence[tuple[float, tuple[Moments, Quantiles]]]) -> tuple[Moments, Quantiles]:
@@ -162,9 +162,9 @@ class HistogramLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Quantiles
         return moments, blend_quantiles([(share, q) for share, (_, q) in targets])
 
     def compare(
-        self, seen: tuple[Moments, Weighted], target: tuple[Moments, Quantiles], normalization: Normalization
+        self, statistics: tuple[Moments, Weighted], target: tuple[Moments, Quantiles], normalization: Normalization
     ) -> Tensor:
-        moments, (features, weight) = seen
+        moments, (features, weight) = statistics
         gram = gram_loss(moments, target[0], normalization)
         return 0.5 * (gram + histogram_loss(features, target[1], normalization, weight))
 
@@ -185,12 +185,12 @@ class NearestLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Banks]]):
     factor: float = 1.0
     additive = False
 
-    def seen(self, term: str, features: Features, where: Weights) -> tuple[Moments, Weighted]:
-        weighted = features[term], where.get(term)
+    def statistics(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Weighted]:
+        weighted = features[term], weights.get(term)
         return Moments.of(*weighted), weighted
 
-    def target(self, term: str, features: Features, where: Weights) -> tuple[Moments, Banks]:
-        weighted = features[term], where.get(term)
+    def target(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Banks]:
+        weighted = features[term], weights.get(term)
         return Moments.of(*weighted), [(1.0, Bank.of(*weighted, _chance(self.seed, term)))]
 
     def blended(self, targets: Sequence[tuple[float, tuple[Moments, Banks]]]) -> tuple[Moments, Banks]:
@@ -198,11 +198,11 @@ class NearestLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Banks]]):
         return moments, [(share * part, bank) for share, (_, banks) in targets for part, bank in banks]
 
     def compare(
-        self, seen: tuple[Moments, Weighted], target: tuple[Moments, Banks], normalization: Normalization
+        self, statistics: tuple[Moments, Weighted], target: tuple[Moments, Banks], normalization: Normalization
     ) -> Tensor:
-        moments, (features, weight) = seen
-        statistics = statistics_loss(moments, target[0], normalization)
-        return 0.5 * (statistics + nearest_neighbor_loss(features, target[1], weight))
+        moments, (features, weight) = statistics
+        moments_term = statistics_loss(moments, target[0], normalization)
+        return 0.5 * (moments_term + nearest_neighbor_loss(features, target[1], weight))
 
 
 def _chance(seed: tuple[int, ...], term: str) -> torch.Generator:

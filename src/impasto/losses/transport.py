@@ -19,9 +19,9 @@ from impasto.representations.quantiles import levels_of, midpoints, projections,
 from impasto.representations.rows import on_map, weighted_rows
 
 
-def orthonormal_directions(channels: int, chance: torch.Generator) -> Float[Tensor, "c c"]:
+def orthonormal_directions(channels: int, generator: torch.Generator) -> Float[Tensor, "c c"]:
     """A random orthonormal basis: directions that leave nothing out."""
-    basis: Tensor = torch.linalg.qr(torch.randn((channels, channels), generator=chance, dtype=torch.float64))[0]
+    basis: Tensor = torch.linalg.qr(torch.randn((channels, channels), generator=generator, dtype=torch.float64))[0]
     return basis.float()
 
 

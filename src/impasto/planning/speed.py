@@ -17,7 +17,7 @@ from torch import Tensor
 from impasto import devices
 from impasto.backbones import VGG19
 from impasto.losses import STYLE_LOSSES
-from impasto.objective import Objective, Region, evaluate
+from impasto.objective import Objective, StyleTarget, evaluate
 from impasto.optimizers import CurvatureMemory, FrequencyPreconditioner
 from impasto.planning.arithmetic import layers_of, network, settings_multiply_adds
 from impasto.representations import Moments
@@ -162,7 +162,7 @@ def _objective(backbone: VGG19, image: Tensor, content: set[str], style: set[str
     return Objective(
         backbone=backbone,
         content={layer: features[layer] for layer in content},
-        regions=[Region(style=moments)],
+        regions=[StyleTarget(style=moments)],
         content_weights=dict.fromkeys(content, 1.0),
         style_weights=dict.fromkeys(style, 1.0),
         style_loss=STYLE_LOSSES[Settings().style_loss]((0,)),

@@ -30,7 +30,7 @@ class Bank:
 
     @classmethod
     def of(
-        cls, features: Float[Tensor, "1 c h w"], weight: Float[Tensor, "h w"] | None, chance: torch.Generator
+        cls, features: Float[Tensor, "1 c h w"], weight: Float[Tensor, "h w"] | None, generator: torch.Generator
     ) -> Bank:
         """Bank of `features`; more than it holds are drawn from, each as likely as its `weight` is large."""
         rows, weights = weighted_rows(features, weight)
@@ -39,7 +39,7 @@ class Bank:
         most = _PER_CHANNEL * rows.shape[1]
         if len(rows) > most:
             # Drawn on the CPU, so that a seed means the same on every device.
-            drawn = torch.multinomial(counts.cpu().double(), most, generator=chance)
+            drawn = torch.multinomial(counts.cpu().double(), most, generator=generator)
             rows = rows[drawn.sort().values.to(rows.device)]
         centered = rows - center
         lengths = centered.norm(dim=1, keepdim=True)

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from impasto import devices, images, planning, sweeps
-from impasto.commission import Pictures
 from impasto.errors import ImageReadError, ImpastoError, SettingsWarning
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.images.decoding import HEAD_BYTES, identify
-from impasto.pastiche import METADATA_KEY, Input, Recipe
+from impasto.pastiche import METADATA_KEY, Fingerprint, Recipe
 from impasto.settings import OPTIONS, Settings
+from impasto.task import Inputs
 from impasto.web.pictures import TILE
 from impasto.web.problems import Problem
 
@@ -144,7 +144,7 @@ def _check_size(final: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def _pictures(order: Mapping[str, Any], max_pixels: int, *, measured: bool) -> Pictures:
+def _pictures(order: Mapping[str, Any], max_pixels: int, *, measured: bool) -> Inputs:
     """An order's pictures, as far as their check looks at them: of paintings the strokes, where they are measured."""
     content = _blank(order["content"]["size"])
     styles = [
@@ -160,7 +160,7 @@ def _pictures(order: Mapping[str, Any], max_pixels: int, *, measured: bool) -> P
         guidance = Guidance(
             content_masks=masks, style_masks=style_masks, content_map=content_map, paintings=len(styles)
         )
-    return Pictures(content, styles, init=content, guidance=guidance)
+    return Inputs(content, styles, init=content, guidance=guidance)
 
 
 def _blank(size: Sequence[int]) -> Image:
@@ -168,10 +168,10 @@ def _blank(size: Sequence[int]) -> Image:
     return Image(pixels=torch.zeros(1, 3, 1, 1).expand(1, 3, *size))
 
 
-def _foretold(pictures: Pictures, settings: Settings, speed: Mapping[str, Any] | None) -> dict[str, Any]:
+def _foretold(pictures: Inputs, settings: Settings, speed: Mapping[str, Any] | None) -> dict[str, Any]:
     size, styles = pictures.content.size, len(pictures.styles)
     memory = devices.memory(devices.resolve(settings.device))
-    masked = bool(pictures.guidance and pictures.guidance.guides)
+    masked = bool(pictures.guidance and pictures.guidance.regions)
     told = [str(SettingsWarning(*idle)) for idle in settings.without_effect(masked=masked).items()]
     return {
         "memory_bytes": planning.peak_bytes(size, settings, styles=styles),
@@ -287,7 +287,7 @@ def _told(found: Recipe) -> dict[str, Any]:
         # It began with a picture, which is named beside the settings.
         settings = settings.replace(init="content")
 
-    def note(one: Input) -> dict[str, str]:
+    def note(one: Fingerprint) -> dict[str, str]:
         return {"name": one.name, "sha256": one.sha256}
 
     told: dict[str, Any] = json.loads(

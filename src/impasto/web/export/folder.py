@@ -13,7 +13,7 @@ from impasto.errors import ModelError
 from impasto.fast import FastModel
 from impasto.fast.export import check_installed, painter, write_painter, write_style_encoder
 from impasto.images import encode, fit
-from impasto.pictures import load
+from impasto.loading import load
 from impasto.web.export import runtime
 
 _OWN = Path(__file__).parent / "static"

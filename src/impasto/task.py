@@ -16,11 +16,11 @@ from impasto.backbones import Backbone, architecture
 from impasto.errors import SettingsError
 from impasto.guidance import Guidance
 from impasto.images import Image, fit, resize
+from impasto.initialization import enlarged, first_picture
 from impasto.objective import Objective
-from impasto.pastiche import Input, Recipe
+from impasto.pastiche import Fingerprint, Recipe
 from impasto.pyramid import Scale, pyramid
 from impasto.settings import Settings
-from impasto.starts import enlarged, first_picture
 from impasto.strokes import stroke_width, style_scales
 from impasto.targets import keeps_background, layer_weights, objective_at, shares_of, strengths_of
 
@@ -29,7 +29,7 @@ _STRETCH = 0.03
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class Inputs:
     """The pictures that go in.
 
     Attributes:
@@ -49,13 +49,13 @@ class Pictures:
         guidance = self.guidance
         return Recipe(
             settings=settings,
-            content=Input.of(self.content),
-            styles=tuple(map(Input.of, self.styles)),
+            content=Fingerprint.of(self.content),
+            styles=tuple(map(Fingerprint.of, self.styles)),
             # What the fast engine made is made again.
-            init=Input.of(self.init) if self.init and settings.init != "fast" else None,
-            masks=tuple(map(Input.of, guidance.content_masks)) if guidance else (),
-            style_masks=tuple(map(Input.of, guidance.style_masks)) if guidance else (),
-            content_map=Input.of(guidance.content_map) if guidance and guidance.content_map else None,
+            init=Fingerprint.of(self.init) if self.init and settings.init != "fast" else None,
+            masks=tuple(map(Fingerprint.of, guidance.content_masks)) if guidance else (),
+            style_masks=tuple(map(Fingerprint.of, guidance.style_masks)) if guidance else (),
+            content_map=Fingerprint.of(guidance.content_map) if guidance and guidance.content_map else None,
         )
 
     @cached_property
@@ -84,7 +84,7 @@ class Pictures:
             raise SettingsError("init", "got fast without the fast engine's picture; impasto.stylize has it made")
         layer_weights(settings, architecture(settings.backbone))
         shares_of(settings, len(self.styles))
-        strengths_of(settings, len(self.guidance.guides) if self.guidance else 0)
+        strengths_of(settings, len(self.guidance.regions) if self.guidance else 0)
         self.style_scales(settings)
         self._check_shapes()
 
@@ -116,8 +116,8 @@ def _check_shape(setting: str, mask: Image, what: str, picture: Image) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Commission:
-    """Pictures, and the settings they are to be painted by from now on.
+class Task:
+    """Inputs, and the settings they are to be painted by from now on.
 
     Args:
         pictures: what goes in.
@@ -127,11 +127,11 @@ class Commission:
         weights: file of the backbone's weights; its own by default.
 
     Raises:
-        SettingsError: as `Pictures.check`, or the weights are another network's.
+        SettingsError: as `Inputs.check`, or the weights are another network's.
         AssetError: the backbone's own weights are not here, and cannot be fetched.
     """
 
-    pictures: Pictures
+    pictures: Inputs
     settings: Settings
     device: torch.device
     first: Settings
@@ -161,10 +161,10 @@ class Commission:
         return built.to(self.device)
 
     @property
-    def weights_used(self) -> Input | None:
+    def weights_used(self) -> Fingerprint | None:
         """The note on the backbone's weights, unless they are those inside the package."""
         used = self.backbone.weights_file
-        return Input(used.name, used.sha256) if used else None
+        return Fingerprint(used.name, used.sha256) if used else None
 
     @cached_property
     def scales(self) -> Sequence[Scale]:
@@ -185,13 +185,15 @@ class Commission:
             self.pictures.style_scales(self.settings),
         )
 
-    def first_picture(self, size: tuple[int, int], chance: torch.Generator) -> Tensor:
+    def first_picture(self, size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """What to start from."""
-        return first_picture(self._photograph(size), self._colored[1], self.pictures.init, self.settings.init, chance)
+        return first_picture(
+            self._photograph(size), self._colored[1], self.pictures.init, self.settings.init, generator
+        )
 
-    def enlarged(self, picture: Tensor, size: tuple[int, int], chance: torch.Generator) -> Tensor:
+    def enlarged(self, picture: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """A picture at another (height, width), with the fine detail that it lacks there."""
-        return enlarged(picture, self._photograph(size), self.settings, chance)
+        return enlarged(picture, self._photograph(size), self.settings, generator)
 
     def finished(self, picture: Tensor) -> Tensor:
         """The picture as it is shown: with the colours that it is to have, and the background that is to be kept."""

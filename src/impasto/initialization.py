@@ -15,7 +15,7 @@ from impasto.targets import painting_at
 
 
 def first_picture(
-    photograph: Tensor, styles: Sequence[Image], init: Image | None, word: str, chance: torch.Generator
+    photograph: Tensor, styles: Sequence[Image], init: Image | None, word: str, generator: torch.Generator
 ) -> Tensor:
     """The first picture, of the photograph's size."""
     size, device = (photograph.shape[-2], photograph.shape[-1]), photograph.device
@@ -23,7 +23,7 @@ def first_picture(
         return resize(init.pixels, size).to(device)
     if word == "content":
         return photograph
-    noise = torch.randn(photograph.shape, generator=chance).to(device)
+    noise = torch.randn(photograph.shape, generator=generator).to(device)
     if word == "noise":
         return (0.5 + 0.1 * noise).clamp(0, 1)
     # Noise with the mean and covariance of the painting's colours.
@@ -33,7 +33,7 @@ def first_picture(
     return colored.clamp(0, 1)
 
 
-def enlarged(picture: Tensor, photograph: Tensor, settings: Settings, chance: torch.Generator) -> Tensor:
+def enlarged(picture: Tensor, photograph: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:
     """The picture at the photograph's size, with what an enlarged picture lacks: fine detail.
 
     The photograph's own is laid over it, which is what the photograph has at this size and had not at the one before.
@@ -44,7 +44,7 @@ def enlarged(picture: Tensor, photograph: Tensor, settings: Settings, chance: to
     before = (picture.shape[-2], picture.shape[-1])
     size = (photograph.shape[-2], photograph.shape[-1])
     detail = photograph - resize(resize(photograph, before), size)
-    noise = torch.randn((1, 1, *size), generator=chance).to(picture.device).expand_as(photograph)
+    noise = torch.randn((1, 1, *size), generator=generator).to(picture.device).expand_as(photograph)
     grain = FrequencyPreconditioner(size, 1.0, wrap=settings.padding == "wrap", device=picture.device)(noise)
     larger = _resized_around(picture, size) if settings.padding == "wrap" else resize(picture, size)
     return larger + detail_share(settings) * detail + settings.grain * grain
