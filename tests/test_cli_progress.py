@@ -53,7 +53,7 @@ def forecasts(
     now, said = 0.0, []
     for index, place in enumerate(along):
         now += times[index]
-        said.append((place, forecast.see(place, now), sum(times[index + 1 :])))
+        said.append((place, forecast.update(place, now), sum(times[index + 1 :])))
     return said
 
 
@@ -72,7 +72,7 @@ def test_work_at_one_speed_is_foretold_from_its_beginning():
     forecast = SteadyForecast(10.0)
     for iteration in range(1, 9):
         place = Place(iteration // 5, 2, (32, 32), iteration % 5, 4, work=100 * iteration, total_work=800)
-        said = forecast.see(place, 10.0 + 3.0 * iteration)
+        said = forecast.update(place, 10.0 + 3.0 * iteration)
         assert said == (None if iteration < 3 else pytest.approx(3.0 * (8 - iteration)))
 
 
@@ -92,7 +92,7 @@ def test_a_machine_that_gets_busy_is_noticed():
     now = 0.0
     for place in along[:70]:
         now += 1.0 if place.iteration <= 50 else 3.0
-        said = forecast.see(place, now)
+        said = forecast.update(place, now)
     assert said == pytest.approx(30 * 3.0)
 
 

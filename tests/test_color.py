@@ -72,11 +72,11 @@ def test_luminance_takes_colours_from_one_and_lightness_from_the_other():
 
 @pytest.mark.parametrize("mode", ["luminance", "covariance", "histogram"])
 def test_amount_goes_from_the_picture_to_the_colours(mode):
-    assert torch.equal(color.kept(PAINTING, PHOTO, mode, 0.0), PAINTING)
-    whole, half = (color.kept(PAINTING, PHOTO, mode, amount) for amount in (1.0, 0.5))
+    assert torch.equal(color.keep_colors(PAINTING, PHOTO, mode, 0.0), PAINTING)
+    whole, half = (color.keep_colors(PAINTING, PHOTO, mode, amount) for amount in (1.0, 0.5))
     assert torch.allclose(half, (PAINTING + whole) / 2, atol=1e-6)
     assert not torch.allclose(whole, PAINTING, atol=0.02)
-    assert torch.equal(color.kept(PAINTING, PHOTO, "none"), PAINTING)
+    assert torch.equal(color.keep_colors(PAINTING, PHOTO, "none"), PAINTING)
 
 
 @pytest.mark.parametrize("mode", ["luminance", "covariance", "histogram"])
@@ -84,7 +84,7 @@ def test_amount_goes_from_the_picture_to_the_colours(mode):
 def test_pictures_of_one_colour_stay_pictures(mode, flat):
     one = torch.full((1, 3, 8, 9), flat)
     for picture, photograph in ((one, PHOTO), (PHOTO, one), (one, one)):
-        kept = color.kept(picture, photograph, mode)
+        kept = color.keep_colors(picture, photograph, mode)
         assert torch.isfinite(kept).all()
         assert 0.0 <= float(kept.min()) <= float(kept.max()) <= 1.0
         assert kept.shape == picture.shape

@@ -24,7 +24,7 @@ from impasto.pastiche import Fingerprint, Recipe
 from impasto.presets import preset
 from impasto.progress import Progress
 from impasto.representations import Moments
-from impasto.settings import OPTIONS, Settings, pull, strength_of
+from impasto.settings import OPTIONS, Settings, strength_of, style_balance
 from impasto.targets import balance
 
 Make = Callable[[int, int], Image]
@@ -281,8 +281,8 @@ def test_balance():
 
 
 def test_a_strength_and_its_pull():
-    assert [pull(strength) for strength in (0.0, 0.75, 1.0)] == [0.0, 0.5, 1.0]
-    assert [strength_of(pull(strength)) for strength in (0.0, 0.3, 1.0)] == pytest.approx([0.0, 0.3, 1.0])
+    assert [style_balance(strength) for strength in (0.0, 0.75, 1.0)] == [0.0, 0.5, 1.0]
+    assert [strength_of(style_balance(strength)) for strength in (0.0, 0.3, 1.0)] == pytest.approx([0.0, 0.3, 1.0])
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])

@@ -249,8 +249,8 @@ class Watched(VGG19):
         super().__init__(deepest)
         self.came = []
 
-    def walk(self, image, layers):
-        for layer, features in super().walk(image, layers):
+    def iter_features(self, image, layers):
+        for layer, features in super().iter_features(image, layers):
             if features.requires_grad:
                 features.register_hook(lambda _, layer=layer: self.came.append(("left", layer)))
                 seen = features.view_as(features)

@@ -13,7 +13,7 @@ from impasto import __version__
 from impasto.errors import ImageReadError, SettingsError
 from impasto.images import Image, read, read_metadata
 from impasto.pastiche import METADATA_KEY, Fingerprint, Pastiche, Recipe, TracePoint
-from impasto.settings import Settings, pull
+from impasto.settings import Settings, style_balance
 
 
 def recipe(**changes) -> Recipe:
@@ -151,10 +151,10 @@ def test_a_recipe_of_the_form_in_which_strength_was_the_pull():
     settings = Settings(strength=0.5, region_strength=(0.2, 1.0)).to_mapping()
     old = record(format=1, settings=settings, changes=[{"after": 3, "settings": {"strength": 0.8}}])
     found = Recipe.from_json(json.dumps(old))
-    assert pull(found.settings.strength) == pytest.approx(0.5, abs=1e-15)
+    assert style_balance(found.settings.strength) == pytest.approx(0.5, abs=1e-15)
     assert found.settings.strength == Settings().strength
-    assert [pull(one) for one in found.settings.region_strength] == pytest.approx([0.2, 1.0], abs=1e-15)
-    assert pull(found.last_settings.strength) == pytest.approx(0.8, abs=1e-15)
+    assert [style_balance(one) for one in found.settings.region_strength] == pytest.approx([0.2, 1.0], abs=1e-15)
+    assert style_balance(found.last_settings.strength) == pytest.approx(0.8, abs=1e-15)
     assert Recipe.from_json(found.to_json()) == found
 
 

@@ -384,6 +384,6 @@ def test_max_pooling_keeps_no_places_and_sends_the_gradient_to_the_maxima(vgg):
 def test_walking_finds_what_asking_finds_in_the_order_of_the_network(pooling):
     network, x, layers = VGG19("relu3_1", pooling=pooling), photo_pixels(64, 64), ["relu3_1", "conv1_1", "pool2"]
     found = network(x, layers)
-    walked = list(network.walk(x, layers))
+    walked = list(network.iter_features(x, layers))
     assert [name for name, _ in walked] == ["conv1_1", "pool2", "relu3_1"]
     assert all(torch.equal(features, found[name]) for name, features in walked)

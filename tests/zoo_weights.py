@@ -18,7 +18,7 @@ def random_state(model: str, layers: list[str] | None = None) -> dict[str, Tenso
     layers = layers or [*architecture.default_style_layers, *architecture.default_content_layers]
     generator = torch.Generator().manual_seed(3)
     state = {}
-    for key, value in architecture.meta_network(layers).state_dict().items():
+    for key, value in architecture.meta_graph(layers).state_dict().items():
         if value.dim() > 1:
             fan_in = value[0].numel()
             state[key] = torch.randn(value.shape, generator=generator) * (2 / fan_in) ** 0.5

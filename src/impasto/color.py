@@ -103,7 +103,7 @@ KEEP: Mapping[ColorMode, Callable[[Pixels, Pixels], Pixels]] = {
 }
 
 
-def kept(picture: Pixels, photograph: Pixels, mode: ColorMode, amount: float = 1.0) -> Pixels:
+def keep_colors(picture: Pixels, photograph: Pixels, mode: ColorMode, amount: float = 1.0) -> Pixels:
     """`picture` with the photograph's colours.
 
     Args:

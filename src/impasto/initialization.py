@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.images import Image, resize
 from impasto.optimizers import FrequencyPreconditioner
-from impasto.settings import Settings, pull
+from impasto.settings import Settings, style_balance
 from impasto.targets import painting_at
 
 
@@ -65,4 +65,4 @@ def detail_share(settings: Settings) -> float:
     """
     if settings.content_weight == 0:
         return 0.0
-    return settings.detail * min(1.0, 2 * (1 - pull(settings.strength)))
+    return settings.detail * min(1.0, 2 * (1 - style_balance(settings.strength)))

@@ -19,8 +19,8 @@ from impasto.losses import (
     GRAM,
     SQUARED_ERROR,
     ContentLoss,
+    EdgeTarget,
     Normalization,
-    Outlines,
     StyleLoss,
     laplacian_loss,
     range_loss,
@@ -103,7 +103,7 @@ class Objective:
     normalization: Normalization = "relative"
     style_loss: StyleLoss[Any, Any] = GRAM
     content_loss: ContentLoss = SQUARED_ERROR
-    outlines: Sequence[Outlines] = ()
+    outlines: Sequence[EdgeTarget] = ()
     layers: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class Objective:
         content: dict[str, Tensor] = {}
         seen: list[dict[str, Any]] = [{} for _ in self.regions]
         # Layer by layer, so that what goes back to a layer need not be held before the gradient has come there.
-        for layer, its in self.backbone.walk(image, self.layers):
+        for layer, its in self.backbone.iter_features(image, self.layers):
             features[layer] = its
             if layer in self.content:
                 content |= self.content_term(layer, its)
@@ -154,7 +154,7 @@ class Objective:
         """Terms on the pixels themselves."""
         found: dict[str, Tensor] = {}
         for edges in self.outlines:
-            loss = laplacian_loss(image, edges.target, edges.pooling, self.normalization, edges.where)
+            loss = laplacian_loss(image, edges.target, edges.pooling, self.normalization, edges.pixel_weights)
             found[f"content laplacian {edges.pooling}"] = edges.weight * loss
         if self.tv_weight:
             found["tv"] = self.tv_weight * total_variation_loss(image)

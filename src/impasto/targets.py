@@ -13,11 +13,11 @@ from impasto.backbones import Architecture, Backbone
 from impasto.errors import SettingsError
 from impasto.guidance import Guidance, at_layer, inside, resized
 from impasto.images import Image, of_area, resize
-from impasto.losses import CONTENT_LOSSES, STYLE_LOSSES, Outlines, StyleLoss, laplacian
+from impasto.losses import CONTENT_LOSSES, STYLE_LOSSES, EdgeTarget, StyleLoss, laplacian
 from impasto.losses.content import POOLINGS
 from impasto.losses.style import layers_of
 from impasto.objective import Objective, StyleTarget
-from impasto.settings import Settings, pull
+from impasto.settings import Settings, style_balance
 
 # Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
 _RANGE_WEIGHT = 10.0
@@ -79,9 +79,9 @@ def objective_at(
         style_loss=loss,
         content_loss=kept,
         outlines=[
-            Outlines(laplacian(photograph, pooling), pooling, content_weight * kept.outlines, counts)
+            EdgeTarget(laplacian(photograph, pooling), pooling, content_weight * kept.edge_weight, counts)
             for pooling in POOLINGS
-            if content_weight * kept.outlines
+            if content_weight * kept.edge_weight
         ],
     )
 
@@ -183,7 +183,7 @@ def balance(strength: float) -> tuple[float, float]:
     """Factors on the content and the style weight: (1, 1) at strength ¾, no style at 0, hardly any content at 1."""
     if strength == 0:
         return 1.0, 0.0
-    pulled = max(pull(strength), _LEAST_PULL)
+    pulled = max(style_balance(strength), _LEAST_PULL)
     return max(((1 - pulled) / pulled) ** 1.5, 0.01), 1.0
 
 

@@ -213,7 +213,7 @@ class Task:
         content, styles, settings = self.pictures.content, self.pictures.styles, self.settings
 
         def keep(picture: Tensor) -> Tensor:
-            return color.kept(picture, content.pixels, settings.keep_color, settings.keep_color_amount)
+            return color.keep_colors(picture, content.pixels, settings.keep_color, settings.keep_color_amount)
 
         if settings.keep_color == "none" or settings.keep_color_when == "after":
             return content, styles, keep

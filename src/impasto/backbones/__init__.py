@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from impasto.backbones.backbone import Architecture, Backbone, Layer, Outline, Padding, Pooling, WeightsFile
+from impasto.backbones.backbone import Architecture, Backbone, Layer, MetaNetwork, Padding, Pooling, WeightsFile
 from impasto.backbones.vgg import VGG19
 from impasto.errors import SettingsError
 
@@ -11,7 +11,7 @@ __all__ = [
     "Architecture",
     "Backbone",
     "Layer",
-    "Outline",
+    "MetaNetwork",
     "Padding",
     "Pooling",
     "WeightsFile",

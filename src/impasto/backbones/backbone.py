@@ -73,7 +73,7 @@ Features = Callable[[Tensor], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class Outline:
+class MetaNetwork:
     """A network of shapes without numbers, of which everything but a result can be had at no cost.
 
     Attributes:
@@ -109,7 +109,7 @@ class Architecture(ABC):
         Raises:
             SettingsError: no layer has that name; the error is about `setting`.
         """
-        plain = self.spelled(name.strip())
+        plain = self.normalized_name(name.strip())
         if plain in self.layers:
             return plain
         near = difflib.get_close_matches(plain, self.layers, n=3)
@@ -121,7 +121,7 @@ class Architecture(ABC):
         return max(layers, key=list(self.layers).index)
 
     @abstractmethod
-    def spelled(self, name: str) -> str:
+    def normalized_name(self, name: str) -> str:
         """The name as the layers are named, if it is one that is meant for a layer; else anything."""
 
     @abstractmethod
@@ -129,7 +129,7 @@ class Architecture(ABC):
         """What there is to choose from, shortly."""
 
     @abstractmethod
-    def outline(self, layers: Iterable[str]) -> Outline:
+    def meta_network(self, layers: Iterable[str]) -> MetaNetwork:
         """The network on the meta device, as deep as `layers` (canonical names, at least one) need it."""
 
     def own_weights(self) -> str | None:
@@ -197,7 +197,7 @@ class Backbone(nn.Module, ABC):
             SettingsError: a layer lies beyond what was built.
         """
 
-    def walk(
+    def iter_features(
         self, image: Float[Tensor, "n 3 h w"], layers: Iterable[str]
     ) -> Iterator[tuple[str, Float[Tensor, "n _ _ _"]]]:
         """Name and features, as `forward` gives them, of one layer after the other, where a network can wait between.

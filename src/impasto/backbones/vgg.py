@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from impasto import assets
-from impasto.backbones.backbone import Architecture, Backbone, Layer, Outline, Padding, Pooling
+from impasto.backbones.backbone import Architecture, Backbone, Layer, MetaNetwork, Padding, Pooling
 from impasto.backbones.borders import bordered
 from impasto.errors import AssetError, SettingsError
 
@@ -78,16 +78,16 @@ class VGG19Architecture(Architecture):
     default_content_layers: Mapping[str, float] = {"relu4_2": 1.0}
     default_style_layers: Mapping[str, float] = {f"relu{block}_1": 2.0 ** (5 - block) for block in range(1, 6)}
 
-    def spelled(self, name: str) -> str:
+    def normalized_name(self, name: str) -> str:
         return literature_name(name)
 
     def layers_in_words(self) -> str:
         return "conv1_1 to conv5_4, relu1_1 to relu5_4 and pool1 to pool5"
 
-    def outline(self, layers: Iterable[str]) -> Outline:
+    def meta_network(self, layers: Iterable[str]) -> MetaNetwork:
         wanted = tuple(layers)
         network = self.build(wanted).to("meta")
-        return Outline(partial(network, layers=wanted), tuple(network.parameters()))
+        return MetaNetwork(partial(network, layers=wanted), tuple(network.parameters()))
 
     def build(
         self,
@@ -181,9 +181,9 @@ class VGG19(Backbone):
             SettingsError: a layer lies beyond `deepest`.
             RuntimeError: a side of the image is under 2 pixels before one of the poolings.
         """
-        return dict(self.walk(image, layers))
+        return dict(self.iter_features(image, layers))
 
-    def walk(
+    def iter_features(
         self, image: Float[Tensor, "n 3 h w"], layers: Iterable[str]
     ) -> Iterator[tuple[str, Float[Tensor, "n _ _ _"]]]:
         wanted = set(layers)

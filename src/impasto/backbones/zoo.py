@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 
 from impasto.backbones import geometry, graphs, torchvision_hub
-from impasto.backbones.backbone import Architecture, Backbone, Layer, Outline, Padding, Pooling, WeightsFile
+from impasto.backbones.backbone import Architecture, Backbone, Layer, MetaNetwork, Padding, Pooling, WeightsFile
 from impasto.backbones.vgg import VGG19Architecture, literature_name
 from impasto.errors import SettingsError
 
@@ -99,7 +99,7 @@ class TorchvisionArchitecture(Architecture):
         exact = {node.lower(): name for name, node in self._nodes.items()}
         return parts | exact | {name.lower(): name for name in self._nodes}
 
-    def spelled(self, name: str) -> str:
+    def normalized_name(self, name: str) -> str:
         """The layer of that name, whether in torchvision's words, the literature's or Keras', or the last of a part."""
         plain = name.lower()
         return self._spellings.get(plain) or self._spellings.get(literature_name(plain), plain)
@@ -130,11 +130,11 @@ class TorchvisionArchitecture(Architecture):
         """What computes the features at `layers`, by name, and nothing deeper."""
         return graphs.only(graphs.extractor(network), {self._nodes[name]: name for name in layers})
 
-    def outline(self, layers: Iterable[str]) -> Outline:
-        network = self.meta_network(layers)
-        return Outline(network.forward, tuple(network.state_dict().values()))
+    def meta_network(self, layers: Iterable[str]) -> MetaNetwork:
+        network = self.meta_graph(layers)
+        return MetaNetwork(network.forward, tuple(network.state_dict().values()))
 
-    def meta_network(self, layers: Iterable[str]) -> fx.GraphModule:
+    def meta_graph(self, layers: Iterable[str]) -> fx.GraphModule:
         """What computes the features at `layers`, on the meta device."""
         network = graphs.only(self._whole, {self._nodes[name]: name for name in layers})
         network.requires_grad_(False)

@@ -218,7 +218,7 @@ def _by_torch(asked: _Asked) -> _Paint:
             precision=settings.precision,
             in_place=settings.keep_color == "none",
         )
-        pixels = color.kept(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
+        pixels = color.keep_colors(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
         return _Painted(images.Image(pixels=pixels, name="pastiche"), photograph.size, asked.about(chosen.name))
 
     return paint

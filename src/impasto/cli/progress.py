@@ -64,7 +64,7 @@ def bar(
     forecast = (forecasting or forecasts.Forecast)(clock())
 
     def move(position: Position) -> None:
-        left = forecast.see(position, clock())
+        left = forecast.update(position, clock())
         height, width = position.size
         drawn.update(
             task,

@@ -134,13 +134,13 @@ class ContentLoss:
     Attributes:
         target: what is kept of the features.
         compare: features, target, normalization and weights to the loss.
-        outlines: weight of the Laplacian loss at each pooling, beside that of the features.
+        edge_weight: weight of the Laplacian loss at each pooling, beside that of the features.
         factor: what the weight is multiplied by where losses are relative.
     """
 
     target: Callable[[Tensor], Tensor]
     compare: Callable[[Tensor, Tensor, Normalization, Tensor | None], Tensor]
-    outlines: float = 0.0
+    edge_weight: float = 0.0
     factor: float = 1.0
 
 
@@ -150,22 +150,22 @@ SQUARED_ERROR = ContentLoss(lambda features: features, content_loss)
 CONTENT_LOSSES: Mapping[ContentLossName, ContentLoss] = {
     "squared_error": SQUARED_ERROR,
     "self_similarity": ContentLoss(self_similarity, self_similarity_loss, factor=3.0),
-    "laplacian": ContentLoss(lambda features: features, content_loss, outlines=0.25),
+    "laplacian": ContentLoss(lambda features: features, content_loss, edge_weight=0.25),
 }
 
 
 @dataclass(frozen=True)
-class Outlines:
+class EdgeTarget:
     """The photograph's edges at one pooling, to be kept.
 
     Attributes:
         target: its Laplacian.
         pooling: side of the squares that are averaged, in pixels.
         weight: of the term.
-        where: how much each pixel counts; all alike, if None.
+        pixel_weights: how much each pixel counts; all alike, if None.
     """
 
     target: Float[Tensor, "_ _"]
     pooling: int
     weight: float
-    where: Float[Tensor, "_ _"] | None = None
+    pixel_weights: Float[Tensor, "_ _"] | None = None

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from impasto.representations import Bank
-from impasto.representations.rows import on_map, weighted_rows
+from impasto.representations.rows import rows_to_map, weighted_rows
 
 # Similarities that are held at once.
 _AT_ONCE = 2**22
@@ -77,7 +77,7 @@ class _Nearest(torch.autograd.Function):
             total += (share[some] * (1.0 - cosine[:, 0])).sum()
             slope[some] = share[some, None] * (cosine * direction - nearest) / length
         slope -= share[:, None] * slope.sum(0)  # the mean moves with each of them
-        ctx.save_for_backward(on_map(slope, features, weight))
+        ctx.save_for_backward(rows_to_map(slope, features, weight))
         return total
 
     @staticmethod

@@ -16,7 +16,7 @@ from torch import Tensor
 from impasto.losses.normalization import TINY, Normalization
 from impasto.representations import Quantiles
 from impasto.representations.quantiles import levels_of, midpoints, projections, quantiles_at
-from impasto.representations.rows import on_map, weighted_rows
+from impasto.representations.rows import rows_to_map, weighted_rows
 
 
 def orthonormal_directions(channels: int, generator: torch.Generator) -> Float[Tensor, "c c"]:
@@ -108,7 +108,7 @@ class _Transport(torch.autograd.Function):
                 slope[:, some] = pull.T
             else:
                 slope += pull.T @ directions[:, some].T
-        ctx.save_for_backward(on_map(slope, features, weight))
+        ctx.save_for_backward(rows_to_map(slope, features, weight))
         return total
 
     @staticmethod

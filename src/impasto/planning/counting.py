@@ -48,7 +48,7 @@ def count(backbone: str, layers: frozenset[str]) -> Count:
     Raises:
         SettingsError: there is no such backbone.
     """
-    outline = architecture(backbone).outline(layers)
+    outline = architecture(backbone).meta_network(layers)
     image = torch.empty((1, 3, _SIDE, _SIDE), device="meta", requires_grad=True)
     kept: list[Tensor] = []
 

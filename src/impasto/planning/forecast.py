@@ -59,7 +59,7 @@ class Forecast:
         self._previous: _Scale | None = None
         self._left: float | None = None
 
-    def see(self, position: Position, now: float) -> float | None:
+    def update(self, position: Position, now: float) -> float | None:
         """Take note of an iteration that ended at `now`; seconds left, or None while it is too early to say."""
         took, self._before = now - self._before, now
         if self._here is None or position.scale != self._here.index:
@@ -105,7 +105,7 @@ class SteadyForecast:
     def __init__(self, now: float) -> None:
         self._begin = now
 
-    def see(self, position: Position, now: float) -> float | None:
+    def update(self, position: Position, now: float) -> float | None:
         """Seconds left after an iteration that ended at `now`, or None while it is too early to say."""
         if position.scale == 0 and position.iteration < _FIRST_WORD:
             return None

@@ -28,7 +28,7 @@ def weighted_rows(
     return rows[counting].to(exact), flat[counting]
 
 
-def on_map(
+def rows_to_map(
     rows: Float[Tensor, "m c"], features: Float[Tensor, "1 c h w"], weight: Float[Tensor, "h w"] | None
 ) -> Float[Tensor, "1 c h w"]:
     """Rows that `weighted_rows` gave, put back where they were, in the features' own precision; the rest is 0."""

@@ -5,7 +5,7 @@
 
 from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, parse_layers
 from impasto.settings.settings import OPTIONS, ContentLossName, Settings, StyleLossName
-from impasto.settings.strength import pull, strength_of
+from impasto.settings.strength import strength_of, style_balance
 
 __all__ = [
     "GROUPS",
@@ -17,6 +17,6 @@ __all__ = [
     "Shares",
     "StyleLossName",
     "parse_layers",
-    "pull",
     "strength_of",
+    "style_balance",
 ]

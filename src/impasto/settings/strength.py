@@ -10,7 +10,7 @@ from __future__ import annotations
 _ODDS, _POWER = 3.0, 7 / 6
 
 
-def pull(strength: float) -> float:
+def style_balance(strength: float) -> float:
     """How far a strength shifts the balance from content, 0, to style, 1."""
     style: float = strength**_POWER
     content: float = (_ODDS * (1.0 - strength)) ** _POWER

@@ -109,7 +109,7 @@ class Painting:
         progress = None
         for progress in steps:
             now = time.monotonic()
-            left = forecast.see(progress, now)
+            left = forecast.update(progress, now)
             self._note(progress)
             if checkpoint_at == 0.0:
                 checkpoint_at = now + _CHECKPOINT_EVERY
