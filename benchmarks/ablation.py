@@ -20,7 +20,7 @@ from torch import Tensor
 from benchmarks import tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
-from impasto import api, color, loading, method
+from impasto import api, color, initialization, loading, method
 from impasto.images import Image, resize
 from impasto.metrics import Judge
 from impasto.objective import Evaluation, Objective, evaluate
@@ -135,7 +135,7 @@ def _painted(name: str, content: Image, style: Image) -> Pastiche:
     settings = api.settings_for("default", size=_SIDE, **{**base, **changes})
     evaluator = Jitter(shift) if shift else evaluate
     enlarge = partial(_interpolated, mode=_ENLARGING[name]) if name in _ENLARGING else resize
-    with mock.patch.object(starts, "resize", enlarge):
+    with mock.patch.object(initialization, "resize", enlarge):
         *_, last = method.stylization(content, [style], settings, evaluator=evaluator)
     return last.pastiche()
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from impasto.planning.forecast import Forecast, Position
+    from impasto.planning.forecast import Forecast, Position, SteadyForecast
 
 
 def duration(seconds: float) -> str:
