@@ -21,10 +21,13 @@ from benchmarks import tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
 from impasto import api, color, initialization, loading, method
+from impasto.evaluators import WHOLE_IMAGE, Evaluator
 from impasto.images import Image, resize
+from impasto.inputs import Inputs
 from impasto.metrics import Judge
 from impasto.objective import Evaluation, Objective, evaluate
 from impasto.pastiche import Pastiche
+from impasto.task import Engine
 
 _SIDE = 256
 _PAIRS = (0, 1, 3)
@@ -133,10 +136,10 @@ def _painted(name: str, content: Image, style: Image) -> Pastiche:
     shift, changes = _JITTER.get(name, (0.0, _CHANGES.get(name, {})))
     base = {} if name == _DEFAULT else _BASE
     settings = api.settings_for("default", size=_SIDE, **{**base, **changes})
-    evaluator = Jitter(shift) if shift else evaluate
+    engine = Engine(evaluator=Jitter(shift) if shift else WHOLE_IMAGE)
     enlarge = partial(_interpolated, mode=_ENLARGING[name]) if name in _ENLARGING else resize
     with mock.patch.object(initialization, "resize", enlarge):
-        *_, last = method.stylization(content, [style], settings, evaluator=evaluator)
+        *_, last = method.stylization(Inputs(content, [style]), settings, engine)
     return last.pastiche()
 
 
@@ -146,7 +149,7 @@ def _interpolated(picture: Tensor, size: tuple[int, int], *, mode: str) -> Tenso
     return F.interpolate(picture, size=size, mode=mode) if enlarging else resize(picture, size)
 
 
-class Jitter:
+class Jitter(Evaluator):
     """Evaluates an objective at the picture shifted at random, anew each time, and shifts the gradient back.
 
     Against what hangs on where the poolings' windows lie. Beyond the border the picture is its border.
@@ -159,7 +162,7 @@ class Jitter:
         self.distance = distance
         self.generator = torch.Generator().manual_seed(0)
 
-    def __call__(self, objective: Objective, image: Tensor) -> Evaluation:
+    def evaluate(self, objective: Objective, image: Tensor) -> Evaluation:
         """The objective at the shifted picture, as an Evaluation of `image`."""
         height, width = image.shape[-2:]
         across, down = (self.distance * (2 * torch.rand(2, generator=self.generator) - 1)).tolist()

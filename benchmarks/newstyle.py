@@ -20,7 +20,8 @@ from impasto.fast.dataset import Pictures
 from impasto.fast.training import LOSS, Styles
 from impasto.images import Image
 from impasto.objective import evaluate
-from impasto.optimizers import LBFGS, FrequencyPreconditioner
+from impasto.optimizers import LBFGS
+from impasto.preconditioning import FrequencyPreconditioner
 
 # A painting that no bundled model has seen, and one that `brushes` was trained on for as long as it was worth it.
 _NEW, _BUNDLED = "vg_houses", "starry_night"

@@ -31,7 +31,8 @@ from impasto.backbones import VGG19
 from impasto.cli import LARGE_PAGES, SHORT_WAITS
 from impasto.images import fit, resize
 from impasto.objective import Objective, evaluate
-from impasto.optimizers import LBFGS, FrequencyPreconditioner, Step
+from impasto.optimizers import LBFGS, Step
+from impasto.preconditioning import FrequencyPreconditioner
 from impasto.settings import Settings
 
 PLAIN, ADAM, IMPASTO = "plain L-BFGS", "plain Adam", "impasto"

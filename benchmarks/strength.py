@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
-from impasto import api, loading, targets
+from impasto import api, loading, targets, weighting
 from impasto.backbones import VGG19
 from impasto.images import fit, resize
 from impasto.metrics import Judge
@@ -75,7 +75,7 @@ def corrected(positions: Mapping[str, Sequence[float]], far: Mapping[str, float]
         positions: of each pair, at the strengths between the ends.
         far: the photograph's style loss, of each pair.
     """
-    balances = np.log([targets.balance(value)[0] / targets.balance(0.5)[0] for value in _BETWEEN])[::-1]
+    balances = np.log([weighting.balance(value)[0] / weighting.balance(0.5)[0] for value in _BETWEEN])[::-1]
 
     def at(pair: str, power: float, usual: float) -> float:
         return float(np.interp(power * (math.log(far[pair]) - usual), balances, positions[pair][::-1]))

@@ -14,6 +14,7 @@ from benchmarks.store import Row, Store
 from benchmarks.yardstick import PlainObjective
 from impasto import planning
 from impasto.backbones import VGG19
+from impasto.losses import ColorRange
 from impasto.objective import Objective, StyleTarget, evaluate
 from impasto.representations import Moments
 from impasto.settings import Settings
@@ -82,7 +83,7 @@ def _objective(network: VGG19, image: torch.Tensor, settings: Settings) -> Objec
         regions=[StyleTarget(style={layer: Moments.of(features[layer]) for layer in style})],
         content_weights=content,
         style_weights=style,
-        range_weight=1.0,
+        image_terms=[ColorRange(1.0)],
     )
 
 

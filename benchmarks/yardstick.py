@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.backbones import VGG19
+from impasto.losses import ColorRange
 from impasto.objective import Objective
 
 #: Seconds since the start and the loss, for every evaluation.
@@ -44,7 +45,9 @@ class PlainObjective:
         self.style = {layer: target.gram for layer, target in whole.style.items()}
         self.content_weights: Mapping[str, float] = objective.content_weights
         self.style_weights: Mapping[str, float] = objective.style_weights
-        self.range_weight = objective.range_weight
+        (color_range,) = objective.image_terms
+        assert isinstance(color_range, ColorRange)
+        self.range_weight = color_range.weight
 
     def __call__(self, image: Tensor) -> Tensor:
         """The total loss at an image (1, 3, height, width)."""

@@ -16,7 +16,7 @@ from impasto.api import input_of, load, settings_for, stylization, stylize
 from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, SettingsError
 from impasto.fast import FastModel
 from impasto.images import Image
-from impasto.pastiche import Fingerprint, Recipe
+from impasto.recipes import Fingerprint, Recipe
 from impasto.settings import Settings
 
 FAST = {

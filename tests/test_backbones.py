@@ -5,7 +5,7 @@ import pytest
 from impasto.backbones import VGG19, architecture
 from impasto.errors import SettingsError
 from impasto.settings import Settings
-from impasto.targets import layer_weights
+from impasto.weighting import layer_weights
 
 
 def test_the_embedded_network_is_the_default():

@@ -22,8 +22,8 @@ from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.method import Stylization, stylization
 from impasto.objective import evaluate
-from impasto.pastiche import Change, Recipe
 from impasto.progress import Progress
+from impasto.recipes import Change, Recipe
 from impasto.settings import OPTIONS, Settings
 from impasto.sweeps import painted
 from test_method import picture, root_mean_square, shallow

@@ -12,7 +12,7 @@ import torch
 from cli_running import QUICK, make_pictures, run
 from impasto import api
 from impasto.images import read, write
-from impasto.pastiche import METADATA_KEY, Recipe
+from impasto.recipes import METADATA_KEY, Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import torch
 from cli_running import QUICK, make_pictures, run
 from impasto import api
 from impasto.images import WRITABLE_SUFFIXES, read
-from impasto.pastiche import Recipe
+from impasto.recipes import Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -20,9 +20,9 @@ from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
 from impasto.guidance import Guidance, at_layer, inside
 from impasto.images import Image, read, write
 from impasto.loading import load
-from impasto.pastiche import Recipe
+from impasto.recipes import Recipe
 from impasto.settings import Settings
-from impasto.targets import strengths_of
+from impasto.weighting import strengths_of
 
 
 def mask(*boxes: tuple[slice, slice], size: tuple[int, int] = (48, 64)) -> Image:

@@ -20,12 +20,12 @@ from impasto.initialization import detail_share, enlarged
 from impasto.losses import content_loss, gram_loss
 from impasto.method import stylization
 from impasto.objective import Evaluation, Objective, evaluate
-from impasto.pastiche import Fingerprint, Recipe
 from impasto.presets import preset
 from impasto.progress import Progress
+from impasto.recipes import Fingerprint, Recipe
 from impasto.representations import Moments
 from impasto.settings import OPTIONS, Settings, strength_of, style_balance
-from impasto.targets import balance
+from impasto.weighting import balance
 
 Make = Callable[[int, int], Image]
 

@@ -19,7 +19,8 @@ from torch import Tensor
 import reference
 from impasto.errors import OptimizationError
 from impasto.objective import Evaluation
-from impasto.optimizers import LBFGS, Adam, CurvatureMemory, FrequencyPreconditioner, Optimizer, Step
+from impasto.optimizers import LBFGS, Adam, CurvatureMemory, Optimizer, Step
+from impasto.preconditioning import FrequencyPreconditioner
 
 SIZE = (6, 5)
 NUMBERS = 3 * SIZE[0] * SIZE[1]

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from impasto import __version__
 from impasto.errors import ImageReadError, SettingsError
 from impasto.images import Image, read, read_metadata
-from impasto.pastiche import METADATA_KEY, Fingerprint, Pastiche, Recipe, TracePoint
+from impasto.pastiche import Pastiche
+from impasto.recipes import METADATA_KEY, Fingerprint, Recipe
 from impasto.settings import Settings, style_balance
+from impasto.trace import TracePoint
 
 
 def recipe(**changes) -> Recipe:

@@ -21,8 +21,10 @@ from PIL import Image as PilImage
 from impasto import plots
 from impasto.errors import ImageWriteError, SettingsError
 from impasto.images import Image
-from impasto.pastiche import Fingerprint, Pastiche, Recipe, TracePoint
+from impasto.pastiche import Pastiche
+from impasto.recipes import Fingerprint, Recipe
 from impasto.settings import Settings
+from impasto.trace import TracePoint
 
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 

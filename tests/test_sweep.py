@@ -12,7 +12,7 @@ from cli_running import make_pictures, run
 from impasto import devices, sweeps
 from impasto.errors import SettingsError
 from impasto.images import read
-from impasto.pastiche import Recipe
+from impasto.recipes import Recipe
 from impasto.settings import Settings
 
 SMALL = ("--size", "48", "--scales", "1", "--iterations", "1", "-q")

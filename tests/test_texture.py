@@ -16,7 +16,7 @@ from impasto.backbones.vgg import LAYERS, VGG19
 from impasto.errors import ImageReadError, SettingsError
 from impasto.guidance import inside
 from impasto.images import Image, read
-from impasto.pastiche import Fingerprint, Recipe
+from impasto.recipes import Fingerprint, Recipe
 from impasto.representations import Moments
 from impasto.settings import Settings
 from impasto.targets import objective_at

@@ -22,11 +22,11 @@ from conftest import painting_pixels, photo_pixels
 from impasto import api, planning
 from impasto.backbones import VGG19, architecture, geometry, torchvision_hub, zoo
 from impasto.errors import AssetError, CheckpointError, ImpastoWarning, SettingsError
-from impasto.pastiche import Recipe
 from impasto.planning.counting import count
 from impasto.presets import preset
+from impasto.recipes import Recipe
 from impasto.settings import Settings
-from impasto.targets import layer_weights
+from impasto.weighting import layer_weights
 from zoo_weights import FAMILIES, embedded_weights, random_state, random_weights
 
 ROUNDING = 1e-5

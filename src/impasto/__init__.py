@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from impasto.loading import load
     from impasto.method import Stylization
     from impasto.metrics import Judgement
-    from impasto.pastiche import Change, Pastiche, Recipe
+    from impasto.pastiche import Pastiche
     from impasto.presets import Preset, preset
     from impasto.progress import Progress
+    from impasto.recipes import Change, Recipe
     from impasto.settings import Settings
 
 _HOMES = {

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from impasto import devices, method
-from impasto.backbones import VGG19, WeightsFile, architecture
+from impasto.backbones import VGG19, Backbone, architecture
 from impasto.checkpoints import Checkpoint
-from impasto.errors import AssetError, ImageReadError, ImpastoWarning, SettingsError, SettingsWarning
+from impasto.errors import ImpastoWarning, SettingsError, SettingsWarning
+from impasto.evaluators import WHOLE_IMAGE, Evaluator
 from impasto.explanations.explanation import Explanation, explaining
 from impasto.explanations.subjects import settings_for as settings_to_explain
-from impasto.guidance import Guidance
 from impasto.images import Image
-from impasto.loading import BLANK_PREFIX, LARGEST_SIDE, SAMPLE_PREFIX, load
+from impasto.inputs import Inputs, each
+from impasto.loading import BLANK_PREFIX, LARGEST_SIDE, load
+from impasto.losses import ImageTerm
 from impasto.method import Stylization
 from impasto.metrics import Judge, Judgement
-from impasto.pastiche import Change, Fingerprint, Pastiche
+from impasto.pastiche import Pastiche
 from impasto.presets import DEFAULT, preset
-from impasto.progress import Progress
 from impasto.pyramid import pyramid
+from impasto.recipes import Change
 from impasto.settings import OPTIONS, Settings
 from impasto.strokes import usual_scale
-from impasto.targets import layer_weights, shares_of
+from impasto.task import Engine, without_effect
+from impasto.weighting import layer_weights, shares_of
 
 
 def texture(
@@ -89,6 +94,9 @@ def stylize(
     style_masks: Any = (),
     content_map: Any = None,
     weights: str | Path | None = None,
+    network: Backbone | None = None,
+    evaluator: Evaluator = WHOLE_IMAGE,
+    image_terms: Sequence[ImageTerm] = (),
     **options: Any,
 ) -> Pastiche:
     """Paint `content` in the manner of `style`.
@@ -103,13 +111,16 @@ def stylize(
         content_map: white where the photograph's shapes are to stay.
         weights: file of the backbone's weights, safetensors or a `.pth` of tensors alone; without one, those that
             torchvision's hub has.
+        network: a network of your own, on the device that the settings name. The recipe notes its name, and nobody can
+            paint the picture again without it; the same holds for `evaluator` and `image_terms`.
+        evaluator: computes targets, values and gradients; see `evaluators.Evaluator`.
+        image_terms: further terms of the loss on the image itself; see `losses.ImageTerm`.
         **options: fields of `Settings`, which override the preset: `size=1024, strength=0.7`.
 
     Raises:
         ImpastoError: a picture, a setting or the device cannot be used; see `errors` for the kinds.
     """
     settings = settings_for(preset, **options)
-    progress: Progress | None = None
     steps = stylization(
         content,
         style,
@@ -119,11 +130,12 @@ def stylize(
         style_masks=style_masks,
         content_map=content_map,
         weights=weights,
+        network=network,
+        evaluator=evaluator,
+        image_terms=image_terms,
     )
-    for progress in steps:  # noqa: B007
-        pass
-    assert progress is not None
-    return progress.pastiche()
+    *_, last = deque(steps, maxlen=1)
+    return last.pastiche()
 
 
 def settings_for(preset_name: str = DEFAULT, **options: Any) -> Settings:
@@ -141,6 +153,9 @@ def stylization(
     style_masks: Any = (),
     content_map: Any = None,
     weights: str | Path | None = None,
+    network: Backbone | None = None,
+    evaluator: Evaluator = WHOLE_IMAGE,
+    image_terms: Sequence[ImageTerm] = (),
     changes: Sequence[Change] = (),
     resume: Checkpoint | str | Path | None = None,
 ) -> Stylization:
@@ -149,7 +164,8 @@ def stylization(
     Pictures are read and settings checked before the first step, when this is called.
 
     Args:
-        content, style, init, masks, style_masks, content_map, weights: as for `stylize`.
+        content, style, init, masks, style_masks, content_map, weights, network, evaluator, image_terms: as for
+            `stylize`.
         settings: the default preset's, if None.
         changes: of settings, to be made again as a recipe tells of them.
         resume: a checkpoint, or the path of one, of a painting that these pictures and settings began; the first
@@ -159,45 +175,65 @@ def stylization(
         ImpastoError: as for `stylize`; CheckpointError if the checkpoint cannot be read, or is of another painting.
     """
     settings = settings_for() if settings is None else settings
-    masks, style_masks = _each(masks), _each(style_masks)
-    network = architecture(settings.backbone)
-    without_effect = settings.without_effect(masked=bool(masks))
-    without_effect |= network.without_effect(settings.pooling, settings.padding)
-    for name, reason in without_effect.items():
-        warnings.warn(SettingsWarning(name, reason), stacklevel=2)
-    photograph = load(content)
-    paintings = [load(one) for one in _each(style)]
-    if not paintings:
-        raise SettingsError("style", "got no painting; name at least one")
     chosen = settings.init if init is None else init
-    own = None if isinstance(chosen, str) and chosen in OPTIONS["init"][1].words else load(chosen)
-    settings = resolved(settings).replace(init=(own.name or "a picture") if own else chosen)
-    start = _fast_start(photograph, paintings, settings) if settings.init == "fast" else own
-    device = torch.device(settings.device)
-    guidance = None
-    if masks or style_masks or content_map is not None:
-        guidance = Guidance(
-            content_masks=tuple(map(load, masks)),
-            style_masks=tuple(map(load, style_masks)),
-            content_map=None if content_map is None else load(content_map),
-            paintings=len(paintings),
-        )
+    own = None if isinstance(chosen, str) and chosen in OPTIONS["init"][1].words else chosen
+    inputs = Inputs.load(content, style, init=own, masks=masks, style_masks=style_masks, content_map=content_map)
+    if own is None:
+        settings = settings.replace(init=chosen)
+    return begin(
+        inputs,
+        settings,
+        weights=weights,
+        network=network,
+        evaluator=evaluator,
+        image_terms=image_terms,
+        changes=changes,
+        resume=resume,
+    )
+
+
+def begin(
+    inputs: Inputs,
+    settings: Settings,
+    *,
+    weights: str | Path | None = None,
+    network: Backbone | None = None,
+    evaluator: Evaluator = WHOLE_IMAGE,
+    image_terms: Sequence[ImageTerm] = (),
+    changes: Sequence[Change] = (),
+    resume: Checkpoint | str | Path | None = None,
+) -> Stylization:
+    """`stylization` of pictures that are read already: settings are made to fit this machine, and checked.
+
+    Args:
+        inputs: the pictures; where they have one to start from, `settings.init` counts for nothing.
+        settings, weights, network, evaluator, image_terms, changes, resume: as for `stylization`.
+
+    Raises:
+        ImpastoError: as for `stylization`.
+    """
+    for name, reason in without_effect(settings, masked=inputs.masked).items():
+        warnings.warn(SettingsWarning(name, reason), stacklevel=3)
+    settings = resolved(settings)
+    if inputs.init is not None:
+        settings = settings.replace(init=inputs.init.name or "a picture")
+    elif settings.init == "fast":
+        inputs = replace(inputs, init=_fast_start(inputs.content, inputs.styles, settings))
+    if network is not None:
+        settings = settings.replace(backbone=network.architecture.name)
     if isinstance(resume, str | Path):
         resume = Checkpoint.load(resume)
     if resume is not None and resume.recipe.threads != (threads := torch.get_num_threads()):
         before = f"it was painted with {resume.recipe.threads} threads so far"
-        warnings.warn(f"{before}; with {threads}, the last digits may differ", ImpastoWarning, stacklevel=2)
-    return method.stylization(
-        photograph,
-        paintings,
-        settings,
-        init=start,
-        guidance=guidance,
+        warnings.warn(f"{before}; with {threads}, the last digits may differ", ImpastoWarning, stacklevel=3)
+    engine = Engine(
+        device=torch.device(settings.device),
         weights=None if weights is None else Path(weights),
-        device=device,
-        changes=changes,
-        resume=resume,
+        backbone=network,
+        evaluator=evaluator,
+        image_terms=image_terms,
     )
+    return method.stylization(inputs, settings, engine, changes=changes, resume=resume)
 
 
 def resolved(settings: Settings) -> Settings:
@@ -231,12 +267,6 @@ def _fast_start(photograph: Image, paintings: Sequence[Image], settings: Setting
     )
 
 
-def _each(pictures: Any) -> list[Any]:
-    """The pictures of a list, or one picture as a list."""
-    several = isinstance(pictures, Sequence) and not isinstance(pictures, str | bytes)
-    return list(pictures) if several else [pictures]
-
-
 def judge(content: Any, style: Any, pastiche: Any) -> Judgement:
     """How good `pastiche` is: near `style` in style, near `content` in content, and which faults it shows.
 
@@ -248,7 +278,7 @@ def judge(content: Any, style: Any, pastiche: Any) -> Judgement:
     Raises:
         ImpastoError: a picture cannot be read, or is too small to be looked at.
     """
-    paintings = [load(one) for one in _each(style)]
+    paintings = [load(one) for one in each(style)]
     picture = pastiche.image if isinstance(pastiche, Pastiche) else load(pastiche)
     return Judge(load(content), paintings).judge(picture)
 
@@ -277,61 +307,3 @@ def explain(
     settings = settings_to_explain(what, **options)
     *_, last = explaining(what, load(picture), settings, layers, weights=None if weights is None else Path(weights))
     return last.explanation()
-
-
-def input_of(wanted: Fingerprint, folders: Sequence[Path]) -> Image:
-    """The picture that a recipe notes.
-
-    A recipe may come from a stranger, so no path in it is followed: a file is looked for by its bare name in `folders`,
-    and taken only if its contents are those that the recipe was painted from.
-
-    Raises:
-        ImageReadError: the picture is not found, or has changed since.
-        AssetError: no bundled picture has the name that the recipe gives.
-    """
-    if wanted.name.startswith((SAMPLE_PREFIX, BLANK_PREFIX)):
-        candidates: list[Any] = [wanted.name]
-    else:
-        bare = Path(wanted.name.replace("\\", "/")).name
-        candidates = [path for folder in folders if bare and _is_file(path := folder / bare)]
-    for candidate in candidates:
-        image = load(candidate)
-        if Fingerprint.of(image).sha256 == wanted.sha256:
-            return image
-    where = " or ".join(str(folder) for folder in folders)
-    if candidates:
-        raise ImageReadError(
-            f"{wanted.name} is not the picture it was when the recipe was written; name the right file"
-        )
-    raise ImageReadError(f"{wanted.name} is not in {where}; say where it is")
-
-
-def weights_of(wanted: Fingerprint, backbone: str, folders: Sequence[Path]) -> Path | None:
-    """The file of weights that a recipe notes; None for the backbone's own.
-
-    As with pictures, no path in a recipe is followed, and what has the name is taken only if it has the contents.
-
-    Raises:
-        AssetError: the file is not found, or is another.
-        SettingsError: there is no such backbone.
-    """
-    bare = Path(wanted.name.replace("\\", "/")).name
-    found = [path for folder in folders if bare and _is_file(path := folder / bare)]
-    for path in found:
-        if WeightsFile.of(path).sha256 == wanted.sha256:
-            return path
-    if architecture(backbone).own_weights() == bare:
-        # They have their hash in their name, and are held to it.
-        return None
-    if found:
-        raise AssetError(f"{bare} is not the file of weights that the picture was painted with; name the right one")
-    where = " or ".join(str(folder) for folder in folders)
-    raise AssetError(f"{backbone} had its weights from {bare}, which is not in {where}; say where it is")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        # Such as a name of thousands of letters.
-        return False

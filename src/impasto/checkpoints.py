@@ -23,7 +23,8 @@ from torch import Tensor
 from impasto.errors import CheckpointError, ImageReadError, SettingsError
 from impasto.files import label, whole, why_not_written
 from impasto.messages import reason
-from impasto.pastiche import Recipe, TracePoint
+from impasto.recipes import Recipe
+from impasto.trace import Trace, TracePoint
 
 _FORMAT = 2
 # Parts of a recipe that decide about the picture; threads decide about its last digits only.
@@ -43,7 +44,7 @@ class Checkpoint:
     """
 
     recipe: Recipe
-    trace: tuple[TracePoint, ...]
+    trace: Trace
     recent: tuple[Tensor, ...]
     optimizer: Mapping[str, Any]
     generator: Tensor
@@ -126,7 +127,7 @@ class Checkpoint:
                 )
             return cls(
                 recipe=Recipe.from_json(json.dumps(record["recipe"])),
-                trace=tuple(_trace_point(*values) for values in record["trace"]),
+                trace=Trace(_trace_point(*values) for values in record["trace"]),
                 recent=tuple(_taken_out(record["recent"], tensors)),
                 optimizer=_taken_out(record["optimizer"], tensors),
                 generator=_taken_out(record["chance"], tensors),

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.images import Image, resize
-from impasto.optimizers import FrequencyPreconditioner
+from impasto.preconditioning import FrequencyPreconditioner
 from impasto.settings import Settings, style_balance
 from impasto.targets import painting_at
 

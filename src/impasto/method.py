@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,14 +20,15 @@ from torch import Tensor
 
 from impasto.checkpoints import Checkpoint
 from impasto.errors import CheckpointError, DeviceError, out_of_memory
-from impasto.guidance import Guidance
-from impasto.images import Image
-from impasto.objective import Evaluator, evaluate
-from impasto.optimizers import LBFGS, Adam, FrequencyPreconditioner, Optimizer
-from impasto.pastiche import Change, Recipe, TracePoint
+from impasto.inputs import Inputs
+from impasto.objective import Objective
+from impasto.optimizers import OPTIMIZERS, Step
+from impasto.preconditioning import FrequencyPreconditioner
 from impasto.progress import Progress
+from impasto.recipes import Change, Recipe
 from impasto.settings import Settings
-from impasto.task import Inputs, Task
+from impasto.task import Engine, Task
+from impasto.trace import Trace, TracePoint
 
 # Iterations over which a picture must have changed visibly for its scale to go on.
 _WINDOW = 10
@@ -37,30 +37,20 @@ _ASIDE = {"iterations", "coarse_iterations", "tolerance", "detail", "grain"}
 
 
 def stylization(
-    content: Image,
-    styles: Sequence[Image],
+    inputs: Inputs,
     settings: Settings,
+    engine: Engine = Engine(),  # noqa: B008  (frozen)
     *,
-    init: Image | None = None,
-    guidance: Guidance | None = None,
-    weights: Path | None = None,
-    device: torch.device | None = None,
-    evaluator: Evaluator = evaluate,
     changes: Sequence[Change] = (),
     resume: Checkpoint | None = None,
 ) -> Stylization:
-    """Paint `content` in the manner of `styles`: iterate to paint, stop iterating to cancel.
+    """Paint the photograph of `inputs` in the manner of its paintings: iterate to paint, stop iterating to cancel.
 
     Args:
-        content: the photograph.
-        styles: one painting, or several whose statistics are blended as `settings.blend` says.
+        inputs: the pictures that go in. The picture to start from is needed where `settings.init` is none of
+            `content`, `noise` and `style`; for `fast`, it is what the fast engine made.
         settings: everything else, as it is at the beginning.
-        init: the picture to start from, where `settings.init` is none of `content`, `noise` and `style`; for `fast`,
-            what the fast engine made.
-        guidance: regions with styles of their own, and where content counts more.
-        weights: file of the backbone's weights; its own by default.
-        device: where to compute; the CPU by default.
-        evaluator: computes value and gradient of an objective at an image.
+        engine: what computes: device, network, evaluator.
         changes: of settings, to be made again as a recipe tells of them.
         resume: where to go on from, instead of beginning.
 
@@ -76,17 +66,16 @@ def stylization(
         OptimizationError: the loss is not finite and cannot be made so; the last Progress holds the best picture.
         DeviceError: the device's memory is used up.
     """
-    pictures = Inputs(content, styles, init, guidance)
-    recipe = pictures.recipe(settings)
+    recipe = inputs.recipe(settings)
     if resume is not None:
         resume.check_fits(recipe)
         recipe = resume.recipe
-    task = Task(pictures, recipe.last_settings, device or torch.device("cpu"), first=settings, weights=weights)
+    task = Task.of(inputs, recipe.last_settings, engine, first=settings)
     if resume is None:
         recipe = replace(recipe, weights=task.weights_used)
     elif recipe.weights != task.weights_used:
         raise CheckpointError("it was begun with other weights of the backbone")
-    return Stylization(task, recipe, evaluator, changes, resume)
+    return Stylization(task, recipe, changes, resume)
 
 
 class Stylization(Iterator[Progress]):
@@ -97,21 +86,25 @@ class Stylization(Iterator[Progress]):
     """
 
     def __init__(
-        self,
-        task: Task,
-        recipe: Recipe,
-        evaluator: Evaluator,
-        changes: Sequence[Change] = (),
-        resume: Checkpoint | None = None,
+        self, task: Task, recipe: Recipe, changes: Sequence[Change] = (), resume: Checkpoint | None = None
     ) -> None:
         self.settings = task.settings
-        self._pictures = task.pictures
-        self._evaluator = evaluator
-        self._again = deque(changes)
+        self._task, self._recipe = task, recipe
+        # Changes to be made again, as a recipe tells of them, and those asked for since the last iteration.
+        self._noted = deque(changes)
         self._asked: deque[Mapping[str, Any]] = deque()
-        self._steps = self._paint(task, recipe, resume)
+        self._optimizer = OPTIMIZERS[task.first.optimizer].make(task.first)
+        # Drawn on the CPU, so that a seed means the same on every device.
+        self._generator = torch.Generator().manual_seed(task.first.seed)
+        self._trace = Trace()
+        # The last pictures at this scale; the last one is the best so far.
+        self._recent: list[Tensor] = []
+        # Settings that changed before the next iteration.
+        self._changed: tuple[str, ...] = ()
+        self._scale = self._iteration = 0
         for change in changes:
             self._checked(change.settings)
+        self._steps = self._paint() if resume is None else self._paint_on(resume)
 
     def change(self, **settings: Any) -> None:
         """Change settings before the next iteration; painting goes on from the picture as it is.
@@ -144,93 +137,104 @@ class Stylization(Iterator[Progress]):
                 "or another device"
             ) from error
 
-    def _paint(self, task: Task, recipe: Recipe, resume: Checkpoint | None) -> Generator[Progress, None, None]:
-        settings, device = task.first, task.device
-        optimizer: Optimizer = (
-            LBFGS(settings.history)
-            if settings.optimizer == "lbfgs"
-            else Adam(settings.learning_rate, settings.averaging)
+    def _paint(self) -> Generator[Progress, None, None]:
+        """The method: from the coarsest size to the finest, each time from the picture before, enlarged."""
+        while self._scale < len(self._task.scales):
+            size = self._task.scales[self._scale].size
+            objective = self._task.objective(size)
+            start = None
+            if self._iteration == 0:
+                start = self._start(size)
+                self._recent = [start]
+                self._optimizer.resize(size)
+            yield from self._descend(size, objective, start)
+            self._scale, self._iteration = self._scale + 1, 0
+
+    def _start(self, size: tuple[int, int]) -> Tensor:
+        """Where to start at a size."""
+        if not self._recent:
+            return self._task.first_picture(size, self._generator)
+        return self._task.enlarged(self._recent[-1].clamp(0, 1), size, self._generator)
+
+    def _descend(
+        self, size: tuple[int, int], objective: Objective, start: Tensor | None
+    ) -> Generator[Progress, None, None]:
+        """Paint at one size, from `start`; if that is None, from where the optimiser is."""
+        first, engine = self._task.first, self._task.engine
+        precondition = FrequencyPreconditioner(
+            size, first.preconditioning, wrap=first.padding == "wrap", device=engine.device
         )
-        # Drawn on the CPU, so that a seed means the same on every device.
-        generator = torch.Generator().manual_seed(settings.seed)
-        trace: list[TracePoint] = []
-        recent: list[Tensor] = []
-        scale = iteration = 0
-        changed: tuple[str, ...] = ()
-        if resume is not None:
-            resume = resume.on(device)
-            trace, recent = list(resume.trace), list(resume.recent)
-            scale, iteration = trace[-1].scale, trace[-1].iteration
-            optimizer.restore(resume.optimizer)
-            generator.set_state(resume.generator)
-            yield Progress.at(resume, task)
+        while True:
+            if names := self._make_changes():
+                self._changed = names
+                self._recent = self._recent[-1:]
+                if not set(names) <= _ASIDE:
+                    # The loss is another from here on, and what was learned of the old one may mislead.
+                    objective, start = self._task.objective(size), self._recent[-1]
+                    self._optimizer.forget()
+            if self._iteration >= self._task.scales[self._scale].iterations or self._stands_still():
+                return
+            step = self._optimizer.advance(partial(engine.evaluator.evaluate, objective), precondition, start)
+            if step is None:
+                return
+            start, self._iteration = None, self._iteration + 1
+            yield self._progress(step, size)
 
-        while scale < len(task.scales):
-            # What to aim for, at this size.
-            size = task.scales[scale].size
-            objective = task.objective(size)
+    def _progress(self, step: Step, size: tuple[int, int]) -> Progress:
+        """Note a step, and say where the painting stands."""
+        evaluation = step.evaluation
+        self._trace = self._trace.extended(
+            TracePoint(self._scale, size, self._iteration, evaluation.value, evaluation.terms, self._changed)
+        )
+        self._changed = ()
+        self._recent = [*self._recent[-_WINDOW:], step.image]
+        state, generator = self._optimizer.state(), self._generator.get_state()
+        checkpoint = Checkpoint(self._recipe, self._trace, tuple(self._recent), state, generator)
+        return Progress.at(checkpoint, self._task)
 
-            # Where to start: from the scale before, enlarged.
-            begun = iteration > 0
-            if not begun:
-                recent = [
-                    task.enlarged(recent[-1].clamp(0, 1), size, generator)
-                    if recent
-                    else task.first_picture(size, generator)
-                ]
-                optimizer.resize(size)
-
-            # The descent.
-            precondition = FrequencyPreconditioner(
-                size, settings.preconditioning, wrap=settings.padding == "wrap", device=device
-            )
-            while True:
-                if due := self._due(len(trace), task.settings):
-                    recipe = replace(recipe, changes=(*recipe.changes, Change(len(trace), due)))
-                    changed = tuple(due)
-                    task = replace(task, settings=recipe.last_settings)
-                    recent = recent[-1:]
-                    if not due.keys() <= _ASIDE:
-                        # The loss is another from here on, and what was learned of the old one may mislead.
-                        objective, begun = task.objective(size), False
-                        optimizer.forget()
-                if iteration >= task.scales[scale].iterations or _stands_still(recent, task.settings):
-                    break
-                evaluate = partial(self._evaluator, objective)
-                step = optimizer.step(evaluate, precondition) if begun else optimizer.begin(evaluate, recent[-1])
-                if step is None:
-                    break
-                begun, iteration = True, iteration + 1
-                evaluation = step.evaluation
-                trace.append(TracePoint(scale, size, iteration, evaluation.value, evaluation.terms, changed))
-                changed = ()
-                recent = [*recent[-_WINDOW:], step.image]
-                checkpoint = Checkpoint(recipe, tuple(trace), tuple(recent), optimizer.state(), generator.get_state())
-                yield Progress.at(checkpoint, task)
-            scale, iteration = scale + 1, 0
+    def _paint_on(self, resume: Checkpoint) -> Generator[Progress, None, None]:
+        """The method, from a checkpoint on."""
+        resume = resume.on(self._task.engine.device)
+        self._trace, self._recent = resume.trace, list(resume.recent)
+        self._scale, self._iteration = resume.trace[-1].scale, resume.trace[-1].iteration
+        self._optimizer.restore(resume.optimizer)
+        self._generator.set_state(resume.generator)
+        yield Progress.at(resume, self._task)
+        yield from self._paint()
 
     def _checked(self, changes: Mapping[str, Any]) -> Settings:
         """The settings with those changes, if they can be made."""
         changed = self.settings.replace_live(**changes)
-        self._pictures.check(changed)
+        self._task.inputs.check(changed, self._task.engine.architecture(changed))
         return changed
 
-    def _due(self, painted: int, settings: Settings) -> dict[str, Any]:
-        """What is to change after so many iterations: as a recipe tells, and as was asked for since."""
+    def _make_changes(self) -> tuple[str, ...]:
+        """Change the settings as the recipe notes and as was asked for since the last iteration; the names of those."""
+        due = self._due(len(self._trace))
+        if due:
+            self._recipe = replace(self._recipe, changes=(*self._recipe.changes, Change(len(self._trace), due)))
+            self._task = self._task.changed(self._recipe.last_settings)
+        return tuple(due)
+
+    def _due(self, painted: int) -> dict[str, Any]:
+        """The settings to change after so many iterations."""
         due: dict[str, Any] = {}
-        while self._again and self._again[0].after <= painted:
-            change = self._again.popleft()
+        while self._noted and self._noted[0].after <= painted:
+            change = self._noted.popleft()
             # Those before were made already, by what is gone on with.
             if change.after == painted:
                 due |= change.settings
                 self.settings = self.settings.replace(**change.settings)
         while self._asked:
             due |= self._asked.popleft()
+        settings = self._task.settings
         return settings.replace(**due).differences(settings)
 
-
-def _stands_still(recent: Sequence[Tensor], settings: Settings) -> bool:
-    """Whether the last iterations have not changed the picture visibly: by root mean square, in levels of 255."""
-    if len(recent) <= _WINDOW:
-        return False
-    return 255.0 * float((recent[0] - recent[-1]).square().mean().sqrt()) < settings.tolerance
+    def _stands_still(self) -> bool:
+        """Whether the picture has not changed visibly over the last iterations."""
+        recent = self._recent
+        if len(recent) <= _WINDOW:
+            return False
+        # By root mean square, in levels of 255.
+        change = 255.0 * float((recent[0] - recent[-1]).square().mean().sqrt())
+        return change < self._task.settings.tolerance

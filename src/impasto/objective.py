@@ -1,13 +1,14 @@
 """Owns what is minimised: the weighted losses of an image against its targets, and their gradient.
 
-It knows nothing of optimisers, files or how an image came about. Where the style loss is additive, its style terms
-depend on features only through sums, so whoever can add (over tiles, over machines) can evaluate it.
+It knows nothing of optimisers, files or how an image came about. Where its losses are additive, the total loss depends
+on features only through sums over positions (`Sums`): whoever can add, over tiles or over machines, can evaluate it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,18 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from impasto.backbones import Backbone
-from impasto.losses import (
-    GRAM,
-    SQUARED_ERROR,
-    ContentLoss,
-    EdgeTarget,
-    Normalization,
-    StyleLoss,
-    laplacian_loss,
-    range_loss,
-    total_variation_loss,
-)
+from impasto.errors import SettingsError
+from impasto.losses import GRAM, SQUARED_ERROR, ContentLoss, ImageTerm, Normalization, StyleLoss
 from impasto.losses.style import layers_of
+from impasto.windows import Window
 
 
 @dataclass(frozen=True)
@@ -53,13 +46,9 @@ class Evaluation:
         )
 
 
-#: Computes an Evaluation of an objective at an image; `evaluate` is the plain one.
-Evaluator = Callable[["Objective", Tensor], Evaluation]
-
-
 @dataclass(frozen=True, kw_only=True)
 class StyleTarget:
-    """A part of the image and the style it is to have; without `masks`, the whole of it.
+    """The style that a region of the image is to have; without `masks`, the region is the whole image.
 
     Attributes:
         style: the targets of the style loss, by term: Moments by layer, unless the loss is another than Gatys'.
@@ -73,22 +62,43 @@ class StyleTarget:
     share: float = 1.0
 
 
+@dataclass(frozen=True)
+class Sums:
+    """All that the losses need to know of the features of an image, or of a part of it; the sums of parts add up.
+
+    Attributes:
+        content: the weighted content terms, by name.
+        style: the statistics of each style target's region, by term of the style loss.
+    """
+
+    content: Mapping[str, Float[Tensor, ""]]
+    style: Sequence[Mapping[str, Any]]
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            {name: term + other.content[name] for name, term in self.content.items()},
+            [
+                {term: statistics + theirs[term] for term, statistics in ours.items()}
+                for ours, theirs in zip(self.style, other.style, strict=True)
+            ],
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """The total loss α·content + β·style + total variation + range (Gatys et al. 2016, equation 7, and two more).
+    """The total loss α·content + β·style + terms on the image (Gatys et al. 2016, equation 7, and more).
 
     Attributes:
         backbone: the network that sees the images.
         content: the targets of the content loss, by layer: features, unless the loss is another than Gatys'.
-        regions: the parts of the image and the style of each; without masks there is one, the whole image.
+        regions: the regions of the image and the style of each; without masks there is one, the whole image.
         content_masks: how much each position of a layer counts for content, (height, width), by layer; all count
             alike in layers that are missing.
         content_weights, style_weights: weight of each term, all factors included.
-        tv_weight, range_weight: weights of the two terms on the pixels themselves.
+        image_terms: terms on the image itself, in the order of the trace.
         normalization: how losses are divided, see `losses`.
-        style_loss: what is seen of the style, and how it is compared.
+        style_loss: which statistics describe a style, and how they are compared.
         content_loss: how content is compared.
-        outlines: the photograph's edges, where they are kept beside its features.
         layers: all layers that content and style ask for.
     """
 
@@ -98,68 +108,107 @@ class Objective:
     content_weights: Mapping[str, float]
     style_weights: Mapping[str, float]
     content_masks: Mapping[str, Float[Tensor, "_ _"]] = field(default_factory=dict)
-    tv_weight: float = 0.0
-    range_weight: float = 0.0
+    image_terms: Sequence[ImageTerm] = ()
     normalization: Normalization = "relative"
     style_loss: StyleLoss[Any, Any] = GRAM
     content_loss: ContentLoss = SQUARED_ERROR
-    outlines: Sequence[EdgeTarget] = ()
     layers: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         style_layers = {layer for region in self.regions for term in region.style for layer in layers_of(term)}
         object.__setattr__(self, "layers", frozenset(self.content) | style_layers)
 
+    @property
+    def additive(self) -> bool:
+        """Whether `sums` of parts can be added, so that the objective can be evaluated in parts."""
+        return self.style_loss.additive and self.content_loss.additive
+
+    def check_additive(self) -> None:
+        """Refuse to be evaluated in parts where the losses are not sums over parts.
+
+        Raises:
+            SettingsError: a loss compares the whole image at once; names its setting.
+        """
+        losses = {"style_loss": self.style_loss.additive, "content_loss": self.content_loss.additive}
+        for setting, additive in losses.items():
+            if not additive:
+                raise SettingsError(
+                    setting,
+                    "it sorts or matches the features of the whole picture, so it cannot be computed in parts; choose "
+                    + ("gram, cross_gram, statistics or wasserstein" if setting == "style_loss" else "squared_error"),
+                )
+
     def terms(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
         """The weighted loss terms at `image`, by name; their sum is the total loss."""
         features: dict[str, Tensor] = {}
         content: dict[str, Tensor] = {}
-        seen: list[dict[str, Any]] = [{} for _ in self.regions]
+        style: list[dict[str, Any]] = [{} for _ in self.regions]
         # Layer by layer, so that what goes back to a layer need not be held before the gradient has come there.
-        for layer, its in self.backbone.iter_features(image, self.layers):
-            features[layer] = its
-            if layer in self.content:
-                content |= self.content_term(layer, its)
-            for region, of_region in zip(self.regions, seen, strict=True):
-                of_region |= self.statistics(region, layer, features)
-        return content | self.style_terms(seen) | self.image_terms(image)
+        for layer, of_layer in self.backbone.iter_features(image, self.layers):
+            features[layer] = of_layer
+            content |= self._content_term(layer, of_layer)
+            for region, statistics in zip(self.regions, style, strict=True):
+                statistics |= self._statistics(region, layer, features)
+        return self.terms_of(Sums(content, style), image)
 
-    def content_term(self, layer: str, features: Tensor) -> dict[str, Float[Tensor, ""]]:
-        """The content term of the features at a layer."""
-        loss = self.content_loss.compare(
-            features, self.content[layer], self.normalization, self.content_masks.get(layer)
-        )
+    def sums(self, features: Mapping[str, Float[Tensor, "1 _ _ _"]], window: Window | None = None) -> Sums:
+        """What the losses need to know of the features of an image, or of a part of it.
+
+        Args:
+            features: of all `layers`; where there is a window, only the positions that lie in it.
+            window: which part of the image the features are of; the whole, if None.
+
+        Raises:
+            SettingsError: there is a window, and the losses are not sums over parts.
+        """
+        if window is not None:
+            self.check_additive()
+        content: dict[str, Tensor] = {}
+        style: list[dict[str, Any]] = [{} for _ in self.regions]
+        known: dict[str, Tensor] = {}
+        for layer, of_layer in features.items():
+            known[layer] = of_layer
+            content |= self._content_term(layer, of_layer, window)
+            for region, statistics in zip(self.regions, style, strict=True):
+                statistics |= self._statistics(region, layer, known, window)
+        return Sums(content, style)
+
+    def terms_of(self, sums: Sums, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
+        """The weighted loss terms, by name, from the sums of the whole image."""
+        on_image = {term.name: term(image) for term in self.image_terms}
+        return dict(sums.content) | self._style_terms(sums.style) | on_image
+
+    def _content_term(self, layer: str, features: Tensor, window: Window | None = None) -> dict[str, Float[Tensor, ""]]:
+        """The content term of a layer, if it has one; of a window, its share."""
+        if layer not in self.content:
+            return {}
+        part = None if window is None else partial(window.of, stride=self.backbone.layers[layer].stride)
+        mask = self.content_masks.get(layer)
+        loss = self.content_loss.compare(features, self.content[layer], self.normalization, mask, part)
         return {f"content {layer}": self.content_weights[layer] * loss}
 
-    def statistics(self, region: StyleTarget, layer: str, features: Mapping[str, Tensor]) -> dict[str, Any]:
-        """What the style loss sees of a region, by term, as soon as `layer` is there: of the terms it completes."""
+    def _statistics(
+        self, region: StyleTarget, layer: str, features: Mapping[str, Tensor], window: Window | None = None
+    ) -> dict[str, Any]:
+        """The statistics of a region, by term: those of the terms whose last layer is `layer`."""
+        masks = region.masks
+        if window is not None:
+            masks = {name: window.of(mask, self.backbone.layers[name].stride) for name, mask in masks.items()}
         return {
-            term: self.style_loss.statistics(term, features, region.masks)
+            term: self.style_loss.statistics(term, features, masks)
             for term in region.style
-            if layer in (its := layers_of(term)) and features.keys() >= set(its)
+            if layer in (layers := layers_of(term)) and features.keys() >= set(layers)
         }
 
-    def style_terms(self, seen: Sequence[Mapping[str, Any]]) -> dict[str, Float[Tensor, ""]]:
-        """Style terms of what is seen of the whole image, region by region; a term's regions are added up."""
+    def _style_terms(self, style: Sequence[Mapping[str, Any]]) -> dict[str, Float[Tensor, ""]]:
+        """Style terms from the statistics of each region; the terms of all regions are added up by name."""
         found: dict[str, Tensor] = {}
-        for region, its in zip(self.regions, seen, strict=True):
+        for region, statistics in zip(self.regions, style, strict=True):
             for term, target in region.style.items():
-                loss = self.style_loss.compare(its[term], target, self.normalization)
+                loss = self.style_loss.compare(statistics[term], target, self.normalization)
                 weighted = self.style_weights[term] * region.share * loss
                 name = f"style {term}"
                 found[name] = found[name] + weighted if name in found else weighted
-        return found
-
-    def image_terms(self, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
-        """Terms on the pixels themselves."""
-        found: dict[str, Tensor] = {}
-        for edges in self.outlines:
-            loss = laplacian_loss(image, edges.target, edges.pooling, self.normalization, edges.pixel_weights)
-            found[f"content laplacian {edges.pooling}"] = edges.weight * loss
-        if self.tv_weight:
-            found["tv"] = self.tv_weight * total_variation_loss(image)
-        if self.range_weight:
-            found["range"] = self.range_weight * range_loss(image)
         return found
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.errors import ImageReadError, SettingsError
 from impasto.images import Image
-from impasto.pastiche import Recipe
 from impasto.plots import grid_figure
+from impasto.recipes import Recipe
 from impasto.settings import OPTIONS, LayerWeights, Settings, Shares
 
 if TYPE_CHECKING:

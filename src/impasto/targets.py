@@ -9,20 +9,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.backbones import Architecture, Backbone
+from impasto.backbones import Backbone
 from impasto.errors import SettingsError
+from impasto.evaluators import WHOLE_IMAGE, Evaluator
 from impasto.guidance import Guidance, at_layer, inside, resized
 from impasto.images import Image, of_area, resize
-from impasto.losses import CONTENT_LOSSES, STYLE_LOSSES, EdgeTarget, StyleLoss, laplacian
+from impasto.losses import (
+    CONTENT_LOSSES,
+    STYLE_LOSSES,
+    ColorRange,
+    Edges,
+    ImageTerm,
+    StyleLoss,
+    TotalVariation,
+    laplacian,
+)
 from impasto.losses.content import POOLINGS
 from impasto.losses.style import layers_of
 from impasto.objective import Objective, StyleTarget
-from impasto.settings import Settings, style_balance
+from impasto.settings import Settings
+from impasto.weighting import balance, layer_weights, scaled_to, shares_of, strengths_of
 
 # Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
 _RANGE_WEIGHT = 10.0
-# Of less, nothing is to be seen, and the weight of content would grow beyond what can be counted with.
-_LEAST_PULL = 1e-6
 
 
 def objective_at(
@@ -32,6 +41,9 @@ def objective_at(
     settings: Settings,
     guidance: Guidance | None = None,
     style_scales: Sequence[float] = (),
+    *,
+    image_terms: Sequence[ImageTerm] = (),
+    evaluator: Evaluator = WHOLE_IMAGE,
 ) -> Objective:
     """What a picture of the photograph's size is to be like: its targets, and the weights.
 
@@ -43,96 +55,58 @@ def objective_at(
         guidance: regions with styles of their own.
         style_scales: the size at which each painting is looked at, relative to the picture; by default as the settings
             say.
+        image_terms: further terms on the image, beside those that the settings ask for.
+        evaluator: runs the network over the pictures.
 
     Raises:
-        SettingsError: a layer does not exist, or there are not as many shares as paintings, or strengths as regions.
+        SettingsError: a layer does not exist, there are not as many shares as paintings, or strengths as regions, or
+            two terms have one name.
     """
     content_weights, style_weights = layer_weights(settings, backbone.architecture)
+    size = _size(photograph)
     # What is drawn at random is drawn once a scale: L-BFGS needs the same loss in every iteration.
-    loss = STYLE_LOSSES[settings.style_loss]((settings.seed, *_size(photograph)))
-    terms = loss.weights(style_weights)
+    style_loss = STYLE_LOSSES[settings.style_loss]((settings.seed, *size))
+    content_loss = CONTENT_LOSSES[settings.content_loss]
+    terms = style_loss.weights(style_weights)
     with torch.no_grad():
-        content = backbone(photograph, content_weights)
+        features = evaluator.content_features(backbone, photograph, content_weights)
         scales = style_scales or (settings.style_scale,) * len(styles)
         least = backbone.architecture.min_side
-        size = _size(photograph)
-        paintings = [painting_at(style, size, scale, least=least) for style, scale in zip(styles, scales, strict=True)]
-        paintings = [painting.to(photograph.device) for painting in paintings]
-        parts = _parts(backbone, photograph, paintings, settings, guidance, loss, list(terms))
-    kept = CONTENT_LOSSES[settings.content_loss]
-    counts = _content_counts(parts, photograph, guidance)
-    # Where content counts by place, that has the strength in it.
-    content_weight = settings.content_weight * (balance(settings.strength)[0] if counts is None else 1.0)
+        paintings = [
+            painting_at(style, size, scale, least=least).to(photograph.device)
+            for style, scale in zip(styles, scales, strict=True)
+        ]
+        parts = _parts(photograph, len(styles), settings, guidance)
+        styled = _styles(parts, backbone, paintings, settings, style_loss, list(terms), evaluator)
+    pixel_weights = _content_weights(parts, photograph, guidance)
+    # Where content is weighted by pixel, those weights have the strength in them.
+    strength = balance(settings.strength)[0] if pixel_weights is None else 1.0
+    content_weight = settings.content_weight * strength
     relative = settings.normalization == "relative"
+    edge_weight = content_weight * content_loss.edge_weight
+    chosen: list[ImageTerm] = [
+        Edges(laplacian(photograph, pooling), pooling, edge_weight, settings.normalization, pixel_weights)
+        for pooling in POOLINGS
+        if edge_weight
+    ]
+    if settings.tv_weight:
+        chosen.append(TotalVariation(settings.tv_weight))
+    if relative:
+        chosen.append(ColorRange(_RANGE_WEIGHT))
     return Objective(
         backbone=backbone,
-        content={layer: kept.target(features) for layer, features in content.items()},
-        regions=[_region(part, backbone) for part in parts if part.style],
+        content={layer: content_loss.target(of_layer) for layer, of_layer in features.items()},
+        regions=[_style_target(part, style, backbone) for part, style in zip(parts, styled, strict=True) if style],
         content_masks={}
-        if counts is None
-        else {layer: at_layer(counts, backbone.layers[layer]) for layer in content_weights},
-        content_weights=_shared(content_weights, content_weight * (kept.factor if relative else 1.0)),
-        style_weights=_shared(terms, settings.style_weight * (loss.factor if relative else 1.0)),
-        tv_weight=settings.tv_weight,
-        range_weight=_RANGE_WEIGHT if relative else 0.0,
+        if pixel_weights is None
+        else {layer: at_layer(pixel_weights, backbone.layers[layer]) for layer in content_weights},
+        content_weights=scaled_to(content_weights, content_weight * (content_loss.factor if relative else 1.0)),
+        style_weights=scaled_to(terms, settings.style_weight * (style_loss.factor if relative else 1.0)),
+        image_terms=_distinct([*chosen, *image_terms]),
         normalization=settings.normalization,
-        style_loss=loss,
-        content_loss=kept,
-        outlines=[
-            EdgeTarget(laplacian(photograph, pooling), pooling, content_weight * kept.edge_weight, counts)
-            for pooling in POOLINGS
-            if content_weight * kept.edge_weight
-        ],
+        style_loss=style_loss,
+        content_loss=content_loss,
     )
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A part of the picture: where it is (None: everywhere), its style (empty: none), and how strong that is."""
-
-    plane: Tensor | None
-    style: Mapping[str, Any]
-    strength: float
-
-
-def _parts(
-    backbone: Backbone,
-    photograph: Tensor,
-    paintings: Sequence[Tensor],
-    settings: Settings,
-    guidance: Guidance | None,
-    loss: StyleLoss[Any, Any],
-    terms: Sequence[str],
-) -> list[_Part]:
-    """The regions and the background, or the whole picture."""
-    size = _size(photograph)
-    layers = {layer for term in terms for layer in layers_of(term)}
-    shares = shares_of(settings, len(paintings))
-    features = [backbone(painting, layers) for painting in paintings]
-
-    def style(which: Sequence[int], mask: Tensor | None) -> dict[str, Any]:
-        where = [_inside(mask, paintings[i], layers, backbone, wraps=settings.padding == "wrap") for i in which]
-        return {
-            term: loss.blended(
-                [(shares[i], loss.target(term, features[i], w)) for i, w in zip(which, where, strict=True)]
-            )
-            for term in terms
-        }
-
-    every = range(len(paintings))
-    if guidance is None:
-        return [_Part(None, style(every, None), settings.strength)]
-    strengths = strengths_of(settings, len(guidance.regions))
-    covers, background = guidance.cover(size)
-    parts = []
-    for region, cover, strength in zip(guidance.regions, covers, strengths, strict=True):
-        which = every if region.painting is None else [region.painting]
-        parts.append(_Part(cover.to(photograph.device), style(which, region.style) if strength else {}, strength))
-    if float(background.max()) > 0:
-        painted = not keeps_background(settings, guidance) and settings.strength > 0
-        rest = style(every, None) if painted else {}
-        parts.append(_Part(background.to(photograph.device), rest, settings.strength if painted else 0.0))
-    return parts
 
 
 def keeps_background(settings: Settings, guidance: Guidance | None) -> bool:
@@ -140,13 +114,83 @@ def keeps_background(settings: Settings, guidance: Guidance | None) -> bool:
     return settings.background == "keep" and guidance is not None and bool(guidance.regions)
 
 
+def painting_at(painting: Image, size: tuple[int, int], scale: float, *, least: int) -> Tensor:
+    """The painting with the area of the pastiche, times `scale` on each side, none under `least`."""
+    return resize(painting.pixels, of_area(painting.size, scale**2 * size[0] * size[1], least=least))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the picture: a region, the background, or the whole.
+
+    Attributes:
+        plane: how much each pixel belongs to it; None if all of them do.
+        paintings: indices of the paintings whose style it has.
+        mask: how much each pixel of those paintings counts; None if all count alike.
+        strength: of the style; 0 leaves it as it is.
+        styled: whether it has style targets at all.
+    """
+
+    plane: Tensor | None
+    paintings: Sequence[int]
+    mask: Tensor | None
+    strength: float
+    styled: bool = True
+
+
+def _parts(photograph: Tensor, paintings: int, settings: Settings, guidance: Guidance | None) -> list[_Part]:
+    """The regions and the background, or the whole picture."""
+    every = range(paintings)
+    if guidance is None:
+        return [_Part(None, every, None, settings.strength)]
+    strengths = strengths_of(settings, len(guidance.regions))
+    covers, background = guidance.cover(_size(photograph))
+    parts = []
+    for region, cover, strength in zip(guidance.regions, covers, strengths, strict=True):
+        which = every if region.painting is None else [region.painting]
+        parts.append(_Part(cover.to(photograph.device), which, region.style, strength, styled=strength > 0))
+    if float(background.max()) > 0:
+        painted = not keeps_background(settings, guidance) and settings.strength > 0
+        strength = settings.strength if painted else 0.0
+        parts.append(_Part(background.to(photograph.device), every, None, strength, styled=painted))
+    return parts
+
+
+def _styles(
+    parts: Sequence[_Part],
+    backbone: Backbone,
+    paintings: Sequence[Tensor],
+    settings: Settings,
+    loss: StyleLoss[Any, Any],
+    terms: Sequence[str],
+    evaluator: Evaluator,
+) -> list[dict[str, Any]]:
+    """The style targets of each part, by term: those of its paintings, blended by their shares; of some, none."""
+    shares = shares_of(settings, len(paintings))
+    layers = {layer for term in terms for layer in layers_of(term)}
+    wraps = settings.padding == "wrap"
+    found: list[list[tuple[float, dict[str, Any]]]] = [[] for _ in parts]
+    for index, painting in enumerate(paintings):
+        having = [number for number, part in enumerate(parts) if part.styled and index in part.paintings]
+        if not having:
+            continue
+        masks = [_inside(parts[number].mask, painting, layers, backbone, wraps=wraps) for number in having]
+        targets = evaluator.style_targets(backbone, painting, loss, terms, masks)
+        for number, target in zip(having, targets, strict=True):
+            found[number].append((shares[index], target))
+    return [
+        {term: loss.blended([(share, target[term]) for share, target in several]) for term in terms if several}
+        for several in found
+    ]
+
+
 def _inside(
     mask: Tensor | None, painting: Tensor, layers: Iterable[str], backbone: Backbone, *, wraps: bool
 ) -> dict[str, Tensor]:
     """How much each position of a painting counts in the region of a mask, by layer; none where all count alike.
 
-    Where the picture is to wrap around, the network sees the painting's lower border above its upper one, too, as no
-    painter has painted them: what sees that does not count, or the tile would have such seams within.
+    Where the picture wraps around, the network sees the painting's lower border above its upper one, too. No painter
+    has painted that edge, so the positions that see it do not count: otherwise the tile would show such seams.
     """
     if mask is None and not wraps:
         return {}
@@ -155,16 +199,16 @@ def _inside(
     return {layer: inside(plane, backbone.layers[layer], wraps=wraps) for layer in layers}
 
 
-def _region(part: _Part, backbone: Backbone) -> StyleTarget:
+def _style_target(part: _Part, style: Mapping[str, Any], backbone: Backbone) -> StyleTarget:
     """The part as the objective has it: its style counts by its share of the picture."""
     if part.plane is None:
-        return StyleTarget(style=part.style, share=balance(part.strength)[1])
-    layers = {layer for term in part.style for layer in layers_of(term)}
-    where = {layer: at_layer(part.plane, backbone.layers[layer]) for layer in layers}
-    return StyleTarget(style=part.style, masks=where, share=float(part.plane.mean()))
+        return StyleTarget(style=style, share=balance(part.strength)[1])
+    layers = {layer for term in style for layer in layers_of(term)}
+    masks = {layer: at_layer(part.plane, backbone.layers[layer]) for layer in layers}
+    return StyleTarget(style=style, masks=masks, share=float(part.plane.mean()))
 
 
-def _content_counts(parts: Sequence[_Part], photograph: Tensor, guidance: Guidance | None) -> Tensor | None:
+def _content_weights(parts: Sequence[_Part], photograph: Tensor, guidance: Guidance | None) -> Tensor | None:
     """How much each pixel counts for content: by the strength of the part it lies in, and by the content map.
 
     None where there is but one part: all count alike.
@@ -175,80 +219,14 @@ def _content_counts(parts: Sequence[_Part], photograph: Tensor, guidance: Guidan
     return torch.stack(planes).sum(0) * guidance.content_factor(_size(photograph)).to(photograph.device)
 
 
+def _distinct(terms: Sequence[ImageTerm]) -> Sequence[ImageTerm]:
+    """The terms, if each has a name of its own."""
+    names = [term.name for term in terms]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError("image_terms", f"got two terms called {name!r}; give each a name of its own")
+    return terms
+
+
 def _size(image: Tensor) -> tuple[int, int]:
     return image.shape[-2], image.shape[-1]
-
-
-def balance(strength: float) -> tuple[float, float]:
-    """Factors on the content and the style weight: (1, 1) at strength ¾, no style at 0, hardly any content at 1."""
-    if strength == 0:
-        return 1.0, 0.0
-    pulled = max(style_balance(strength), _LEAST_PULL)
-    return max(((1 - pulled) / pulled) ** 1.5, 0.01), 1.0
-
-
-def shares_of(settings: Settings, styles: int) -> tuple[float, ...]:
-    """The share of each painting.
-
-    Raises:
-        SettingsError: there are not as many shares as paintings.
-    """
-    if settings.blend and len(settings.blend) != styles:
-        raise SettingsError("blend", f"got {len(settings.blend)} shares for {styles} paintings; give each its own")
-    return settings.blend or (1.0,) * styles
-
-
-def strengths_of(settings: Settings, regions: int) -> tuple[float, ...]:
-    """The strength of each region.
-
-    Raises:
-        SettingsError: there are not as many strengths as regions.
-    """
-    strengths = settings.region_strength
-    if strengths and len(strengths) != regions:
-        raise SettingsError("region_strength", f"got {len(strengths)} for {regions} regions; give each its own")
-    return strengths or (settings.strength,) * regions
-
-
-def layer_weights(settings: Settings, architecture: Architecture) -> tuple[dict[str, float], dict[str, float]]:
-    """Weights of the content and of the style layers that count, by canonical name; none of a loss without weight.
-
-    Layers that are as by default stand for the network's own default, which has other names elsewhere than in VGG-19.
-
-    Raises:
-        SettingsError: a layer does not exist, or is named twice.
-    """
-    default = Settings()
-    content, style = settings.content_layers, settings.style_layers
-    if content == default.content_layers:
-        content = architecture.default_content_layers
-    if style == default.style_layers:
-        style = architecture.default_style_layers
-    elif style == dict.fromkeys(default.style_layers, 1.0):
-        # The same layers, all alike, as the paper has them.
-        style = dict.fromkeys(architecture.default_style_layers, 1.0)
-    content = _canonical(content, "content_layers", architecture)
-    style = _canonical(style, "style_layers", architecture)
-    return (content if settings.content_weight else {}), (style if settings.style_weight else {})
-
-
-def _canonical(weights: Mapping[str, float], setting: str, architecture: Architecture) -> dict[str, float]:
-    """The weights by the layers' canonical names, without those that count nothing."""
-    found: dict[str, float] = {}
-    for name, weight in weights.items():
-        layer = architecture.canonical_name(name, setting=setting)
-        if layer in found:
-            raise SettingsError(setting, f"{name} is {layer}, which is named already; name each layer once")
-        found[layer] = weight
-    return {layer: found[layer] for layer in architecture.layers if found.get(layer)}
-
-
-def _shared(weights: Mapping[str, float], total: float) -> dict[str, float]:
-    """The weights, scaled so that they add up to `total`: more layers do not mean more of it."""
-    whole = sum(weights.values())
-    return {layer: total * weight / whole for layer, weight in weights.items()}
-
-
-def painting_at(painting: Image, size: tuple[int, int], scale: float, *, least: int) -> Tensor:
-    """The painting with the area of the pastiche, times `scale` on each side, none under `least`."""
-    return resize(painting.pixels, of_area(painting.size, scale**2 * size[0] * size[1], least=least))

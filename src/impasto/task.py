@@ -1,8 +1,7 @@
-"""Owns what is to be painted: the pictures and settings asked for, and what follows from them at each size."""
+"""Owns the task of one painting: inputs, settings and network, and what follows from them at each size."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,107 +10,66 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from impasto import color, devices
-from impasto.backbones import Backbone, architecture
-from impasto.errors import SettingsError
-from impasto.guidance import Guidance
+from impasto import backbones, color, devices, optimizers
+from impasto.backbones import Architecture, Backbone, architecture
+from impasto.evaluators import WHOLE_IMAGE, Evaluator
 from impasto.images import Image, fit, resize
 from impasto.initialization import enlarged, first_picture
+from impasto.inputs import Inputs
+from impasto.losses import ImageTerm
 from impasto.objective import Objective
-from impasto.pastiche import Fingerprint, Recipe
 from impasto.pyramid import Scale, pyramid
+from impasto.recipes import Fingerprint
 from impasto.settings import Settings
-from impasto.strokes import stroke_width, style_scales
-from impasto.targets import keeps_background, layer_weights, objective_at, shares_of, strengths_of
-
-# A mask may be so much longer or shorter than its picture, as a share: sides are rounded to whole pixels.
-_STRETCH = 0.03
+from impasto.targets import keeps_background, objective_at
+from impasto.weighting import layer_weights
 
 
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """The pictures that go in.
+@dataclass(frozen=True)
+class Engine:
+    """What computes.
 
     Attributes:
-        content: the photograph.
-        styles: one painting, or several.
-        init: the picture to start from, if it is one of its own.
-        guidance: regions with styles of their own, and where content counts more.
+        device: where.
+        weights: file of the backbone's weights; its own by default.
+        backbone: a network of the caller's own, in place of the one that the settings name.
+        evaluator: runs networks over pictures, and computes value and gradient.
+        image_terms: further terms of the loss, beside those that the settings ask for.
     """
 
-    content: Image
-    styles: Sequence[Image]
-    init: Image | None = None
-    guidance: Guidance | None = None
+    device: torch.device = torch.device("cpu")
+    weights: Path | None = None
+    backbone: Backbone | None = None
+    evaluator: Evaluator = WHOLE_IMAGE
+    image_terms: Sequence[ImageTerm] = ()
 
-    def recipe(self, settings: Settings) -> Recipe:
-        """The note on a painting made from them."""
-        guidance = self.guidance
-        return Recipe(
-            settings=settings,
-            content=Fingerprint.of(self.content),
-            styles=tuple(map(Fingerprint.of, self.styles)),
-            # What the fast engine made is made again.
-            init=Fingerprint.of(self.init) if self.init and settings.init != "fast" else None,
-            masks=tuple(map(Fingerprint.of, guidance.content_masks)) if guidance else (),
-            style_masks=tuple(map(Fingerprint.of, guidance.style_masks)) if guidance else (),
-            content_map=Fingerprint.of(guidance.content_map) if guidance and guidance.content_map else None,
-        )
-
-    @cached_property
-    def stroke_widths(self) -> tuple[float, ...]:
-        """How broad the strokes of each painting are, as a share of its side."""
-        return tuple(map(stroke_width, self.styles))
-
-    def style_scales(self, settings: Settings) -> tuple[float, ...]:
-        """The size at which each painting is looked at, relative to the picture.
+    def architecture(self, settings: Settings) -> Architecture:
+        """The network without its weights.
 
         Raises:
-            SettingsError: strokes of the size wished for cannot be had of a painting.
+            SettingsError: there is none of the name that the settings have.
         """
-        if not settings.stroke_size:
-            return (settings.style_scale,) * len(self.styles)
-        return style_scales(self.stroke_widths, self.content.size, settings)
+        return self.backbone.architecture if self.backbone else architecture(settings.backbone)
 
-    def check(self, settings: Settings) -> None:
-        """Refuse settings that do not go with them.
+    def network(self, settings: Settings) -> Backbone:
+        """The network, as deep as the settings need it.
 
         Raises:
-            SettingsError: a layer does not exist, there are not as many shares as paintings or strengths as regions, or
-                strokes of the size wished for cannot be had, or the fast engine's picture is missing.
+            SettingsError: there is no such network, it has no such layer, or the weights are another network's.
+            AssetError: the network's own weights are not here, and cannot be fetched.
         """
-        if settings.init == "fast" and self.init is None:
-            raise SettingsError("init", "got fast without the fast engine's picture; impasto.stylize has it made")
-        layer_weights(settings, architecture(settings.backbone))
-        shares_of(settings, len(self.styles))
-        strengths_of(settings, len(self.guidance.regions) if self.guidance else 0)
-        self.style_scales(settings)
-        self._check_shapes()
-
-    def _check_shapes(self) -> None:
-        """Refuse masks that would have to be stretched."""
-        if self.guidance is None:
-            return
-        for mask in self.guidance.content_masks:
-            _check_shape("mask", mask, "photograph", self.content)
-        if self.guidance.content_map is not None:
-            _check_shape("content_map", self.guidance.content_map, "photograph", self.content)
-        masks = self.guidance.style_masks
-        # Several masks of one painting have its shape; a map of several paintings has no one shape.
-        styles = list(self.styles) * len(masks) if len(self.styles) == 1 else self.styles
-        if len(masks) == len(styles):
-            for mask, style in zip(masks, styles, strict=True):
-                _check_shape("style_mask", mask, "painting", style)
-
-
-def _check_shape(setting: str, mask: Image, what: str, picture: Image) -> None:
-    aspects = [image.size[1] / image.size[0] for image in (mask, picture)]
-    if abs(math.log(aspects[0] / aspects[1])) > _STRETCH:
-        (height, width), (rows, columns) = mask.size, picture.size
-        raise SettingsError(
-            setting,
-            f"{mask.name or 'it'} is {width} × {height} px, which is not the shape of the {what}, {columns} × {rows}; "
-            "any size will do, if the sides are in the same proportion",
+        chosen = self.architecture(settings)
+        content, style = layer_weights(settings, chosen)
+        if self.backbone is not None:
+            return self.backbone
+        return backbones.shared(
+            chosen,
+            {**content, **style},
+            pooling=settings.pooling,
+            padding=settings.padding,
+            dtype=devices.precision(settings.precision, self.device),
+            device=self.device,
+            weights=self.weights,
         )
 
 
@@ -119,46 +77,45 @@ def _check_shape(setting: str, mask: Image, what: str, picture: Image) -> None:
 class Task:
     """Inputs, and the settings they are to be painted by from now on.
 
-    Args:
-        pictures: what goes in.
+    Attributes:
+        inputs: the pictures that go in.
         settings: those in force.
-        device: where to compute.
         first: the settings at the beginning, which decide the sizes to paint at.
-        weights: file of the backbone's weights; its own by default.
-
-    Raises:
-        SettingsError: as `Inputs.check`, or the weights are another network's.
-        AssetError: the backbone's own weights are not here, and cannot be fetched.
+        engine: what computes.
+        backbone: the network, as deep as the settings need it.
     """
 
-    pictures: Inputs
+    inputs: Inputs
     settings: Settings
-    device: torch.device
     first: Settings
-    weights: Path | None = None
+    engine: Engine
+    backbone: Backbone
 
-    def __post_init__(self) -> None:
-        self.pictures.check(self.settings)
-        # What is wrong with the network is to be known now, and not when painting has begun.
-        assert self.backbone
+    @classmethod
+    def of(cls, inputs: Inputs, settings: Settings, engine: Engine, *, first: Settings | None = None) -> Task:
+        """The task, checked.
+
+        Args:
+            inputs: the pictures that go in.
+            settings: those in force.
+            engine: what computes.
+            first: the settings at the beginning; the same, if None.
+
+        Raises:
+            SettingsError: as `Inputs.check` and `Engine.network`.
+            AssetError: as `Engine.network`.
+        """
+        inputs.check(settings, engine.architecture(settings))
+        return cls(inputs, settings, first or settings, engine, engine.network(settings))
+
+    def changed(self, settings: Settings) -> Task:
+        """The same task with other settings in force; the network stays where they need the same layers."""
+        return replace(self, settings=settings, backbone=self.engine.network(settings))
 
     @property
     def final_size(self) -> tuple[int, int]:
         """(height, width) of the pastiche."""
-        return fit(self.pictures.content.size, self.settings.size)
-
-    @cached_property
-    def backbone(self) -> Backbone:
-        """The network, as deep as is needed."""
-        settings = self.settings
-        network = architecture(settings.backbone)
-        content_weights, style_weights = layer_weights(settings, network)
-        dtype = devices.precision(settings.precision, self.device)
-        layers = {**content_weights, **style_weights}
-        built = network.build(
-            layers, pooling=settings.pooling, padding=settings.padding, dtype=dtype, weights=self.weights
-        )
-        return built.to(self.device)
+        return fit(self.inputs.content.size, self.settings.size)
 
     @property
     def weights_used(self) -> Fingerprint | None:
@@ -170,9 +127,8 @@ class Task:
     def scales(self) -> Sequence[Scale]:
         """The sizes to paint at, coarse to fine, and for how long."""
         lengths = {name: getattr(self.settings, name) for name in ("iterations", "coarse_iterations")}
-        return pyramid(
-            self.pictures.content.size, self.first.replace(**lengths), min_side=self.backbone.architecture.min_side
-        )
+        least = self.backbone.architecture.min_side
+        return pyramid(self.inputs.content.size, self.first.replace(**lengths), min_side=least)
 
     def objective(self, size: tuple[int, int]) -> Objective:
         """What a picture of that (height, width) is to be like."""
@@ -181,15 +137,16 @@ class Task:
             self._photograph(size),
             self._colored[1],
             self.settings,
-            self.pictures.guidance,
-            self.pictures.style_scales(self.settings),
+            self.inputs.guidance,
+            self.inputs.style_scales(self.settings),
+            image_terms=self.engine.image_terms,
+            evaluator=self.engine.evaluator,
         )
 
     def first_picture(self, size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """What to start from."""
-        return first_picture(
-            self._photograph(size), self._colored[1], self.pictures.init, self.settings.init, generator
-        )
+        photograph, init = self._photograph(size), self.settings.init
+        return first_picture(photograph, self._colored[1], self.inputs.init, init, generator)
 
     def enlarged(self, picture: Tensor, size: tuple[int, int], generator: torch.Generator) -> Tensor:
         """A picture at another (height, width), with the fine detail that it lacks there."""
@@ -198,19 +155,19 @@ class Task:
     def finished(self, picture: Tensor) -> Tensor:
         """The picture as it is shown: with the colours that it is to have, and the background that is to be kept."""
         picture = self._colored[2](picture)
-        guidance = self.pictures.guidance
+        guidance = self.inputs.guidance
         if guidance is None or not keeps_background(self.settings, guidance):
             return picture
         size = (picture.shape[-2], picture.shape[-1])
-        return torch.lerp(picture, resize(self.pictures.content.pixels, size), guidance.cover(size)[1])
+        return torch.lerp(picture, resize(self.inputs.content.pixels, size), guidance.cover(size)[1])
 
     def _photograph(self, size: tuple[int, int]) -> Tensor:
-        return resize(self._colored[0].pixels, size).to(self.device)
+        return resize(self._colored[0].pixels, size).to(self.engine.device)
 
     @cached_property
     def _colored(self) -> tuple[Image, Sequence[Image], Callable[[Tensor], Tensor]]:
         """The pictures to paint from, and what brings the photograph's colours back, as `keep_color` says."""
-        content, styles, settings = self.pictures.content, self.pictures.styles, self.settings
+        content, styles, settings = self.inputs.content, self.inputs.styles, self.settings
 
         def keep(picture: Tensor) -> Tensor:
             return color.keep_colors(picture, content.pixels, settings.keep_color, settings.keep_color_amount)
@@ -222,3 +179,20 @@ class Task:
             grays = [replace(style, pixels=color.gray_like(style.pixels, content.pixels)) for style in styles]
             return replace(content, pixels=color.gray(content.pixels)), grays, keep
         return content, [replace(style, pixels=keep(style.pixels)) for style in styles], lambda picture: picture
+
+
+def without_effect(settings: Settings, *, masked: bool) -> dict[str, str]:
+    """The settings that differ from their defaults but change nothing in a painting, with the reason.
+
+    Args:
+        settings: of the painting.
+        masked: whether there are regions.
+
+    Raises:
+        SettingsError: there is no such backbone.
+    """
+    return (
+        settings.without_effect(masked=masked)
+        | optimizers.without_effect(settings)
+        | architecture(settings.backbone).without_effect(settings.pooling, settings.padding)
+    )

@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from impasto.pastiche import Recipe
+from impasto.recipes import Recipe
 from impasto.settings import OPTIONS
 from web.studio_running import (
     ENDLESS,

@@ -3,6 +3,7 @@
 from functools import cache
 
 from impasto.backbones.backbone import Architecture, Backbone, Layer, MetaNetwork, Padding, Pooling, WeightsFile
+from impasto.backbones.sharing import forget, shared
 from impasto.backbones.vgg import VGG19
 from impasto.errors import SettingsError
 
@@ -16,7 +17,9 @@ __all__ = [
     "Pooling",
     "WeightsFile",
     "architecture",
+    "forget",
     "names",
+    "shared",
 ]
 
 

@@ -136,6 +136,10 @@ class Architecture(ABC):
         """Name of the file that its weights are in, where that is not inside the package."""
         return None
 
+    def own_weights_path(self) -> Path | None:
+        """Where that file lies, or will lie once it is fetched; None where the weights are inside the package."""
+        return None
+
     def without_effect(self, pooling: Pooling, padding: Padding) -> dict[str, str]:
         """The settings, of these two, that change nothing in this network, with the reason."""
         return {}

@@ -141,7 +141,10 @@ class TorchvisionArchitecture(Architecture):
         return network
 
     def own_weights(self) -> str:
-        return torchvision_hub.hub_file(self.model).name
+        return self.own_weights_path().name
+
+    def own_weights_path(self) -> Path:
+        return torchvision_hub.hub_file(self.model)
 
     def without_effect(self, pooling: Pooling, padding: Padding) -> dict[str, str]:
         reasons = {}

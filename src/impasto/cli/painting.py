@@ -24,8 +24,9 @@ from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import CheckpointError, DeviceError, ImageWriteError
 from impasto.images import Image
-from impasto.pastiche import Change, Pastiche
+from impasto.pastiche import Pastiche
 from impasto.progress import Progress
+from impasto.recipes import Change
 from impasto.settings import OPTIONS, Settings
 
 

@@ -27,7 +27,7 @@ from impasto.errors import AssetError, ImageReadError, SettingsError
 
 if TYPE_CHECKING:
     from impasto.images import Image
-    from impasto.pastiche import Change, Fingerprint, Recipe
+    from impasto.recipes import Change, Fingerprint, Recipe
     from impasto.settings import Settings
 
 # More threads than cores give the same digits, only later. A picture from a stranger must not ask for thousands.
@@ -79,7 +79,7 @@ def rerun(
     inputs.check_standard(pictures)
     with Signals.caught() as signals:
         from impasto.cli import painting
-        from impasto.pastiche import Recipe
+        from impasto.recipes import Recipe
 
         try:
             recipe = Recipe.of_file(picture)
@@ -133,7 +133,7 @@ def rerun(
 
 def _again(recipe: Recipe, options: dict[str, object]) -> list[Change]:
     """The changes made while the picture was painted, but of settings that options decide."""
-    from impasto.pastiche import Change
+    from impasto.recipes import Change
 
     kept = [
         Change(change.after, {name: value for name, value in change.settings.items() if name not in options})
@@ -159,7 +159,7 @@ def _threads(recipe: Recipe) -> int:
 def _settings(recipe: Recipe, changes: dict[str, object]) -> Settings:
     """The recipe's settings with the changes, on a device that is here; says what will differ for it."""
     from impasto import devices
-    from impasto.pastiche import Recipe
+    from impasto.recipes import Recipe
 
     here = Recipe(recipe.settings, recipe.content, recipe.styles).versions
     for name, version in recipe.versions.items():
@@ -183,7 +183,7 @@ def _settings(recipe: Recipe, changes: dict[str, object]) -> Settings:
 
 def _weights(recipe: Recipe, settings: Settings, name: str | None, folders: list[Path]) -> Path | None:
     """The file of the backbone's weights: the one that was named, or the recipe's; None for the backbone's own."""
-    from impasto import api
+    from impasto import recipes
     from impasto.backbones import WeightsFile
 
     note = recipe.weights if settings.backbone == recipe.settings.backbone else None
@@ -192,7 +192,7 @@ def _weights(recipe: Recipe, settings: Settings, name: str | None, folders: list
             reporting.warning(f"{name} is not the file of weights that it was painted with; the result will differ")
         return Path(name)
     try:
-        return api.weights_of(note, settings.backbone, folders) if note else None
+        return recipes.find_weights(note, settings.backbone, folders) if note else None
     except AssetError as error:
         raise AssetError(f"{error}, with --weights") from error
 
@@ -212,8 +212,8 @@ def _inputs(notes: Sequence[Fingerprint], names: Sequence[str], folders: list[Pa
 
 def _input(note: Fingerprint | None, name: str | None, folders: list[Path], option: str) -> Image:
     """The picture called `name`, or else the one that the recipe notes, found in the folders."""
-    from impasto import api
-    from impasto.pastiche import Fingerprint
+    from impasto import recipes
+    from impasto.recipes import Fingerprint
 
     if name is not None:
         image = inputs.picture(name)
@@ -222,6 +222,6 @@ def _input(note: Fingerprint | None, name: str | None, folders: list[Path], opti
         return image
     assert note is not None
     try:
-        return api.input_of(note, folders)
+        return recipes.find_picture(note, folders)
     except ImageReadError as error:
         raise ImageReadError(f"{error}, with {option}") from error

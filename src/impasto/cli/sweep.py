@@ -227,7 +227,7 @@ class _Sweep:
         """Whether a cell is painted."""
         from impasto import api, sweeps
         from impasto.backbones import WeightsFile
-        from impasto.pastiche import Fingerprint, Recipe
+        from impasto.recipes import Fingerprint, Recipe
 
         path = self._path(cell)
         if not path.is_file():

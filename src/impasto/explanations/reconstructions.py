@@ -20,8 +20,10 @@ from impasto.backbones import Layer
 from impasto.explanations.seeing import picture_at
 from impasto.explanations.subjects import DEFAULTS
 from impasto.images import Image
+from impasto.inputs import Inputs
 from impasto.planning.arithmetic import settings_multiply_adds
 from impasto.settings import Settings
+from impasto.task import Engine
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,12 @@ def reconstruct(
     else:
         chosen = [tuple(layers[: count + 1]) for count in range(len(layers))]
         plans = [style_settings(settings, some) for some in chosen]
-    device = devices.resolve(settings.device)
+    engine = Engine(devices.resolve(settings.device), weights)
     costs = [round(plan.iterations * whole[0, 0].numel() * _cost(plan)) for plan in plans]
     done: list[Reconstruction] = []
     for index, (some, plan) in enumerate(zip(chosen, plans, strict=True)):
         styles = [] if subject == "content" else [original]
-        for progress in method.stylization(original, styles, plan, weights=weights, device=device):
+        for progress in method.stylization(Inputs(original, styles), plan, engine):
             if progress.iteration == progress.iterations:
                 painted = progress.pastiche().image
                 done.append(Reconstruction(some, painted, likeness(painted.pixels, whole)))

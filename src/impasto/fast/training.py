@@ -28,7 +28,8 @@ from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statisti
 from impasto.images import Image
 from impasto.objective import Objective, evaluate
 from impasto.settings import Settings
-from impasto.targets import layer_weights, objective_at
+from impasto.targets import objective_at
+from impasto.weighting import layer_weights
 
 #: What the pastiches are judged by: shallower than the default of the optimise engine, which costs a third more. It
 #: mirrors at the borders, for a network whose judge sees zeros there learns to paint a frame.

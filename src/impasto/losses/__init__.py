@@ -15,6 +15,7 @@ is named.
 | `nearest` | style as the features themselves |
 | `style` | the style losses by name |
 | `pixels` | total variation, and the range that can be shown |
+| `terms` | the terms on the pixels themselves, with their weights and targets |
 | `normalization` | how losses are divided |
 """
 
@@ -22,8 +23,9 @@ from impasto.losses.content import (
     CONTENT_LOSSES,
     SQUARED_ERROR,
     ContentLoss,
-    EdgeTarget,
+    content_error,
     content_loss,
+    content_loss_of,
     laplacian,
     laplacian_loss,
     self_similarity,
@@ -40,6 +42,7 @@ from impasto.losses.nearest import nearest_neighbor_loss
 from impasto.losses.normalization import Normalization
 from impasto.losses.pixels import range_loss, total_variation_loss
 from impasto.losses.style import GRAM, STYLE_LOSSES, StyleLoss
+from impasto.losses.terms import ColorRange, Edges, ImageTerm, TotalVariation
 from impasto.losses.transport import histogram_loss, orthonormal_directions, sliced_wasserstein_loss
 
 __all__ = [
@@ -47,11 +50,16 @@ __all__ = [
     "GRAM",
     "SQUARED_ERROR",
     "STYLE_LOSSES",
+    "ColorRange",
     "ContentLoss",
-    "EdgeTarget",
+    "Edges",
+    "ImageTerm",
     "Normalization",
     "StyleLoss",
+    "TotalVariation",
+    "content_error",
     "content_loss",
+    "content_loss_of",
     "cross_gram_loss",
     "gram_loss",
     "gram_statistics_loss",

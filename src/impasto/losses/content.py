@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from impasto.errors import SettingsError
 from impasto.losses.normalization import TINY, Normalization
 from impasto.representations.rows import rows_of
 from impasto.settings import ContentLossName
+
+#: Cuts the part of a picture out of a map of the whole.
+PartOf = Callable[[Tensor], Tensor]
 
 # Positions between which similarities are measured, at most: a table of them takes 4 MB.
 _MOST_POSITIONS = 1024
@@ -22,6 +28,35 @@ _SHORT = 0.01
 POOLINGS = (4, 16)
 # Edges fainter than this, in pixel values, are none: keeps the relative loss of a blank photograph finite.
 _FAINT = 0.01
+
+
+def content_error(
+    features: Float[Tensor, "1 c h w"],
+    target: Float[Tensor, "1 c h w"],
+    weight: Float[Tensor, "h w"] | None = None,
+) -> Float[Tensor, ""]:
+    """Σ (F − P)² over positions and channels, each position counted `weight` times.
+
+    The error of a picture is the sum of the errors of its parts.
+    """
+    exact = torch.promote_types(features.dtype, torch.float32)
+    error = (features.to(exact) - target.to(exact)).square()
+    if weight is not None:
+        error = error * weight
+    return error.sum()
+
+
+def content_loss_of(
+    error: Float[Tensor, ""], target: Float[Tensor, "1 c h w"], normalization: Normalization = "relative"
+) -> Float[Tensor, ""]:
+    """The content loss, from the error of the whole picture or of a part of it; the losses of parts add up.
+
+    `paper`: half the error. `relative`: the error divided by the energy Σ P² of the whole target.
+    """
+    if normalization == "paper":
+        return 0.5 * error
+    exact = target.to(torch.promote_types(target.dtype, torch.float32))
+    return error / target.numel() / (exact.square().mean() + TINY)
 
 
 def content_loss(
@@ -36,14 +71,7 @@ def content_loss(
     off. With a weight, each position's error counts that many times; the target's energy is that of all positions
     alike, so that a smaller weight means less content and not the same in fewer places.
     """
-    exact = torch.promote_types(features.dtype, torch.float32)
-    target = target.to(exact)
-    error = (features.to(exact) - target).square()
-    if weight is not None:
-        error = error * weight
-    if normalization == "paper":
-        return 0.5 * error.sum()
-    return error.mean() / (target.square().mean() + TINY)
+    return content_loss_of(content_error(features, target, weight), target, normalization)
 
 
 def self_similarity(features: Float[Tensor, "1 c h w"]) -> Float[Tensor, "n n"]:
@@ -127,45 +155,101 @@ def _coarser(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c _ _"]:
     return pooled
 
 
-@dataclass(frozen=True)
-class ContentLoss:
+class ContentLoss(ABC):
     """What of the photograph's features is kept, and how a pastiche's are compared with it.
 
     Attributes:
-        target: what is kept of the features.
-        compare: features, target, normalization and weights to the loss.
+        additive: whether the loss of a picture is the sum of the losses of its parts, so that it can be computed tile
+            by tile.
         edge_weight: weight of the Laplacian loss at each pooling, beside that of the features.
-        factor: what the weight is multiplied by where losses are relative.
+        factor: what the weight is multiplied by where losses are relative: a given strength goes about as far with
+            each loss.
     """
 
-    target: Callable[[Tensor], Tensor]
-    compare: Callable[[Tensor, Tensor, Normalization, Tensor | None], Tensor]
+    additive: ClassVar[bool]
     edge_weight: float = 0.0
     factor: float = 1.0
 
+    @abstractmethod
+    def target(self, features: Float[Tensor, "1 c h w"]) -> Tensor:
+        """What is kept of the photograph's features at a layer."""
 
-SQUARED_ERROR = ContentLoss(lambda features: features, content_loss)
+    @abstractmethod
+    def compare(
+        self,
+        features: Float[Tensor, "1 c h w"],
+        target: Tensor,
+        normalization: Normalization,
+        weight: Float[Tensor, "h w"] | None = None,
+        part: PartOf | None = None,
+    ) -> Float[Tensor, ""]:
+        """The loss of the features of a pastiche.
+
+        Args:
+            features: of the whole picture, or of a part of it.
+            target: what `target` gave for the whole photograph.
+            normalization: how the loss is divided.
+            weight: how much each position of the whole picture counts; all alike, if None.
+            part: cuts the part out of maps of the whole picture; only where the loss is additive.
+        """
+
+
+@dataclass(frozen=True)
+class SquaredError(ContentLoss):
+    """The paper's, see `content_loss`."""
+
+    edge_weight: float = 0.0
+    factor: float = 1.0
+    additive: ClassVar[bool] = True
+
+    def target(self, features: Float[Tensor, "1 c h w"]) -> Tensor:
+        return features
+
+    def compare(
+        self,
+        features: Float[Tensor, "1 c h w"],
+        target: Tensor,
+        normalization: Normalization,
+        weight: Float[Tensor, "h w"] | None = None,
+        part: PartOf | None = None,
+    ) -> Float[Tensor, ""]:
+        here = target if part is None else part(target)
+        counted = weight if part is None or weight is None else part(weight)
+        return content_loss_of(content_error(features, here, counted), target, normalization)
+
+
+@dataclass(frozen=True)
+class SelfSimilarity(ContentLoss):
+    """See `self_similarity_loss`. It compares every position with every other, so it is no sum over parts."""
+
+    factor: float = 1.0
+    additive: ClassVar[bool] = False
+
+    def target(self, features: Float[Tensor, "1 c h w"]) -> Tensor:
+        return self_similarity(features)
+
+    def compare(
+        self,
+        features: Float[Tensor, "1 c h w"],
+        target: Tensor,
+        normalization: Normalization,
+        weight: Float[Tensor, "h w"] | None = None,
+        part: PartOf | None = None,
+    ) -> Float[Tensor, ""]:
+        if part is not None:
+            raise SettingsError(
+                "content_loss",
+                "self_similarity compares each position with every other, so it cannot be computed in parts; choose "
+                "squared_error or laplacian",
+            )
+        return self_similarity_loss(features, target, normalization, weight)
+
+
+SQUARED_ERROR = SquaredError()
 
 #: The losses by the name of the setting; factors and weights were found by eye, with pictures of strength ¾.
 CONTENT_LOSSES: Mapping[ContentLossName, ContentLoss] = {
     "squared_error": SQUARED_ERROR,
-    "self_similarity": ContentLoss(self_similarity, self_similarity_loss, factor=3.0),
-    "laplacian": ContentLoss(lambda features: features, content_loss, edge_weight=0.25),
+    "self_similarity": SelfSimilarity(factor=3.0),
+    "laplacian": SquaredError(edge_weight=0.25),
 }
-
-
-@dataclass(frozen=True)
-class EdgeTarget:
-    """The photograph's edges at one pooling, to be kept.
-
-    Attributes:
-        target: its Laplacian.
-        pooling: side of the squares that are averaged, in pixels.
-        weight: of the term.
-        pixel_weights: how much each pixel counts; all alike, if None.
-    """
-
-    target: Float[Tensor, "_ _"]
-    pooling: int
-    weight: float
-    pixel_weights: Float[Tensor, "_ _"] | None = None

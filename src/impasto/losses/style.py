@@ -44,11 +44,13 @@ class StyleLoss(ABC, Generic[Statistics, Target]):
     Attributes:
         additive: whether the statistics of a picture are the sum of those of its parts, so that they may be gathered
             tile by tile. What is sorted or matched is not.
+        keeps_features: whether the statistics are the features themselves, which takes their memory once more.
         factor: what the weight is multiplied by where losses are relative: a given strength goes about as far with
-        each.
+            each loss.
     """
 
     additive: ClassVar[bool] = True
+    keeps_features: ClassVar[bool] = False
     factor: float = 1.0
 
     def weights(self, layers: Mapping[str, float]) -> dict[str, float]:
@@ -126,6 +128,7 @@ class SlicedWassersteinLoss(StyleLoss[Weighted, Quantiles]):
     seed: tuple[int, ...]
     factor: float = 1.0
     additive = False
+    keeps_features = True
 
     def statistics(self, term: str, features: Features, weights: Weights) -> Weighted:
         return features[term], weights.get(term)
@@ -148,6 +151,7 @@ class HistogramLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Quantiles
 
     factor: float = 1.0
     additive = False
+    keeps_features = True
 
     def statistics(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Weighted]:
         weighted = features[term], weights.get(term)
@@ -184,6 +188,7 @@ class NearestLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Banks]]):
     seed: tuple[int, ...]
     factor: float = 1.0
     additive = False
+    keeps_features = True
 
     def statistics(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Weighted]:
         weighted = features[term], weights.get(term)

@@ -8,7 +8,7 @@ from impasto.backbones import VGG19, Layer, architecture
 from impasto.errors import SettingsError
 from impasto.planning.counting import count
 from impasto.settings import Settings
-from impasto.targets import layer_weights
+from impasto.weighting import layer_weights
 
 _VGG19 = VGG19.architecture
 _KERNEL = 9  # taps of a 3×3 convolution

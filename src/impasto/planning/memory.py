@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from impasto import devices
 from impasto.backbones import VGG19, architecture
 from impasto.losses import STYLE_LOSSES
+from impasto.optimizers import OPTIMIZERS
 from impasto.planning.arithmetic import layers_of, network
 from impasto.planning.counting import count
 from impasto.pyramid import pyramid
@@ -55,15 +56,15 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
     scales = pyramid(content_size, settings, min_side=architecture(settings.backbone).min_side)
     pixels = max(scale.size[0] * scale.size[1] for scale in scales)
     painting = pixels * usual_scale(settings) ** 2
-    pairs = min(settings.history, sum(scale.iterations for scale in scales)) if settings.optimizer == "lbfgs" else 2
+    remembered = OPTIMIZERS[settings.optimizer].images(settings, sum(scale.iterations for scale in scales))
     held = (
         cost.weights
         + _PICTURE * content_size[0] * content_size[1] * (1 + styles)
-        + _PICTURE * (pixels * (1 + _PICTURES_IN_HAND + 2 * pairs) + painting * styles)
+        + _PICTURE * (pixels * (1 + _PICTURES_IN_HAND + remembered) + painting * styles)
         + pixels * cost.content
     )
     with_gradient, without = cost.with_gradient, cost.without_gradient
-    if not STYLE_LOSSES[settings.style_loss]((0,)).additive:
+    if STYLE_LOSSES[settings.style_loss]((0,)).keeps_features:
         # Beside every layer's features their gradient, which is found with the value; of one layer at a time both are
         # float32.
         at_once = 2 * _FLOAT * max(cost.style, default=0.0)

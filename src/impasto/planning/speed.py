@@ -16,10 +16,11 @@ from torch import Tensor
 
 from impasto import devices
 from impasto.backbones import VGG19
-from impasto.losses import STYLE_LOSSES
+from impasto.losses import STYLE_LOSSES, ColorRange
 from impasto.objective import Objective, StyleTarget, evaluate
-from impasto.optimizers import CurvatureMemory, FrequencyPreconditioner
+from impasto.optimizers import CurvatureMemory
 from impasto.planning.arithmetic import layers_of, network, settings_multiply_adds
+from impasto.preconditioning import FrequencyPreconditioner
 from impasto.representations import Moments
 from impasto.settings import Settings
 
@@ -166,7 +167,7 @@ def _objective(backbone: VGG19, image: Tensor, content: set[str], style: set[str
         content_weights=dict.fromkeys(content, 1.0),
         style_weights=dict.fromkeys(style, 1.0),
         style_loss=STYLE_LOSSES[Settings().style_loss]((0,)),
-        range_weight=1.0,
+        image_terms=[ColorRange(1.0)],
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from impasto.pastiche import TracePoint
 from impasto.plots.page import (
     FAINT,
     FONT,
@@ -23,6 +22,7 @@ from impasto.plots.page import (
     text_width,
     width_of,
 )
+from impasto.trace import TracePoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

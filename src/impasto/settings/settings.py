@@ -322,14 +322,12 @@ class Settings:
     def without_effect(self, *, masked: bool = True) -> dict[str, str]:
         """The settings that differ from the defaults but change nothing beside the others, with the reason.
 
+        Optimisers and networks know which settings are theirs; see `task.without_effect`.
+
         Args:
             masked: there are regions.
         """
         reasons: dict[str, str] = {}
-        if self.optimizer == "lbfgs":
-            reasons |= dict.fromkeys(("learning_rate", "averaging"), "it belongs to Adam, and optimizer is lbfgs")
-        else:
-            reasons["history"] = "it belongs to L-BFGS, and optimizer is adam"
         if self.scales == 1:
             why = "there is one scale"
             reasons |= dict.fromkeys(("coarse_size", "coarse_iterations", "detail", "grain"), why)

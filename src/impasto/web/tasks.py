@@ -22,9 +22,9 @@ from impasto.errors import ImageReadError, ImpastoError, SettingsWarning
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.images.decoding import HEAD_BYTES, identify
-from impasto.pastiche import METADATA_KEY, Fingerprint, Recipe
+from impasto.inputs import Inputs
+from impasto.recipes import METADATA_KEY, Fingerprint, Recipe
 from impasto.settings import OPTIONS, Settings
-from impasto.task import Inputs
 from impasto.web.pictures import TILE
 from impasto.web.problems import Problem
 
