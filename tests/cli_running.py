@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from conftest import painting_pixels, photo_pixels
 from impasto.cli import main
 from impasto.images import write
+from tests.conftest import painting_pixels, photo_pixels
 
 #: Options that paint next to nothing, at one size.
 QUICK = ("--size", "32", "--iterations", "2", "--coarse-iterations", "2")

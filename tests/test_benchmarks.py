@@ -30,12 +30,12 @@ from benchmarks import (
     wasserstein,
     yardstick,
 )
-from conftest import painting_pixels, photo_pixels
 from impasto import api, assets, targets
 from impasto.backbones import VGG19
 from impasto.images import Image, resize
 from impasto.objective import evaluate
 from impasto.settings import Settings
+from tests.conftest import painting_pixels, photo_pixels
 
 PAIR = pairs.bundled()[0]
 

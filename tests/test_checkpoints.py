@@ -26,7 +26,7 @@ from impasto.pastiche import Change, Recipe
 from impasto.progress import Progress
 from impasto.settings import OPTIONS, Settings
 from impasto.sweeps import painted
-from test_method import picture, root_mean_square, shallow
+from tests.test_method import picture, root_mean_square, shallow
 
 Make = Callable[[int, int], Image]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import ENDLESS, QUICK, finish, make_pictures, run, start
 from impasto import api
 from impasto.checkpoints import Checkpoint
 from impasto.images import read
 from impasto.pastiche import Recipe
+from tests.cli_running import ENDLESS, QUICK, finish, make_pictures, run, start
 
 SMALL = ("--size", "48", "--coarse-size", "32", "--iterations", "6", "--coarse-iterations", "5", "--tolerance", "0")
 KEPT = ("--checkpoint", "kept", "--checkpoint-every", "0")

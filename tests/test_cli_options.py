@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import make_pictures, run
 from impasto.cli import options
 from impasto.cli.commands import COMMANDS, app
 from impasto.cli.rerun import RecipeSettings
@@ -19,6 +18,7 @@ from impasto.errors import SettingsError
 from impasto.images import WRITABLE_SUFFIXES
 from impasto.presets import preset
 from impasto.settings import GROUPS, OPTIONS, Settings
+from tests.cli_running import make_pictures, run
 
 HEAVY = ("torch", "numpy", "matplotlib", "PIL", "safetensors", "tifffile")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli_running import QUICK, make_pictures, run
 from impasto import api
 from impasto.images import read, write
 from impasto.pastiche import METADATA_KEY, Recipe
+from tests.cli_running import QUICK, make_pictures, run
 
 
 @pytest.fixture(autouse=True)

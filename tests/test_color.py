@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from conftest import painting_pixels, photo_pixels
 from impasto import color
+from tests.conftest import painting_pixels, photo_pixels
 
 
 def patch(*rgb: float) -> Tensor:

@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 
 import impasto
-import reference
-from conftest import painting_pixels, photo_pixels
 from impasto.backbones import VGG19, Layer
 from impasto.errors import ImageWriteError, SettingsError
 from impasto.explanations import reconstructions, seeing, sheets
@@ -21,6 +19,8 @@ from impasto.explanations.explanation import explaining
 from impasto.explanations.fields import Field, pooled, staircase
 from impasto.explanations.subjects import DEFAULTS, SUBJECTS, settings_for
 from impasto.images import Image, read
+from tests import reference
+from tests.conftest import painting_pixels, photo_pixels
 
 LAYERS = VGG19.architecture.layers
 PHOTO = Image(pixels=photo_pixels(48, 64), name="photo.png")

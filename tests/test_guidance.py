@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 
 import impasto
-from cli_running import QUICK, make_pictures, run
-from conftest import painting_pixels, photo_pixels
 from impasto.backbones.vgg import LAYERS
 from impasto.color import to_oklab
 from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
@@ -23,6 +21,8 @@ from impasto.loading import load
 from impasto.pastiche import Recipe
 from impasto.settings import Settings
 from impasto.targets import strengths_of
+from tests.cli_running import QUICK, make_pictures, run
+from tests.conftest import painting_pixels, photo_pixels
 
 
 def mask(*boxes: tuple[slice, slice], size: tuple[int, int] = (48, 64)) -> Image:

@@ -16,10 +16,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import reference
 from impasto.errors import OptimizationError
 from impasto.objective import Evaluation
 from impasto.optimizers import LBFGS, Adam, CurvatureMemory, FrequencyPreconditioner, Optimizer, Step
+from tests import reference
 
 SIZE = (6, 5)
 NUMBERS = 3 * SIZE[0] * SIZE[1]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-import reference
 from impasto.representations import Moments, blend
+from tests import reference
 
 TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 import impasto
-import reference
 from impasto.errors import SettingsError
 from impasto.losses import (
     STYLE_LOSSES,
@@ -25,6 +24,7 @@ from impasto.losses import (
 from impasto.losses.style import layers_of
 from impasto.representations import Bank, CrossMoments, Quantiles, blend_quantiles
 from impasto.settings import Settings
+from tests import reference
 
 CLOSE = {"rel": 1e-10, "abs": 1e-10}
 SHAPES = st.tuples(st.integers(2, 5), st.integers(1, 6), st.integers(2, 6))

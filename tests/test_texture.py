@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 import impasto
-from cli_running import make_pictures, run
-from conftest import painting_pixels
 from impasto import api
 from impasto.backbones.vgg import LAYERS, VGG19
 from impasto.errors import ImageReadError, SettingsError
@@ -20,6 +18,8 @@ from impasto.pastiche import Fingerprint, Recipe
 from impasto.representations import Moments
 from impasto.settings import Settings
 from impasto.targets import objective_at
+from tests.cli_running import make_pictures, run
+from tests.conftest import painting_pixels
 
 QUICK = {"coarse_iterations": 6, "iterations": 4, "coarse_size": 32, "device": "cpu"}
 

@@ -13,13 +13,13 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-import reference
-from conftest import photo_pixels
 from impasto import assets
 from impasto.api import load
 from impasto.backbones import VGG19
 from impasto.backbones.vgg import LAYERS
 from impasto.errors import AssetError, SettingsError
+from tests import reference
+from tests.conftest import photo_pixels
 
 canonical_name = VGG19.architecture.canonical_name
 

@@ -17,8 +17,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import impasto
-from cli_running import QUICK, run
-from conftest import painting_pixels, photo_pixels
 from impasto import api, planning
 from impasto.backbones import VGG19, architecture, geometry, torchvision_hub, zoo
 from impasto.errors import AssetError, CheckpointError, ImpastoWarning, SettingsError
@@ -27,7 +25,9 @@ from impasto.planning.counting import count
 from impasto.presets import preset
 from impasto.settings import Settings
 from impasto.targets import layer_weights
-from zoo_weights import FAMILIES, embedded_weights, random_state, random_weights
+from tests.cli_running import QUICK, run
+from tests.conftest import painting_pixels, photo_pixels
+from tests.zoo_weights import FAMILIES, embedded_weights, random_state, random_weights
 
 ROUNDING = 1e-5
 SIZE_64 = ("--size", "64", "--iterations", "2", "--coarse-iterations", "2")

@@ -15,7 +15,7 @@ import pytest
 
 from impasto.pastiche import Recipe
 from impasto.settings import OPTIONS
-from web.studio_running import (
+from tests.web.studio_running import (
     ENDLESS,
     JOB,
     QUICK,

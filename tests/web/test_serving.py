@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from web.studio_running import (
+from tests.web.studio_running import (
     ENDLESS,
     JOB,
     Server,
