@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ def run(*arguments: str, stdin: bytes = b"") -> Run:
     return Run(code, out.buffer.getvalue(), err.getvalue())
 
 
-def start(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     """Starts `impasto` as a process of its own, with one thread and its signals as in a terminal."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
     limits = options.pop("preexec_fn", None)

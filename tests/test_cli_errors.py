@@ -432,5 +432,5 @@ def test_standard_streams_that_are_a_terminal_are_not_used(monkeypatch):
 
 def test_painting_is_where_it_is_expected():
     """Guards the fixtures above, which replace what the command calls."""
-    assert impasto.cli.painting.api is api
+    assert impasto.cli.painting.api is api  # type: ignore[attr-defined]
     assert "impasto.cli.stylize" in sys.modules

@@ -290,7 +290,7 @@ def test_lbfgs_never_answers_with_a_higher_loss(problem):
 
 
 def test_one_evaluation_for_one_iteration():
-    calls = []
+    calls: list[Tensor] = []
     evaluate = quadratic()
     for optimizer in (LBFGS(), Adam()):
         calls.clear()
