@@ -9,13 +9,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from conftest import painting_pixels, photo_pixels
 from impasto.cli import main
 from impasto.images import write
+from tests.conftest import painting_pixels, photo_pixels
 
 #: Options that paint next to nothing, at one size.
 QUICK = ("--size", "32", "--iterations", "2", "--coarse-iterations", "2")
@@ -65,7 +66,7 @@ def run(*arguments: str, stdin: bytes = b"") -> Run:
     return Run(code, out.buffer.getvalue(), err.getvalue())
 
 
-def start(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     """Starts `impasto` as a process of its own, with one thread and its signals as in a terminal."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
     limits = options.pop("preexec_fn", None)

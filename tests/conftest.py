@@ -126,9 +126,9 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, list[str]], list[st
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small fast model of two styles, `small.safetensors`, and `small.onnx`, exported from it."""
-    from cli_running import run
     from impasto.fast import FastModel
     from impasto.fast.network import COLORS, Architecture, Network
+    from tests.cli_running import run
 
     folder = tmp_path_factory.mktemp("exported")
     network = Network(Architecture(fine=8, middle=16, coarse=24, blocks=1))

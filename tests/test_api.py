@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -12,14 +13,15 @@ import torch
 
 import impasto
 from impasto import assets, method
-from impasto.api import input_of, load, settings_for, stylization, stylize
+from impasto.api import input_of, settings_for, stylization, stylize
 from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, SettingsError
 from impasto.fast import FastModel
 from impasto.images import Image
+from impasto.loading import load
 from impasto.recipes import Fingerprint, Recipe
 from impasto.settings import Settings
 
-FAST = {
+FAST: dict[str, Any] = {
     "size": 40,
     "scales": 1,
     "iterations": 2,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,12 +31,13 @@ from benchmarks import (
     wasserstein,
     yardstick,
 )
-from conftest import painting_pixels, photo_pixels
-from impasto import api, assets, targets
+from impasto import assets, targets
 from impasto.backbones import VGG19
 from impasto.images import Image, resize
+from impasto.loading import load
 from impasto.objective import evaluate
 from impasto.settings import Settings
+from tests.conftest import painting_pixels, photo_pixels
 
 PAIR = pairs.bundled()[0]
 
@@ -44,8 +46,8 @@ PAIR = pairs.bundled()[0]
 def contest() -> tuple[yardstick.PlainObjective, torch.Tensor, torch.Tensor]:
     """The plain objective, an image, and our gradient at it."""
     network = VGG19("relu5_1")
-    photograph = resize(api.load(PAIR.content).pixels, (48, 64))
-    ours = targets.objective_at(network, photograph, [api.load(PAIR.style)], Settings(style_loss="gram"))
+    photograph = resize(load(PAIR.content).pixels, (48, 64))
+    ours = targets.objective_at(network, photograph, [load(PAIR.style)], Settings(style_loss="gram"))
     image = (photograph + 0.3 * photograph.flip(-1)).clamp(0, 1.2)
     evaluation = evaluate(ours, image)
     plain = yardstick.PlainObjective(ours, network)
@@ -90,10 +92,10 @@ def test_a_race_is_run_to_the_goal(monkeypatch, tmp_path):
 
 def test_a_race_that_is_lost_says_how_far_it_got():
     limits = race._Limits(loss=1e-6, seconds=0.0, evaluations=3, coarse=1)
-    row = race._ours(PAIR, 48, limits)
+    row: dict[str, Any] = race._ours(PAIR, 48, limits)
     assert row["evaluations"] == 1
     assert 1e-6 < row["loss"] < math.inf
-    whole = race._ours(PAIR, 48, replace(limits, seconds=600.0))
+    whole: dict[str, Any] = race._ours(PAIR, 48, replace(limits, seconds=600.0))
     assert whole["evaluations"] == 3
     assert whole["loss"] < row["loss"]
 
@@ -382,7 +384,11 @@ def test_a_new_style_is_learned_and_judged(tmp_path, monkeypatch):
         monkeypatch.setattr(newstyle, name, value)
     painting = tmp_path / "vg_houses.jpg"
     shutil.copy(assets.sample("pere_tanguy").path, painting)
-    rows = [newstyle._train(painting), newstyle._judge("vg_houses", painting, None), newstyle._optimise(painting)]
+    rows: list[dict[str, Any]] = [
+        newstyle._train(painting),
+        newstyle._judge("vg_houses", painting, None),
+        newstyle._optimise(painting),
+    ]
     trained, kept, optimised = (row["losses"][0] for row in rows)
     assert optimised < kept
     assert trained != kept

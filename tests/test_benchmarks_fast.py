@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks import export, newstyle, processes
-from impasto import api, assets
+from impasto import assets
 from impasto.fast import FastModel
 from impasto.fast.dataset import Pictures
+from impasto.loading import load
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_new_style_is_judged_by_photographs_that_no_model_was_trained_on(data,
 
 def test_a_pass_is_measured_in_the_numbers_asked_for(tmp_path):
     painting = assets.sample(export._STYLE).path
-    photo = api.load(assets.sample("red_panda").path).resized((64, 64)).save(tmp_path / "photo.png")
+    photo = load(assets.sample("red_panda").path).resized((64, 64)).save(tmp_path / "photo.png")
     out = tmp_path / "out.npy"
     processes.run([sys.executable, "-c", export._PASS, photo, "any", "float32", out, "0", painting])
     expected = FastModel.load("any").stylize(photo, painting, precision="float32").pixels.numpy()

@@ -7,6 +7,7 @@ import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ from impasto.progress import Progress
 from impasto.recipes import Change, Recipe
 from impasto.settings import OPTIONS, Settings
 from impasto.sweeps import painted
-from test_method import picture, root_mean_square, shallow
+from tests.test_method import picture, root_mean_square, shallow
 
 Make = Callable[[int, int], Image]
 
@@ -64,7 +65,7 @@ def same(one: Progress, other: Progress) -> bool:
 # --- Going on
 
 
-MANNERS = {
+MANNERS: dict[str, dict[str, Any]] = {
     "lbfgs": {},
     "adam": {"optimizer": "adam"},
     "noise": {"init": "noise", "seed": 5},
@@ -242,7 +243,7 @@ def test_another_version_is_refused(pair, checkpoint, name):
 # --- Changes
 
 
-LONG = {"scales": 1, "iterations": 16, "size": 48}
+LONG: dict[str, Any] = {"scales": 1, "iterations": 16, "size": 48}
 
 
 def changed_after(pair, count: int, settings: Settings, **changes) -> list[Progress]:

@@ -7,14 +7,16 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cli_running import ENDLESS, QUICK, finish, make_pictures, run, start
 from impasto import api
 from impasto.checkpoints import Checkpoint
 from impasto.images import read
+from impasto.loading import load
 from impasto.recipes import Recipe
+from tests.cli_running import ENDLESS, QUICK, finish, make_pictures, run, start
 
 SMALL = ("--size", "48", "--coarse-size", "32", "--iterations", "6", "--coarse-iterations", "5", "--tolerance", "0")
 KEPT = ("--checkpoint", "kept", "--checkpoint-every", "0")
@@ -77,7 +79,7 @@ MANNERS = [
 def test_killed_at_random_it_becomes_the_same_picture(manner):
     half = read("photo.png").pixels.clone()
     half[..., :32], half[..., 32:] = 1.0, 0.0
-    api.load(half[0]).save("mask.png")
+    load(half[0]).save("mask.png")
     command = ("stylize", "photo.png", "painting.png", *SMALL, *manner, "-q")
     assert finish(start(*command, "-o", "whole.png")).code == 0
     killed = kill_and_go_on((*command, "-o", "out.png", *KEPT), 3, random.Random(str(manner)))
@@ -110,7 +112,7 @@ def test_ctrl_c_keeps_the_picture_and_where_it_stands():
     assert len(Checkpoint.load("kept").trace) >= 2
 
 
-def stop_in_the_middle(**settings: object) -> None:
+def stop_in_the_middle(**settings: Any) -> None:
     chosen = api.settings_for(size=32, iterations=2, coarse_iterations=2, **settings)
     next(api.stylization("photo.png", "painting.png", chosen)).checkpoint().save("kept")
 

@@ -15,13 +15,13 @@ import pytest
 import torch
 
 import impasto.cli.painting
-from cli_running import QUICK, make_pictures, run
 from impasto import api
 from impasto.cli import reporting
 from impasto.cli.commands import COMMANDS
 from impasto.cli.outputs import Output
 from impasto.errors import OptimizationError
 from impasto.images import read
+from tests.cli_running import QUICK, make_pictures, run
 
 
 @pytest.fixture(autouse=True)
@@ -421,7 +421,7 @@ class Terminal(io.TextIOWrapper):
 
 @pytest.mark.usefixtures("no_painting")
 def test_standard_streams_that_are_a_terminal_are_not_used(monkeypatch):
-    monkeypatch.setattr("cli_running.io.TextIOWrapper", Terminal)
+    monkeypatch.setattr("tests.cli_running.io.TextIOWrapper", Terminal)
     refused = run("stylize", "-", "painting.png", *QUICK)
     assert refused.code == 1
     assert refused.error() == "- is standard input, and that is the keyboard; pipe a picture into it"
@@ -432,5 +432,5 @@ def test_standard_streams_that_are_a_terminal_are_not_used(monkeypatch):
 
 def test_painting_is_where_it_is_expected():
     """Guards the fixtures above, which replace what the command calls."""
-    assert impasto.cli.painting.api is api
+    assert impasto.cli.painting.api is api  # type: ignore[attr-defined]
     assert "impasto.cli.stylize" in sys.modules

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import finish, make_pictures, run, start
 from impasto.images import read
+from tests.cli_running import finish, make_pictures, run, start
 
 SMALL = ("--size", "48", "--layers", "relu1_1,relu2_1", "--device", "cpu")
 QUICK = (*SMALL, "--iterations", "2")

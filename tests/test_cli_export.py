@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import impasto
-from cli_running import make_pictures, run
+from tests.cli_running import make_pictures, run
 
 
 @pytest.fixture

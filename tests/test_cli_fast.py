@@ -16,7 +16,6 @@ import pytest
 from safetensors import safe_open
 
 import impasto
-from cli_running import finish, make_pictures, run, start
 from impasto import assets
 from impasto.cli.fast import _blamed
 from impasto.cli.outputs import Output
@@ -24,6 +23,7 @@ from impasto.cli.signals import Interruption, Signals
 from impasto.cli.train import _board, _one_by_one, _patience_is_idle
 from impasto.errors import ImpastoError
 from impasto.fast import FastModel
+from tests.cli_running import finish, make_pictures, run, start
 
 TRAIN = ("--steps", "2", "--every", "1", "--side", "64", "--batch", "2", "--precision", "float32", "-q")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli_running import make_pictures, run
 from impasto import api
 from impasto.images import Image, read, write
+from tests.cli_running import make_pictures, run
 
 
 @pytest.fixture(autouse=True)

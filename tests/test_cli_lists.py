@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import run
 from impasto import assets
 from impasto.images import read
 from impasto.presets import preset
 from impasto.settings import OPTIONS
+from tests.cli_running import run
 
 QUICK_PRESET = "iterations = 2\ncoarse_iterations = 2\ncoarse_size = 32\n"
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import make_pictures, run
 from impasto.cli import options
 from impasto.cli.commands import COMMANDS, app
-from impasto.cli.rerun import RecipeSettings
-from impasto.cli.stylize import AllSettings
+from impasto.cli.rerun import RecipeSettings  # type: ignore[attr-defined]
+from impasto.cli.stylize import AllSettings  # type: ignore[attr-defined]
 from impasto.errors import SettingsError
 from impasto.images import WRITABLE_SUFFIXES
 from impasto.presets import preset
 from impasto.settings import GROUPS, OPTIONS, Settings
+from tests.cli_running import make_pictures, run
 
 HEAVY = ("torch", "numpy", "matplotlib", "PIL", "safetensors", "tifffile")
 
@@ -131,7 +131,7 @@ def test_options_reach_the_settings_in_every_form(tmp_path, monkeypatch):
 def test_what_is_given_overrides_a_preset_and_the_rest_of_it_stays(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text('size = 100\nstrength = 0.9\nstyle_layers = "relu3_1"\n')
     given = settings_from(tmp_path, monkeypatch, "--preset", "mine.toml", "--size", "64")
-    assert given == Settings(size=64, strength=0.9, style_layers="relu3_1")
+    assert given == Settings(size=64, strength=0.9, style_layers="relu3_1")  # type: ignore[arg-type]
 
 
 def test_a_default_that_is_given_overrides_a_preset_too(tmp_path, monkeypatch):
@@ -144,7 +144,7 @@ def test_a_mistake_in_a_preset_is_blamed_on_the_preset(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").write_text("size = 5\n")
     with pytest.raises(SettingsError, match=r"^preset: size: got 5; .* \(in preset mine\.toml\)$"):
-        options.settings_of("mine.toml", AllSettings(size=64))
+        options.settings_of("mine.toml", AllSettings(size=64))  # type: ignore[call-arg]
 
 
 LIGHT = [

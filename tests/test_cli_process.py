@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import ENDLESS, QUICK, Run, finish, make_pictures, start
 from impasto.cli import main
 from impasto.cli.signals import Interruption, Signals
 from impasto.images import read
 from impasto.recipes import Recipe
+from tests.cli_running import ENDLESS, QUICK, Run, finish, make_pictures, start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals are POSIX's")
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from cli_running import QUICK, make_pictures, run
 from impasto import api
 from impasto.images import read, write
 from impasto.recipes import METADATA_KEY, Recipe
+from tests.cli_running import QUICK, make_pictures, run
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def same_picture(one: str, other: str) -> bool:
     return torch.equal(read(one).pixels, read(other).pixels)
 
 
-def rewrite(change: object, path: str = "out.png") -> None:
+def rewrite(change: Callable[[dict[str, Any]], object], path: str = "out.png") -> None:
     """Changes the recipe inside a picture."""
     recipe = json.loads(Recipe.of_file(path).to_json())
     change(recipe)

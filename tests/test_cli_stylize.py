@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cli_running import QUICK, make_pictures, run
 from impasto import api
 from impasto.images import WRITABLE_SUFFIXES, read
 from impasto.recipes import Recipe
+from tests.cli_running import QUICK, make_pictures, run
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from conftest import painting_pixels, photo_pixels
 from impasto import color
+from impasto.images import resize
+from tests.conftest import painting_pixels, photo_pixels
 
 
 def patch(*rgb: float) -> Tensor:
@@ -64,7 +65,7 @@ def test_histogram_matches_every_channel():
 
 
 def test_luminance_takes_colours_from_one_and_lightness_from_the_other():
-    small = color.resize(PHOTO, (30, 45))
+    small = resize(PHOTO, (30, 45))
     kept = colors(color.keep_luminance(PAINTING, PHOTO))
     assert kept[0] == pytest.approx(colors(PAINTING)[0], abs=1e-3)
     assert kept[1:] == pytest.approx(colors(small)[1:], abs=1e-3)

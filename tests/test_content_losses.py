@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 import impasto
-import reference
 from impasto.losses import (
     CONTENT_LOSSES,
     content_loss,
@@ -22,6 +21,7 @@ from impasto.losses import (
     self_similarity,
     self_similarity_loss,
 )
+from tests import reference
 
 SHAPES = st.tuples(st.integers(2, 5), st.integers(1, 5), st.integers(2, 5))
 SEEDS = st.integers(0, 2**32 - 1)

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import impasto
-import zoo_weights
-from cli_running import run
 from impasto.backbones.vgg import LAYERS
+from tests import zoo_weights
+from tests.cli_running import run
 
 ROOT = Path(__file__).parent.parent
 # What docs/api.md shows needs a studio that runs: see tests/web/test_docs_api.py.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,9 +12,7 @@ import torch
 from torch import Tensor
 
 import impasto
-import reference
-from conftest import painting_pixels, photo_pixels
-from impasto.backbones import VGG19, Layer
+from impasto.backbones import VGG19, Layer, architecture
 from impasto.errors import ImageWriteError, SettingsError
 from impasto.explanations import reconstructions, seeing, sheets
 from impasto.explanations.correlations import Correlations
@@ -21,24 +20,26 @@ from impasto.explanations.explanation import explaining
 from impasto.explanations.fields import Field, pooled, staircase
 from impasto.explanations.subjects import DEFAULTS, SUBJECTS, settings_for
 from impasto.images import Image, read
+from tests import reference
+from tests.conftest import painting_pixels, photo_pixels
 
 LAYERS = VGG19.architecture.layers
 PHOTO = Image(pixels=photo_pixels(48, 64), name="photo.png")
 PAINTING = Image(pixels=painting_pixels(48, 64), name="painting.png")
-SMALL = {"size": 64, "device": "cpu", "precision": "float32"}
+SMALL: dict[str, Any] = {"size": 64, "device": "cpu", "precision": "float32"}
 
 
-def reconstructed(subject: str, image: Image, layers: str, **options: object) -> list[reconstructions.Reconstruction]:
+def reconstructed(subject: str, image: Image, layers: str, **options: Any) -> list[reconstructions.Reconstruction]:
     settings = settings_for(subject, **{**SMALL, **options})
     chosen = seeing.layers_for(subject, settings, layers)
     return list(list(reconstructions.reconstruct(subject, image, chosen, settings))[-1].done)
 
 
-def words(figure: object) -> str:
+def words(figure: Any) -> str:
     return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
 
 
-def drawn(figure: object, label: str) -> np.ndarray:
+def drawn(figure: Any, label: str) -> np.ndarray:
     """The values of the picture in the axes of that label."""
     return np.asarray(next(axes for axes in figure.axes if axes.get_label() == label).images[0].get_array())
 
@@ -216,18 +217,18 @@ def test_a_feature_sees_its_field_and_nothing_else(name):
 
 def test_the_squares_and_the_climb_are_the_table_of_layers():
     explanation = impasto.explain("network", PHOTO, size=64, device="cpu")
-    names = list(seeing.architecture("vgg19").default_style_layers)
+    names = list(architecture("vgg19").default_style_layers)
     squares = {
         patch.get_label(): (patch.get_width(), patch.get_height())
         for axes in explanation.figure.axes
-        for patch in axes.patches
+        for patch in cast(list[Any], axes.patches)
         if patch.get_label() in names
     }
     assert squares == {name: (LAYERS[name].receptive_field,) * 2 for name in names}
     climb = next(axes for axes in explanation.figure.axes if axes.get_label() == "receptive fields")
     steps = [layer for name, layer in LAYERS.items() if not name.startswith("relu")]
     assert staircase(VGG19.architecture) == steps
-    assert list(climb.lines[0].get_ydata()) == [step.receptive_field for step in steps]
+    assert np.asarray(climb.lines[0].get_ydata()).tolist() == [step.receptive_field for step in steps]
     assert [(fact["layer"], fact["receptive_field"], fact["stride"]) for fact in explanation.facts] == [
         (name, LAYERS[name].receptive_field, LAYERS[name].stride) for name in names
     ]

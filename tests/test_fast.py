@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -306,7 +307,7 @@ def test_crops_are_drawn_by_the_generator_alone(folder):
     assert not torch.equal(one, Pictures([folder]).crop(32, torch.Generator().manual_seed(6)))
 
 
-def trainer(folder: Path, steps: int = 4, seed: int = 1, **training: object) -> Trainer:
+def trainer(folder: Path, steps: int = 4, seed: int = 1, **training: Any) -> Trainer:
     torch.manual_seed(seed)
     painting = impasto.Image(pixels=photo(64, 64, 7), name="p")
     contents = Pictures([folder / "a.png", folder / "b.png"])
@@ -319,7 +320,7 @@ def trainer(folder: Path, steps: int = 4, seed: int = 1, **training: object) -> 
     )
 
 
-def run_of(folder: Path, path: Path, **training: object) -> Run:
+def run_of(folder: Path, path: Path, **training: Any) -> Run:
     return Run(
         trainer=trainer(folder, **training), path=path, names=["p"], held_out=Pictures([folder / "a.png"]), every=2
     )
@@ -352,7 +353,7 @@ def test_every_crop_has_noise_of_its_own(folder):
 @pytest.mark.parametrize("identity", [0.0, 1.0])
 def test_only_the_window_is_judged(folder, identity):
     training = trainer(folder, identity=identity)
-    gradients = []
+    gradients: list[torch.Tensor] = []
     forward = training._parallel.forward
 
     def watched(*given):
@@ -360,7 +361,7 @@ def test_only_the_window_is_judged(folder, identity):
         pastiches.register_hook(gradients.append)
         return pastiches
 
-    training._parallel.forward = watched
+    training._parallel.forward = watched  # type: ignore[method-assign]
     next(training.run())
     training.step = 0
     for place, gradient in enumerate(gradients[0]):
@@ -458,7 +459,7 @@ def test_losses_that_were_emptied_are_begun_anew(folder, tmp_path):
 def test_pixels_and_colours_are_float32_in_training(folder):
     training = trainer(folder, identity=0.0)
     training.dtype = torch.bfloat16
-    seen = {}
+    seen: dict[str, torch.dtype] = {}
     network = training.model.network
     network.down.register_forward_hook(lambda *given: seen.update(features=given[2].dtype))
     network.last.register_forward_hook(lambda *given: seen.update(pixels=given[2].dtype))

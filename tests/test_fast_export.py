@@ -100,7 +100,7 @@ def test_the_bundled_models_paint_as_torch_does(weights, tmp_path):
         for strength in (0.5, 1.0):
             wanted = model.mixed([style], strength=strength, precision="float32")
             given = style if name == "brushes" else painting.pixels.numpy()
-            assert other.mixed([given], strength=strength) == pytest.approx(wanted.numpy(), abs=1e-3)
+            assert other.mixed([given], strength=strength) == pytest.approx(wanted.numpy(), abs=1e-3)  # type: ignore[list-item]
             for size in SIZES:
                 picture = impasto.load("sample:coffee").resized(size)
                 assert difference(model, other, picture.pixels, wanted) < 1e-3

@@ -69,7 +69,7 @@ def test_a_new_file_is_open_to_whom_new_files_are(tmp_path):
 
 @pytest.mark.parametrize("durable", [True, False])
 def test_only_what_is_to_survive_a_power_cut_waits_for_the_disk(target, durable, monkeypatch):
-    synchronised = []
+    synchronised: list[int] = []
     monkeypatch.setattr(os, "fsync", synchronised.append)
     with whole(target, durable=durable) as beside:
         beside.write_text("new")

@@ -6,14 +6,13 @@ import json
 import math
 import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 import impasto
-from cli_running import QUICK, make_pictures, run
-from conftest import painting_pixels, photo_pixels
 from impasto.backbones.vgg import LAYERS
 from impasto.color import to_oklab
 from impasto.errors import ImageReadError, ImpastoWarning, SettingsError
@@ -23,6 +22,8 @@ from impasto.loading import load
 from impasto.recipes import Recipe
 from impasto.settings import Settings
 from impasto.weighting import strengths_of
+from tests.cli_running import QUICK, make_pictures, run
+from tests.conftest import painting_pixels, photo_pixels
 
 
 def mask(*boxes: tuple[slice, slice], size: tuple[int, int] = (48, 64)) -> Image:
@@ -236,7 +237,14 @@ def test_a_small_region_is_not_shrunk_to_nothing():
 # --- Painting
 
 
-SMALL = {"size": 64, "coarse_size": 32, "coarse_iterations": 6, "iterations": 5, "device": "cpu", "strength": 0.8}
+SMALL: dict[str, Any] = {
+    "size": 64,
+    "coarse_size": 32,
+    "coarse_iterations": 6,
+    "iterations": 5,
+    "device": "cpu",
+    "strength": 0.8,
+}
 
 
 def tone(pixels: Tensor, rgb: tuple[float, float, float]) -> Image:
@@ -309,14 +317,14 @@ def test_of_no_strength_and_no_background_the_photograph_is_left(photo_image, tw
 
 def test_shares_of_paintings_may_not_all_be_none():
     with pytest.raises(SettingsError, match="blend: every share is 0"):
-        Settings(blend="0,0")
+        Settings(blend="0,0")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("setting", ["masks", "style_masks", "content_map"])
 def test_a_mask_of_another_shape_is_refused(photo_image, two, setting):
     tall = mask((WHOLE, WHOLE), size=(64, 48))
     given = {"masks": [tall], "style_masks": [tall], "content_map": tall}[setting]
-    chosen = {"masks": [LEFT], setting: given}
+    chosen: dict[str, Any] = {"masks": [LEFT], setting: given}
     with pytest.raises(SettingsError, match=r"is 48 × 64 px, which is not the shape of the (photograph|painting)"):
         impasto.stylization(photo_image, two[0], Settings(**SMALL), **chosen)
 
@@ -412,7 +420,7 @@ def test_masks_on_the_command_line_and_again(folder):
 def test_masks_that_moved_can_be_named(folder):
     write(mask((slice(0, 24), WHOLE)), "top.png")
     write(RIGHT.resized((40, 50)), "there.png")
-    masks = ("--mask", "left.png", "--mask", "right.png")
+    masks: tuple[str, ...] = ("--mask", "left.png", "--mask", "right.png")
     masks += ("--style-mask", "there.png", "--style-mask", "there.png", "--content-map", "top.png")
     assert run("stylize", "photo.png", "painting.png", *QUICK, *masks, "-o", "out.png", "-q").code == 0
     moved = [word if word.startswith("--") else f"moved-{word}" for word in masks]

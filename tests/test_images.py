@@ -20,6 +20,7 @@ import threading
 import warnings
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -63,7 +64,7 @@ def deep_scene(channels: int = 3) -> np.ndarray:
     return np.random.default_rng(7).integers(0, 65536, (HEIGHT, WIDTH, channels)).astype(np.uint16)
 
 
-def saved(picture: PIL.Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def saved(picture: PIL.Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     out = io.BytesIO()
     picture.save(out, kind, **options)
     return out.getvalue()
@@ -102,7 +103,7 @@ def deep_png(samples: np.ndarray, color: int, extra: bytes = b"", interlaced: bo
     return png_file(samples.shape[1], samples.shape[0], 16, color, rows, extra, int(interlaced))
 
 
-def tiff_file(samples: np.ndarray, **options: object) -> bytes:
+def tiff_file(samples: np.ndarray, **options: Any) -> bytes:
     out = io.BytesIO()
     tifffile.imwrite(out, samples, **{"photometric": "rgb", "metadata": None, **options})
     return out.getvalue()
@@ -248,7 +249,7 @@ def test_cmyk_without_a_profile_is_the_plain_complement(kind: str) -> None:
 
 def animations() -> list[tuple[str, bytes]]:
     frames = [PIL.Image.fromarray(scene()), PIL.Image.fromarray(scene()[::-1].copy())]
-    several = {"save_all": True, "append_images": frames[1:]}
+    several: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
     grey = [frame.convert("L") for frame in frames]
     return [
         ("GIF", saved(grey[0], "GIF", save_all=True, append_images=grey[1:])),
@@ -957,11 +958,11 @@ def seeds() -> dict[str, bytes]:
     exif = PIL.Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + json.dumps(METADATA).encode()
-    rich = {"exif": exif, "icc_profile": matrix_profile(ADOBE_D50, 2.2)}
+    rich: dict[str, Any] = {"exif": exif, "icc_profile": matrix_profile(ADOBE_D50, 2.2)}
     info = PngImagePlugin.PngInfo()
     info.add_text("impasto", METADATA["impasto"], zip=True)
     rgba = PIL.Image.fromarray(np.dstack([scene(), ALPHA]))
-    several = {"save_all": True, "append_images": [picture]}
+    several: dict[str, Any] = {"save_all": True, "append_images": [picture]}
     return {
         "PNG": saved(picture, pnginfo=info, **rich),
         "PNG palette": saved(palette_picture(), transparency=b"\x80\0"),
@@ -1570,7 +1571,7 @@ def test_metadata_comes_back(kind: str, tmp_path: Path) -> None:
     assert read_metadata(path.read_bytes()) == METADATA
     # The program's name stands where other programs look for it.
     with PIL.Image.open(path) as picture:
-        software = picture.text["Software"] if kind == "PNG" else picture.getexif()[ExifTags.Base.Software]
+        software = picture.info["Software"] if kind == "PNG" else picture.getexif()[ExifTags.Base.Software]
     assert software == "Impasto 0.1.0"
 
 

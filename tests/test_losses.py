@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-import reference
 from impasto.losses import (
     content_loss,
     gram_loss,
@@ -22,6 +21,7 @@ from impasto.losses import (
     wasserstein_loss,
 )
 from impasto.representations import Moments
+from tests import reference
 
 RELATIVE = 1e-11
 

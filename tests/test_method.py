@@ -6,17 +6,18 @@ The mechanics are tested on shallow layers and tiny pictures; golden traces and 
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from impasto import api
 from impasto.backbones import VGG19
 from impasto.color import to_oklab
 from impasto.errors import OptimizationError, SettingsError
 from impasto.images import Image, fit, read, resize
 from impasto.initialization import detail_share, enlarged
+from impasto.loading import load
 from impasto.losses import content_loss, gram_loss
 from impasto.method import stylization
 from impasto.objective import Evaluation, Objective, evaluate
@@ -29,7 +30,7 @@ from impasto.weighting import balance
 
 Make = Callable[[int, int], Image]
 
-SHALLOW = {
+SHALLOW: dict[str, Any] = {
     "content_layers": "relu2_2",
     "style_layers": "relu1_1,relu2_1",
     "style_weight": 10.0,
@@ -430,7 +431,7 @@ def test_the_evaluator_is_asked_once_an_iteration(pair):
 
 # Every setting, so that no change of a default moves the traces. A new setting goes here with the value under which
 # nothing changes; then `pytest --update-golden` is not needed.
-GOLDEN_SETTINGS = {
+GOLDEN_SETTINGS: dict[str, Any] = {
     "size": 64,
     # A pull of 0.6, to the last digit.
     "strength": 0.8094057957148185,
@@ -626,7 +627,7 @@ def distances(result: Image, content: Image, style: Image, network: VGG19) -> Di
 
 def painted(settings: Settings, network: VGG19) -> Distances:
     """A bundled photograph in the manner of a bundled painting."""
-    content, style = api.load("sample:neuschwanstein"), api.load("sample:starry_night")
+    content, style = load("sample:neuschwanstein"), load("sample:starry_night")
     result = paint(content, [style], settings)[-1].pastiche().image
     return distances(result, content, style, network)
 

@@ -185,7 +185,7 @@ def test_flat_pictures_are_like_themselves_and_unlike_others(photograph: Image) 
     assert content_distance(nothing, something) == content_distance(something, nothing) == pytest.approx(1.0)
     image = Image(pixels=flat)
     judgement = Judge(image, [photograph]).judge(image)
-    assert (judgement.content, judgement.edges, judgement.style) == (0.0, 0.0, pytest.approx(1.0))
+    assert (judgement.content, judgement.edges, judgement.style) == (0.0, 0.0, pytest.approx(1.0))  # type: ignore[comparison-overlap]
 
 
 def test_the_layers_are_not_those_of_the_default_objective() -> None:

@@ -4,6 +4,8 @@ Tolerances: values are compared in float64, 1e-9 relative. Gradients are compare
 step 1e-6: its rounding is about 1e-10 of the value, and 1e-6 of the largest entry is asked for.
 """
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -35,7 +37,7 @@ def image() -> Tensor:
 
 def objective(network: VGG19, **changes) -> Objective:
     content, painting = network(drawn(1), CONTENT), network(drawn(2), STYLE)
-    parts = {
+    parts: dict[str, Any] = {
         "content": {layer: content[layer] for layer in CONTENT},
         "regions": [StyleTarget(style={layer: Moments.of(painting[layer]) for layer in STYLE})],
         "content_weights": CONTENT,

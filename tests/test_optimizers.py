@@ -16,11 +16,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import reference
 from impasto.errors import OptimizationError
 from impasto.objective import Evaluation
 from impasto.optimizers import LBFGS, Adam, CurvatureMemory, Optimizer, Step
 from impasto.preconditioning import FrequencyPreconditioner
+from tests import reference
 
 SIZE = (6, 5)
 NUMBERS = 3 * SIZE[0] * SIZE[1]
@@ -291,7 +291,7 @@ def test_lbfgs_never_answers_with_a_higher_loss(problem):
 
 
 def test_one_evaluation_for_one_iteration():
-    calls = []
+    calls: list[Tensor] = []
     evaluate = quadratic()
     for optimizer in (LBFGS(), Adam()):
         calls.clear()

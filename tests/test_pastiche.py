@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from impasto.trace import TracePoint
 
 
 def recipe(**changes) -> Recipe:
-    parts = {
+    parts: dict[str, Any] = {
         "settings": Settings(size=300, style_layers={"relu1_1": 0.1, "relu2_1": 3.0}, init="start.png", device="cpu"),
         "content": Fingerprint("Brücke am Abend.jpg", "0" * 64),
         "styles": (Fingerprint("sample:starry_night", "1" * 64), Fingerprint("b.png", "2" * 64)),
@@ -246,6 +247,6 @@ def test_any_text_is_a_recipe_or_refused(text):
 
 def test_they_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        recipe().threads = 3
+        recipe().threads = 3  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        pastiche().image = None
+        pastiche().image = None  # type: ignore[misc]

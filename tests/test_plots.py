@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,15 +53,15 @@ def painted(
     return Pastiche(image or plain(BLUE), recipe, trace)
 
 
-def words(figure: object) -> str:
+def words(figure: Any) -> str:
     return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
 
 
-def losses(figure: object) -> object:
+def losses(figure: Any) -> Any:
     return next(axes for axes in figure.axes if axes.get_label() == "losses")
 
 
-def drawn(figure: object) -> PilImage.Image:
+def drawn(figure: Any) -> PilImage.Image:
     figure.canvas.draw()
     return PilImage.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
 

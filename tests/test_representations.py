@@ -4,6 +4,8 @@ Tolerance: both sides are float64 sums of at most a few hundred products of numb
 absolute.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
-import reference
 from impasto.representations import Moments, blend
+from tests import reference
 
-TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
+TOLERANCE: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 7))
 SEEDS = st.integers(0, 2**32 - 1)
@@ -149,4 +151,4 @@ def test_the_gradient_in_half_precision_points_the_same_way():
         leaf = features.to(dtype).detach().clone().requires_grad_(True)
         (Moments.of(leaf).outer * directions).sum().backward()
         gradients.append(leaf.grad.double().flatten())
-    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.9999
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.9999  # type: ignore[misc,arg-type]

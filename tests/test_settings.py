@@ -146,12 +146,12 @@ def toml(mapping: dict[str, Any]) -> str:
 
 
 def test_types_are_made_one():
-    settings = Settings(size=512.0, strength=1, style_layers={"relu1_1": 1}, content_layers="relu4_2=2, relu3_2")
+    settings = Settings(size=512.0, strength=1, style_layers={"relu1_1": 1}, content_layers="relu4_2=2, relu3_2")  # type: ignore[arg-type]
     assert (settings.size, type(settings.size)) == (512, int)
     assert (settings.strength, type(settings.strength)) == (1.0, float)
     assert settings.style_layers == {"relu1_1": 1.0}
     assert settings.content_layers == {"relu4_2": 2.0, "relu3_2": 1.0}
-    assert Settings(style_layers=["relu1_1", "relu2_1"]).style_layers == {"relu1_1": 1.0, "relu2_1": 1.0}
+    assert Settings(style_layers=["relu1_1", "relu2_1"]).style_layers == {"relu1_1": 1.0, "relu2_1": 1.0}  # type: ignore[arg-type]
 
 
 def test_defaults_have_not_changed_anything():
@@ -161,7 +161,7 @@ def test_defaults_have_not_changed_anything():
 
 def test_they_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().size = 100
+        Settings().size = 100  # type: ignore[misc]
     given_layers = {"relu1_1": 1.0}
     settings = Settings(style_layers=given_layers)
     given_layers["relu1_1"] = -5.0
@@ -172,7 +172,7 @@ def test_they_are_frozen():
 
 def test_they_have_no_positions():
     with pytest.raises(TypeError):
-        Settings(512)
+        Settings(512)  # type: ignore[call-arg]
 
 
 def test_replace_checks_again():
@@ -201,7 +201,7 @@ def test_bad_numbers(name, value):
 def test_the_ends_of_a_range_are_in_it_and_what_follows_is_not(name):
     kind, option = NUMBERS[name]
     for bound, away in ((option.low, -math.inf), (option.high, math.inf)):
-        assert getattr(Settings(**{name: bound}), name) == bound
+        assert getattr(Settings(**{name: bound}), name) == bound  # type: ignore[arg-type]
         beyond = int(bound) + (1 if away > 0 else -1) if kind is int else math.nextafter(bound, away)
         refused(name, beyond)
 

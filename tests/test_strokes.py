@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_strokes_that_cannot_be_had_are_refused_at_once(photo, painting):
 def test_the_paintings_own_size_is_as_without(photo, painting):
     content, style = photo(48, 64), painting(60, 50)
     own = stroke_size(stroke_width(style), content.size)
-    options = {"size": 64, "coarse_size": 48, "coarse_iterations": 3, "iterations": 2, "device": "cpu"}
+    options: dict[str, Any] = {"size": 64, "coarse_size": 48, "coarse_iterations": 3, "iterations": 2, "device": "cpu"}
     plain, wished = (impasto.stylize(content, style, **options, stroke_size=size).image for size in (0.0, own))
     assert torch.equal(plain.pixels, wished.pixels)
 

@@ -3,6 +3,8 @@
 Tolerance: float64 on both sides, at most a few hundred terms; 1e-10 relative, or absolute for numbers near 1.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,6 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 import impasto
-import reference
 from impasto.errors import SettingsError
 from impasto.losses import (
     STYLE_LOSSES,
@@ -25,8 +26,9 @@ from impasto.losses import (
 from impasto.losses.style import layers_of
 from impasto.representations import Bank, CrossMoments, Quantiles, blend_quantiles
 from impasto.settings import Settings
+from tests import reference
 
-CLOSE = {"rel": 1e-10, "abs": 1e-10}
+CLOSE: dict[str, Any] = {"rel": 1e-10, "abs": 1e-10}
 SHAPES = st.tuples(st.integers(2, 5), st.integers(1, 6), st.integers(2, 6))
 SEEDS = st.integers(0, 2**32 - 1)
 NORMALIZATIONS = ["relative", "paper"]
@@ -89,7 +91,7 @@ def test_a_pair_weighs_what_its_layers_do_on_average():
 
 def test_one_layer_has_no_pairs():
     with pytest.raises(SettingsError, match="style_layers: style_loss cross_gram compares each layer with the next"):
-        Settings(style_loss="cross_gram", style_layers="relu1_1=1,relu2_1=0")
+        Settings(style_loss="cross_gram", style_layers="relu1_1=1,relu2_1=0")  # type: ignore[arg-type]
 
 
 # --- Distributions
@@ -242,7 +244,7 @@ def test_a_bank_holds_eight_vectors_a_channel_of_what_counts():
 
 def sight(name: str, features: dict[str, Tensor], target: dict[str, Tensor], where=None, blend=None) -> list[Tensor]:
     """The loss's terms, of features against a painting's, or against several by their shares."""
-    loss = STYLE_LOSSES[name]((0, 4))
+    loss = STYLE_LOSSES[name]((0, 4))  # type: ignore[index]
     terms = []
     for term in loss.weights(LAYERS):
         targets = [(share, loss.target(term, other, {})) for share, other in (blend or [(1.0, target)])]
@@ -353,6 +355,6 @@ def test_every_style_loss_paints_with_blends_and_masks(name, photo, painting):
 
 
 def test_the_seed_decides_what_is_drawn(photo, painting):
-    options = {"size": 48, "scales": 1, "iterations": 3, "style_loss": "sliced_wasserstein"}
+    options: dict[str, Any] = {"size": 48, "scales": 1, "iterations": 3, "style_loss": "sliced_wasserstein"}
     one, other = (impasto.stylize(photo(36, 48), painting(40, 44), seed=seed, **options) for seed in (1, 2))
     assert not torch.equal(one.image.pixels, other.image.pixels)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cli_running import make_pictures, run
 from impasto import devices, sweeps
 from impasto.errors import SettingsError
 from impasto.images import read
 from impasto.recipes import Recipe
 from impasto.settings import Settings
+from tests.cli_running import make_pictures, run
 
 SMALL = ("--size", "48", "--scales", "1", "--iterations", "1", "-q")
 

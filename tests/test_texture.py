@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 import impasto
-from cli_running import make_pictures, run
-from conftest import painting_pixels
 from impasto import api
 from impasto.backbones.vgg import LAYERS, VGG19
 from impasto.errors import ImageReadError, SettingsError
 from impasto.guidance import inside
 from impasto.images import Image, read
+from impasto.loading import load
 from impasto.recipes import Fingerprint, Recipe
 from impasto.representations import Moments
 from impasto.settings import Settings
 from impasto.targets import objective_at
+from tests.cli_running import make_pictures, run
+from tests.conftest import painting_pixels
 
-QUICK = {"coarse_iterations": 6, "iterations": 4, "coarse_size": 32, "device": "cpu"}
+QUICK: dict[str, Any] = {"coarse_iterations": 6, "iterations": 4, "coarse_size": 32, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +94,14 @@ def test_sides_out_of_range(width, height, name):
 @pytest.mark.parametrize("name", ["blank:", "blank:0x5", "blank:5", "blank:axb", "blank:-1x5", "blank:99999x9"])
 def test_what_is_no_blank_picture(name):
     with pytest.raises(ImageReadError, match="blank:640x480"):
-        api.load(name)
+        load(name)
 
 
 def test_a_blank_picture_of_any_size_takes_no_memory():
-    image = api.load("blank:32768x32768")
+    image = load("blank:32768x32768")
     assert image.size == (32768, 32768)
     assert image.pixels.untyped_storage().nbytes() < 100
-    assert Fingerprint.of(image).sha256 != Fingerprint.of(api.load("blank:32768x32767")).sha256
+    assert Fingerprint.of(image).sha256 != Fingerprint.of(load("blank:32768x32767")).sha256
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

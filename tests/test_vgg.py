@@ -13,13 +13,13 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-import reference
-from conftest import photo_pixels
 from impasto import assets
-from impasto.api import load
 from impasto.backbones import VGG19
 from impasto.backbones.vgg import LAYERS
 from impasto.errors import AssetError, SettingsError
+from impasto.loading import load
+from tests import reference
+from tests.conftest import photo_pixels
 
 canonical_name = VGG19.architecture.canonical_name
 
@@ -338,7 +338,7 @@ def test_gradients_in_half_precision_reach_the_image(vgg):
         sum(features.float().square().mean() for features in network(leaf, FIVE).values()).backward()
         gradients.append(leaf.grad.flatten())
     assert gradients[1].dtype == torch.float32
-    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.95
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.95  # type: ignore[misc,arg-type]
 
 
 @pytest.mark.parametrize("pooling", ["max", "average"])

@@ -11,23 +11,25 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 import impasto
-from cli_running import QUICK, run
-from conftest import painting_pixels, photo_pixels
 from impasto import api, planning
 from impasto.backbones import VGG19, architecture, geometry, torchvision_hub, zoo
 from impasto.errors import AssetError, CheckpointError, ImpastoWarning, SettingsError
+from impasto.loading import load
 from impasto.planning.counting import count
 from impasto.presets import preset
 from impasto.recipes import Recipe
 from impasto.settings import Settings
 from impasto.weighting import layer_weights
-from zoo_weights import FAMILIES, embedded_weights, random_state, random_weights
+from tests.cli_running import QUICK, run
+from tests.conftest import painting_pixels, photo_pixels
+from tests.zoo_weights import FAMILIES, embedded_weights, random_state, random_weights
 
 ROUNDING = 1e-5
 SIZE_64 = ("--size", "64", "--iterations", "2", "--coarse-iterations", "2")
@@ -86,7 +88,7 @@ def test_the_embedded_weights_in_torchvisions_vgg19_see_the_same(embedded, optio
 
 
 def test_a_painting_with_either_falls_alike(embedded, photo, painting):
-    quick = {"size": 64, "iterations": 3, "coarse_iterations": 3, "precision": "float32"}
+    quick: dict[str, Any] = {"size": 64, "iterations": 3, "coarse_iterations": 3, "precision": "float32"}
     ours = impasto.stylize(photo(48, 64), painting(60, 50), **quick)
     theirs = impasto.stylize(photo(48, 64), painting(60, 50), backbone="torchvision:vgg19", weights=embedded, **quick)
     assert [p.value for p in theirs.trace] == pytest.approx([p.value for p in ours.trace], rel=1e-3)
@@ -107,7 +109,7 @@ def test_gradients_reach_the_image_in_half_precision(squeezenet):
 
 
 def test_geometry_is_found_as_the_table_has_it():
-    its = architecture("torchvision:vgg19")
+    its: Any = architecture("torchvision:vgg19")
     names = [name for name in VGG19.architecture.layers if name != "pool5"]
     fields = its.receptive_fields(names[-1])
     for name in names:
@@ -215,7 +217,7 @@ def test_the_papers_layers_are_those_of_other_networks_all_alike():
     "model", ["alexnet", "densenet121", "efficientnet_b0", "googlenet", "mobilenet_v2", "regnet_y_400mf", "vgg11_bn"]
 )
 def test_other_families_have_defaults_too(model):
-    its = architecture(f"torchvision:{model}")
+    its: Any = architecture(f"torchvision:{model}")
     (content,) = its.default_content_layers
     assert its.geometry(content).stride == 8
     strides = [its.geometry(name).stride for name in its.default_style_layers]
@@ -346,7 +348,7 @@ def test_rerun_asks_for_the_weights_again(pictures, squeezenet):
     assert "with --weights" in asked.error()
     again = run("rerun", "out.png", "-o", "again.png", "--weights", str(squeezenet))
     assert again.code == 0, again.err
-    assert torch.equal(api.load("out.png").pixels, api.load("again.png").pixels)
+    assert torch.equal(load("out.png").pixels, load("again.png").pixels)
     # Beside the picture it is found, unless it is another.
     (pictures / squeezenet.name).write_bytes(squeezenet.read_bytes())
     assert run("rerun", "out.png", "-o", "beside.png").code == 0
@@ -416,7 +418,7 @@ def test_a_resnet_wraps_around_its_padded_pooling(folder):
 def test_a_resnet_mirrors_borders_of_any_breadth(folder):
     its = architecture("torchvision:resnet50")
     layers = ["conv1", "layer3.5.relu_2"]
-    network = its.build(layers, weights=random_weights(folder, "resnet50"), padding="reflect")
+    network: Any = its.build(layers, weights=random_weights(folder, "resnet50"), padding="reflect")
     image = photo_pixels(its.min_side, its.min_side)
     found = network(image, layers)
     around = torch.nn.functional.pad((image - network.mean) / network.deviation, (3, 3, 3, 3), mode="reflect")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the studio needs pip install 'impasto[web]'")
 
-from web.studio_running import TestClient, in_process
+from tests.web.studio_running import TestClient, in_process
 
 
 @pytest.fixture(scope="module")

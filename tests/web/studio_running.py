@@ -27,7 +27,7 @@ from impasto.web.executor import Executor, Report
 with warnings.catch_warnings():
     # It would rather have httpx2, which has no release that httpx's other users can share.
     warnings.simplefilter("ignore")
-    from fastapi.testclient import TestClient
+    from fastapi.testclient import TestClient as TestClient
 
 #: Settings that paint next to nothing.
 QUICK = {"size": 32, "iterations": 2, "coarse_iterations": 2}
@@ -108,9 +108,7 @@ def measured(data: Path) -> None:
 
 
 @contextlib.contextmanager
-def in_process(
-    data: Path, *, paints: bool = True, executor: Executor | None = None, **config: Any
-) -> Iterator[TestClient]:
+def in_process(data: Path, *, paints: bool = True, executor: Executor | None = None, **config: Any) -> Iterator[Any]:
     """A studio in this process, painting in others as ever, or not at all, or as an executor does."""
     measured(data)
     executor = executor or (None if paints else Nobody())

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -15,7 +16,7 @@ import pytest
 
 from impasto.recipes import Recipe
 from impasto.settings import OPTIONS
-from web.studio_running import (
+from tests.web.studio_running import (
     ENDLESS,
     JOB,
     QUICK,
@@ -366,7 +367,7 @@ def test_the_same_sweep_asked_for_many_times_is_one_sheet(data):
 
 
 def test_a_sweep_ends_on_a_labelled_sheet(client):
-    order = {
+    order: dict[str, Any] = {
         **JOB,
         "settings": {**QUICK, "scales": 1, "iterations": 1},
         "axes": [

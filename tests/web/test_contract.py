@@ -12,7 +12,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from web.studio_running import served
+from tests.web.studio_running import served
 
 load_all_checks()
 

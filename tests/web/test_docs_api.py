@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import impasto
-from web.studio_running import served
+from tests.web.studio_running import served
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 

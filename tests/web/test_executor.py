@@ -14,7 +14,7 @@ import pytest
 from impasto.errors import DeviceError, ImageWriteError, OptimizationError, SettingsError
 from impasto.web.executor import LocalExecutor
 from impasto.web.worker import why
-from web.studio_running import (
+from tests.web.studio_running import (
     ENDLESS,
     Nobody,
     begun,

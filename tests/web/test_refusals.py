@@ -20,7 +20,7 @@ import pytest
 from impasto.errors import SettingsError
 from impasto.web import Config, create_app, problems
 from impasto.web.problems import KINDS, Problem
-from web.studio_running import JOB, QUICK, TestClient, in_process, mask, png, submitted, uploaded
+from tests.web.studio_running import JOB, QUICK, TestClient, in_process, mask, png, submitted, uploaded
 
 TOKEN = "a token that nobody guesses"
 

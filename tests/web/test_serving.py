@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from web.studio_running import (
+from tests.web.studio_running import (
     ENDLESS,
     JOB,
     Server,
@@ -120,7 +120,7 @@ def test_a_job_that_kills_its_worker_is_set_aside_and_others_go_on(tmp_path):
         poison = submitted(server.client, settings=ENDLESS)
         other = submitted(server.client)
         for attempt in (1, 2, 3):
-            until(server.client, poison, lambda now, n=attempt: now["state"] == "running" and now["attempts"] == n)
+            until(server.client, poison, lambda now, n=attempt: now["state"] == "running" and now["attempts"] == n)  # type: ignore[misc]
             os.kill(worker_of(server), signal.SIGKILL)
         failed = until_final(server.client, poison)
         assert failed["state"] == "failed" and "3 times without getting further" in failed["error"]["detail"]

@@ -1,0 +1,1 @@
+"""The tests of Impasto; what several files share lies beside them."""
