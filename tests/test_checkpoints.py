@@ -365,7 +365,7 @@ def test_what_can_change_is_said_and_the_rest_is_refused(pair):
     next(steps)
     for name, value in {"size": 64, "seed": 3, "scales": 1, "optimizer": "adam", "padding": "zeros"}.items():
         assert not OPTIONS[name][1].live
-        with pytest.raises(SettingsError, match="it cannot change while a picture is painted; what can is strength, "):
+        with pytest.raises(SettingsError, match="it cannot change while a picture is painted; these can: strength, "):
             steps.change(**{name: value})
     with pytest.raises(SettingsError, match="strength: got 3; it must be 0 to 1"):
         steps.change(strength=3)

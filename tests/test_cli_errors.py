@@ -56,7 +56,7 @@ WRONG_OPTIONS = [
     ((*P, "--strength", "1.5"), r"--strength: got 1.5; it must be 0 to 1"),
     ((*P, "--content-weight", "-inf"), r"--content-weight: got -inf"),
     ((*P, "--style-weight", "1e300"), r"--style-weight: got 1e\+300"),
-    ((*P, "--style-weight", "0", "--content-weight", "0"), r"--style-weight: it and --content-weight are both 0"),
+    ((*P, "--style-weight", "0", "--content-weight", "0"), r"--style-weight: --content-weight is 0 as well"),
     ((*P, "--seed", "-1"), r"--seed: got -1"),
     ((*P, "--optimizer", "sgd"), r"--optimizer: got 'sgd'; it must be one of lbfgs, adam"),
     ((*P, "--pooling", "min"), r"--pooling: got 'min'"),

@@ -72,7 +72,9 @@ def test_the_scale_by_which_strokes_come_out():
 def test_what_cannot_be_had():
     with pytest.raises(SettingsError, match=r"own strokes are 3 % of the long side, which can be made 0\.3 to 24"):
         style_scales((0.03,), (100, 100), Settings(stroke_size=30))
-    with pytest.raises(SettingsError, match=r"style_scale 2 sets the size of strokes already; give one of them"):
+    with pytest.raises(
+        SettingsError, match=r"style_scale 2 already sets the size of the strokes; give only one of the two"
+    ):
         Settings(stroke_size=3, style_scale=2)
 
 

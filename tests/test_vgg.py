@@ -224,7 +224,7 @@ def test_gradients_reach_the_image():
 def test_it_is_built_only_as_deep_as_asked():
     shallow = VGG19("relu1_2")
     assert set(shallow.convolutions) == {f"conv1_{i}_{part}" for i in (1, 2) for part in ("weight", "bias")}
-    with pytest.raises(SettingsError, match="relu2_1: beyond relu1_2"):
+    with pytest.raises(SettingsError, match="relu2_1: deeper than relu1_2"):
         shallow(tensor(small_image()), ["relu1_1", "relu2_1"])
 
 

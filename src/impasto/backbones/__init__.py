@@ -24,9 +24,9 @@ __all__ = [
 
 
 def names() -> list[str]:
-    """The networks there are: the embedded one, and torchvision's if it is installed.
+    """Names of the available networks: the embedded one, and torchvision's if torchvision is installed.
 
-    Of torchvision's, some turn out not to be of use when they are asked for, because their features are not maps.
+    Some of torchvision's cannot be used, because their features are not maps; `architecture` raises for them.
     """
     from impasto.backbones import torchvision_hub
 
@@ -40,20 +40,20 @@ def names() -> list[str]:
 
 @cache
 def architecture(name: str) -> Architecture:
-    """The network of that name: `vgg19`, the embedded one, or `torchvision:NAME`.
+    """The architecture of that name: `vgg19`, the embedded one, or `torchvision:NAME`.
 
     Raises:
-        SettingsError: there is none, or torchvision is not installed.
+        SettingsError: the name is unknown, or torchvision is not installed.
     """
     if name == VGG19.architecture.name:
         return VGG19.architecture
-    # Only now, so that torchvision is neither needed nor waited for by those who do without it.
+    # Imported here, so that other networks need no torchvision and do not wait for its import.
     from impasto.backbones import torchvision_hub, zoo
 
     if name.startswith(torchvision_hub.PREFIX):
         return zoo.TorchvisionArchitecture(name.removeprefix(torchvision_hub.PREFIX))
     raise SettingsError(
         "backbone",
-        f"there is none called {name!r}; there is {VGG19.architecture.name}, and any of torchvision's, such as "
+        f"there is none called {name!r}; choose {VGG19.architecture.name}, or one of torchvision's, such as "
         f"{torchvision_hub.PREFIX}resnet50",
     )

@@ -1,7 +1,7 @@
-"""Owns what a backbone is: a frozen network whose features, by the name of a layer, define content and style.
+"""Owns the interface of backbones: frozen networks whose features, by layer name, define content and style.
 
-An `Architecture` is what is known of a network before its weights are: its layers, which of them content and style are
-read from unless someone says otherwise, and how to build it. A `Backbone` is the network itself.
+An `Architecture` describes a network without its weights: its layers, the default content and style layers, and how to
+build it. A `Backbone` is the network with its weights.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Padding = Literal["replicate", "zeros", "reflect", "wrap"]
 
 @dataclass(frozen=True)
 class Layer:
-    """Where a layer's features lie on the image.
+    """A layer, and how its features lie on the image.
 
     Attributes:
         name: for example `relu4_2`.
         channels: number of feature maps.
         stride: distance, in image pixels, between neighbouring features.
-        receptive_field: side, in image pixels, of the square that one feature sees.
+        receptive_field: side, in image pixels, of the square that one feature depends on.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights that came from outside the package.
+    """A file of weights from outside the package.
 
     Attributes:
-        name: without its folder.
-        sha256: of its bytes.
+        name: file name, without the folder.
+        sha256: hash of its content.
     """
 
     name: str
@@ -55,7 +55,7 @@ class WeightsFile:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """The note on the file at `path`.
+        """Name and hash of the file at `path`.
 
         Raises:
             SettingsError: it cannot be read.
@@ -68,17 +68,17 @@ class WeightsFile:
             raise SettingsError("weights", f"{path} cannot be read: {reason}") from error
 
 
-#: Features of an image by layer.
+#: A function from an image to its features by layer.
 Features = Callable[[Tensor], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
 class MetaNetwork:
-    """A network of shapes without numbers, of which everything but a result can be had at no cost.
+    """A network on the meta device: it has shapes but no values, so that its costs can be counted without computing.
 
     Attributes:
-        features: of an image on the meta device.
-        weights: all that it has learned, and whatever else does not depend on the image.
+        features: computes the features of an image on the meta device.
+        weights: all tensors that do not depend on the image.
     """
 
     features: Features
@@ -89,11 +89,11 @@ class Architecture(ABC):
     """A network without its weights.
 
     Attributes:
-        name: as the setting `backbone` has it.
-        title: as people call it.
-        layers: by name, in the order of the network.
-        min_side: smallest side, in pixels, of an image that leaves something to see at the deepest layer.
-        default_content_layers, default_style_layers: layers to read content and style from, with weights.
+        name: its value of the setting `backbone`.
+        title: its name in messages.
+        layers: layers by name, in the order of the network.
+        min_side: smallest side, in pixels, of an image for which the deepest layer still has features.
+        default_content_layers, default_style_layers: default layers for content and style, with weights.
     """
 
     name: str
@@ -104,10 +104,10 @@ class Architecture(ABC):
     default_style_layers: Mapping[str, float]
 
     def canonical_name(self, name: str, *, setting: str = "layers") -> str:
-        """The one name of a layer, for whatever way it is written.
+        """The canonical name of a layer, from any accepted spelling.
 
         Raises:
-            SettingsError: no layer has that name; the error is about `setting`.
+            SettingsError: no layer has that name; the error names `setting`.
         """
         plain = self.normalized_name(name.strip())
         if plain in self.layers:
@@ -117,23 +117,23 @@ class Architecture(ABC):
         raise SettingsError(setting, f"{self.title} has no layer {name!r}; {hint}")
 
     def deepest(self, layers: Iterable[str]) -> str:
-        """The last of the layers (canonical names), at least one."""
+        """The deepest of the layers (canonical names; at least one)."""
         return max(layers, key=list(self.layers).index)
 
     @abstractmethod
     def normalized_name(self, name: str) -> str:
-        """The name as the layers are named, if it is one that is meant for a layer; else anything."""
+        """The canonical name for a spelling of a layer's name; any text if the spelling is unknown."""
 
     @abstractmethod
     def layers_in_words(self) -> str:
-        """What there is to choose from, shortly."""
+        """A short list of the layers, for messages."""
 
     @abstractmethod
     def meta_network(self, layers: Iterable[str]) -> MetaNetwork:
-        """The network on the meta device, as deep as `layers` (canonical names, at least one) need it."""
+        """The network on the meta device, down to the deepest of `layers` (canonical names; at least one)."""
 
     def own_weights(self) -> str | None:
-        """Name of the file that its weights are in, where that is not inside the package."""
+        """Name of the file of its default weights, or None if they are bundled with the package."""
         return None
 
     def own_weights_path(self) -> Path | None:
@@ -141,7 +141,7 @@ class Architecture(ABC):
         return None
 
     def without_effect(self, pooling: Pooling, padding: Padding) -> dict[str, str]:
-        """The settings, of these two, that change nothing in this network, with the reason."""
+        """Those of the two settings that have no effect on this network, with the reason."""
         return {}
 
     @abstractmethod
@@ -154,30 +154,29 @@ class Architecture(ABC):
         dtype: torch.dtype = torch.float32,
         weights: Path | None = None,
     ) -> Backbone:
-        """The network with its weights, as deep as `layers` (canonical names, at least one) need it.
+        """The network with its weights, down to the deepest of `layers` (canonical names; at least one).
 
         Args:
-            layers: all that it will ever be asked for.
+            layers: all layers that will be requested.
             pooling: `max`, `average`, or `l2`, the root of the mean of squares.
-            padding: what lies beyond the image's border: for the first convolution the border's own pixels
-                (`replicate`), or the mean colour (`zeros`); for all of them the image mirrored (`reflect`), or the
-                opposite border (`wrap`).
-            dtype: what features come in.
-            weights: a file; the network's own by default.
+            padding: of the first convolution: border pixels repeated (`replicate`) or the mean colour (`zeros`); of all
+                convolutions: the image mirrored (`reflect`) or the opposite border (`wrap`).
+            dtype: number type of the features.
+            weights: file of weights; None for the network's default weights.
 
         Raises:
-            SettingsError: the network cannot do what is asked.
-            AssetError: the weights are missing, or do not fit the network.
+            SettingsError: the network does not support these arguments.
+            AssetError: the weights are missing, or are another network's.
         """
 
 
 class Backbone(nn.Module, ABC):
-    """A frozen network: called with an image and the names of layers, it gives their features.
+    """A frozen network: called with an image and layer names, it returns the features of these layers.
 
     Attributes:
-        architecture: what it was built from.
-        dtype: what features come in.
-        weights_file: where its weights are from, unless they are inside the package.
+        architecture: the architecture it was built from.
+        dtype: number type of the features.
+        weights_file: the file of its weights; None if they are bundled with the package.
     """
 
     architecture: Architecture
@@ -198,15 +197,16 @@ class Backbone(nn.Module, ABC):
             network.
 
         Raises:
-            SettingsError: a layer lies beyond what was built.
+            SettingsError: a layer is deeper than the network was built.
         """
 
     def iter_features(
         self, image: Float[Tensor, "n 3 h w"], layers: Iterable[str]
     ) -> Iterator[tuple[str, Float[Tensor, "n _ _ _"]]]:
-        """Name and features, as `forward` gives them, of one layer after the other, where a network can wait between.
+        """Like `forward`, but yields (name, features) layer by layer, before the next layer is computed, if possible.
 
-        Autograd goes back in the opposite order of what was computed. What is made of a layer's features before the
-        next layer is asked for, sends its gradient back when the network has come back to that layer, not before.
+        Autograd runs in the reverse order of the forward computation. A loss that is computed from a layer's features
+        before the next layer is requested is therefore differentiated when the backward pass reaches that layer. This
+        needs less memory than holding the gradients of all losses from the start.
         """
         yield from self(image, layers).items()

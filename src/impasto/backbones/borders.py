@@ -1,4 +1,4 @@
-"""Owns what a convolution sees beyond an image's border, where that is not zeros."""
+"""Owns padding other than with zeros."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _MODES = {"replicate": "replicate", "reflect": "reflect", "wrap": "circular"}
 
 
 def bordered(x: Tensor, padding: Padding, pixels: tuple[int, int] = (1, 1)) -> Tensor:
-    """Maps (n, c, h, w) with `pixels` (down, across) more on every side; channels stay together in memory.
+    """Maps (n, c, h, w) padded by `pixels` (vertical, horizontal) on every side, in channels-last order.
 
-    Where `reflect` finds too few pixels to mirror, the border's own are repeated.
+    If a map is too small for `reflect`, border pixels are repeated instead.
     """
     down, across = pixels
     mode = _MODES[padding]

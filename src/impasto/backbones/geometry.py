@@ -1,8 +1,8 @@
-"""Owns where a network's layers lie on the image: strides and receptive fields, found by trying, whatever the network.
+"""Owns the measurement of strides and receptive fields, for any network.
 
-A stride shows in the sizes of the features of two images. A receptive field shows by what is not a number: one column
-of NaN in an otherwise empty image makes NaN of every feature that sees it, through whatever operations there are, and
-of no other. Neither needs weights, nor to know what a layer does.
+Strides follow from the sizes of the features of two images. Receptive fields are measured with NaN: if one column of an
+image is NaN, exactly those features that depend on it become NaN, whatever operations the network uses. Neither
+measurement needs weights.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from torch.overrides import TorchFunctionMode
 
 from impasto.backbones.backbone import Features
 
-# Images of two shapes, neither square nor alike, that every stride up to 64 divides.
+# Two image sizes of different, non-square shapes; both are multiples of every stride up to 64.
 _IMAGES = ((256, 320), (512, 704))
-# Lengths of the strips that receptive fields are looked for on, in pixels.
+# Lengths, in pixels, of the image strips on which receptive fields are measured; the shortest sufficient one is used.
 _STRIPS = (256, 512, 1024, 2048, 4096)
 
 
 @dataclass(frozen=True)
 class Map:
-    """A layer whose features are maps: channels, and the distance in pixels between neighbouring features."""
+    """A layer whose features are maps: its channels, and the distance in pixels between neighbouring features."""
 
     channels: int
     stride: int
 
 
 def maps(features: Features) -> dict[str, Map]:
-    """The layers whose features are maps of the image, of all that a network computes.
+    """Those layers of a network whose features are maps of the image.
 
     Args:
-        features: of all layers; called with images on the meta device, which have shapes and no numbers.
+        features: computes the features of all layers; called with images on the meta device.
     """
     small, large = (features(torch.empty((1, 3, *size), device="meta")) for size in _IMAGES)
     (height, width), (taller, wider) = _IMAGES
@@ -51,35 +51,38 @@ def maps(features: Features) -> dict[str, Map]:
 
 
 def receptive_fields(features: Features, strides: Mapping[str, int], height: int) -> dict[str, int]:
-    """Side, in pixels, of the square that one feature sees, by layer.
+    """Side, in pixels, of the square that one feature depends on, by layer.
 
     Args:
-        features: of the layers in `strides`; weights of convolutions do not count, all others must be finite.
-        strides: by layer.
-        height: of the strips looked at, in pixels; what the network can see at least.
+        features: computes the features of the layers in `strides`. The weights of convolutions are ignored; all other
+            weights must be finite.
+        strides: stride by layer.
+        height: height of the strips, in pixels; at least the smallest side that the network accepts.
 
     Returns:
-        The receptive fields; of layers that see the whole of whatever image, the length of the longest strip.
+        The receptive fields. For layers that depend on the whole image, whatever its size: the length of the longest
+        strip.
     """
     open_ended = set(strides)
     length = _STRIPS[0]
     for strip in _STRIPS:
-        seen = _seeing(features, height, strip, reach=0)
-        beyond = {name for name in strides if seen[name][0] or seen[name][-1]}
+        affected = _affected_columns(features, height, strip, reach=0)
+        beyond = {name for name in strides if affected[name][0] or affected[name][-1]}
         if beyond != open_ended:
             open_ended, length = beyond, strip
         if not beyond:
             break
     bounded = [name for name in strides if name not in open_ended]
-    # As the band of NaN grows by a column to either side, the first feature that sees it changes just when the
-    # column is the last of that feature's field, and the last feature when it is the first.
+    # The band of NaN grows by one column on either side. When the first affected feature moves, the band has reached
+    # the last column of its field; when the last affected feature moves, the band has reached the first column of its
+    # field.
     ends: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in bounded}
     before: dict[str, tuple[int, int]] = {}
     for reach in range(max((strides[name] for name in bounded), default=-1) + 1):
-        seen = _seeing(features, height, length, reach)
+        affected = _affected_columns(features, height, length, reach)
         for name in bounded:
-            places = seen[name].nonzero().flatten()
-            first, last = int(places[0]), int(places[-1])
+            columns = affected[name].nonzero().flatten()
+            first, last = int(columns[0]), int(columns[-1])
             if name in before and first < before[name][0]:
                 ends[name].setdefault("right", (first, length // 2 - reach))
             if name in before and last > before[name][1]:
@@ -93,8 +96,8 @@ def receptive_fields(features: Features, strides: Mapping[str, int], height: int
 
 
 @torch.no_grad()
-def _seeing(features: Features, height: int, length: int, reach: int) -> dict[str, Tensor]:
-    """Which columns of features see a band of the strip: its middle column, and `reach` more on either side."""
+def _affected_columns(features: Features, height: int, length: int, reach: int) -> dict[str, Tensor]:
+    """Which columns of features depend on a band of the strip: its middle column, and `reach` more on either side."""
     strip = torch.zeros((1, 3, height, length))
     strip[..., length // 2 - reach : length // 2 + reach + 1] = torch.nan
     with _OneChannel():
@@ -102,9 +105,10 @@ def _seeing(features: Features, height: int, length: int, reach: int) -> dict[st
 
 
 class _OneChannel(TorchFunctionMode):
-    """Convolutions and matrix products see the sum of all channels, and give one, which stands for all.
+    """Replaces convolutions and matrix products by sums over all input channels, broadcast to all output channels.
 
-    It makes no difference to who sees what, unless groups do not meet again, and takes a thousandth of the time.
+    This takes a thousandth of the time and does not change which features depend on which pixels, except in networks
+    whose channel groups are never mixed again.
     """
 
     def __torch_function__(
@@ -113,8 +117,8 @@ class _OneChannel(TorchFunctionMode):
         if func is torch.conv2d:
             x, weight, _, stride, padding, dilation, _ = args
             kernel = torch.ones((1, 1, *weight.shape[2:]))
-            seen = torch.conv2d(x.sum(1, keepdim=True), kernel, None, stride, padding, dilation)
-            return seen.expand(-1, weight.shape[0], -1, -1)
+            summed = torch.conv2d(x.sum(1, keepdim=True), kernel, None, stride, padding, dilation)
+            return summed.expand(-1, weight.shape[0], -1, -1)
         if func is torch.nn.functional.linear:
             x, weight, _ = args
             return x.sum(-1, keepdim=True).expand(*x.shape[:-1], weight.shape[0])

@@ -1,4 +1,4 @@
-"""Owns the graphs of torchvision's networks: nodes by name, the part that computes some of them, other poolings."""
+"""Owns operations on the graphs of torchvision's networks: extracting layers, replacing pooling and padding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from impasto.backbones.borders import bordered
 
 
 class _Pool(nn.Module):
-    """A max pooling's windows, with another mean of them, or around the borders."""
+    """A replacement for a max pooling, of the same windows: another kind of pooling, or with wrapped borders."""
 
     def __init__(self, pool: nn.MaxPool2d, pooling: Pooling, *, wrap: bool) -> None:
         super().__init__()
@@ -39,15 +39,15 @@ class _Pool(nn.Module):
 
 
 def repool(network: nn.Module, pooling: Pooling, *, wrap: bool) -> None:
-    """Exchange the network's max poolings, where they are to be others."""
+    """Replace the network's max poolings, where `pooling` or `wrap` requires it."""
     for name, module in list(network.named_modules()):
         if isinstance(module, nn.MaxPool2d) and (pooling != "max" or (wrap and any(padded(module)))):
-            parent, _, its = name.rpartition(".")
-            setattr(network.get_submodule(parent), its, _Pool(module, pooling, wrap=wrap))
+            parent, _, attribute = name.rpartition(".")
+            setattr(network.get_submodule(parent), attribute, _Pool(module, pooling, wrap=wrap))
 
 
 def mirror(network: nn.Module) -> None:
-    """Let all convolutions see what they are given mirrored over its borders, instead of zeros."""
+    """Make all convolutions pad by mirroring instead of with zeros."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and any(pixels := padded(module)):
             module.padding = (0, 0)
@@ -59,13 +59,13 @@ def _mirrored(pixels: tuple[int, int], _module: nn.Module, inputs: tuple[Tensor]
 
 
 def padded(module: nn.Conv2d | nn.MaxPool2d) -> tuple[int, int]:
-    """Pixels of padding, (down, across)."""
+    """Padding in pixels, (vertical, horizontal)."""
     padding: Any = module.padding
     return (padding, padding) if isinstance(padding, int) else (int(padding[0]), int(padding[1]))
 
 
 def extractor(network: nn.Module) -> fx.GraphModule:
-    """What computes all nodes of the network's graph, by their names."""
+    """A module that computes all nodes of the network's graph, by name."""
     from torchvision.models import feature_extraction as torchvision_features
 
     leaves = {"leaf_modules": [_Pool]}
@@ -77,7 +77,7 @@ def extractor(network: nn.Module) -> fx.GraphModule:
 
 
 def only(network: fx.GraphModule, wanted: Mapping[str, str]) -> fx.GraphModule:
-    """The part of the network that computes the outputs `wanted`, under new names."""
+    """The part of the network that computes the outputs `wanted`, a mapping from their names to new names."""
     graph = fx.Graph()
     graph.output(graph.graph_copy(network.graph, {}))
     output = next(iter(reversed(graph.nodes)))
@@ -90,7 +90,7 @@ def only(network: fx.GraphModule, wanted: Mapping[str, str]) -> fx.GraphModule:
 
 
 def without_writing_in_place(network: fx.GraphModule) -> None:
-    """What one layer gives must not be written over by the next."""
+    """Replace in-place operations: a layer must not overwrite the features of the layer before."""
     for node in network.graph.nodes:
         if node.op == "call_function" and node.target is operator.iadd:
             node.target = operator.add
@@ -100,6 +100,6 @@ def without_writing_in_place(network: fx.GraphModule) -> None:
 
 
 def first_convolution(network: fx.GraphModule) -> nn.Conv2d:
-    """The one that sees the image."""
+    """The convolution that is applied to the image."""
     nodes = (network.get_submodule(str(node.target)) for node in network.graph.nodes if node.op == "call_module")
     return next(module for node in nodes for module in node.modules() if isinstance(module, nn.Conv2d))

@@ -1,4 +1,4 @@
-"""Owns torchvision as Impasto uses it: its import, its networks without weights, and the files their weights are in."""
+"""Owns the access to torchvision: its import, its networks without weights, and their files of weights."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from impasto.errors import AssetError, SettingsError
 #: How a torchvision network is named: `torchvision:resnet50`.
 PREFIX = "torchvision:"
 
-# Signatures of the operators that torchvision registers shapes for while it is imported, compiled or not.
+# Signatures of the operators for which torchvision registers shapes during its import.
 _OPERATORS = dict.fromkeys(("nms", "qnms"), "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-# Weights ported from TensorFlow expect pictures in another range, which these networks bring them to when told so.
+# Weights that were ported from TensorFlow expect another input range; with these arguments the networks convert to it.
 _ARGUMENTS = {
     name: {"transform_input": True, "init_weights": False, "aux_logits": True} for name in ("googlenet", "inception_v3")
 }
-# DenseNet's files are older than its names.
+# Parameter names in DenseNet's files, which are older than the present names.
 _OLD_NAME = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)")
-# What an ImageNet network is trained on, where its weights do not say.
+# Input normalization of ImageNet networks whose weights do not state theirs.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @cache
 def models() -> ModuleType:
-    """torchvision's models, whether its compiled operators load or not.
+    """The module torchvision.models, even if torchvision's compiled operators do not load.
 
     Raises:
         SettingsError: torchvision is not installed.
     """
     try:
         with warnings.catch_warnings():
-            # Of image decoders that it does not find, and that nothing here needs.
+            # Warnings about missing image decoders, which are not used here.
             warnings.simplefilter("ignore")
             try:
                 importlib.import_module("torchvision")
@@ -56,14 +56,15 @@ def models() -> ModuleType:
             return importlib.import_module("torchvision.models")
     except ImportError as error:
         raise SettingsError(
-            "backbone", f"this one needs torchvision ({error}): pip install 'impasto[torchvision]'"
+            "backbone", f"this backbone needs torchvision ({error}); run: pip install 'impasto[torchvision]'"
         ) from error
 
 
 def _declare_operators() -> None:
-    """Make up for a build of torchvision whose operators do not load beside this torch, as CUDA's beside a CPU torch.
+    """Import torchvision with declarations in place of its compiled operators.
 
-    Its networks need none of them, but its import stumbles over two that are not even declared.
+    The operators do not load if torchvision was built for another torch, such as a CUDA build with a CPU torch. The
+    networks need no operators, but the import fails unless two of them are declared.
     """
     for name, signature in _OPERATORS.items():
         torch.library.define(f"torchvision::{name}", signature)
@@ -73,7 +74,7 @@ def _declare_operators() -> None:
 
 
 def skeleton(name: str) -> nn.Module:
-    """torchvision's network of that name, with shapes and no numbers.
+    """torchvision's network of that name on the meta device, in evaluation mode.
 
     Raises:
         SettingsError: torchvision has no classification network of that name, or is not installed.
@@ -88,22 +89,23 @@ def skeleton(name: str) -> nn.Module:
         with torch.device("meta"):
             network: nn.Module = models().get_model(name, weights=None, **arguments)
     except NotImplementedError:
-        # Some are drawn up with tensors, which then must have numbers. Nobody else's chance is to be disturbed by it.
+        # Some networks compute with tensor values while they are built. This must not advance the global random
+        # generator.
         with torch.random.fork_rng(devices=()):
             network = models().get_model(name, weights=None, **arguments).to("meta")
     for module in network.modules():
         if getattr(module, "inplace", False):
-            # What one layer gives must not be written over by the next.
+            # A layer must not overwrite the features of the layer before.
             setattr(module, "inplace", False)  # noqa: B010  (not every module has it)
     return network.eval()
 
 
 def normalization(name: str, file: str | None = None) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation that pictures are brought to, as the weights in `file` say, or else the default ones.
+    """Mean and standard deviation of the input normalization for the weights in `file`, or for the default weights.
 
     Args:
-        name: of the network.
-        file: name of the file of weights, by which torchvision's own are told from each other.
+        name: name of the network.
+        file: name of the file of weights; it identifies one of torchvision's sets of weights.
     """
     entries = models().get_model_weights(name)
     entry = next((one for one in entries if file and one.url.endswith(f"/{file}")), entries.DEFAULT)
@@ -112,16 +114,16 @@ def normalization(name: str, file: str | None = None) -> tuple[tuple[float, ...]
 
 
 def hub_file(name: str) -> Path:
-    """Where the hub keeps, or would keep, the default weights of a network."""
+    """Path of the default weights in the torch hub's cache, whether or not the file exists."""
     url: str = models().get_model_weights(name).DEFAULT.url
     return Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
 
 
 def fetched(name: str) -> Path:
-    """The hub's file of default weights, fetched if it is not there yet.
+    """Path of the default weights in the torch hub's cache, downloaded if the file does not exist.
 
     Raises:
-        AssetError: it cannot be fetched, or is not what its name says.
+        AssetError: the download failed, or the file's hash differs from the one in its name.
     """
     url, path = models().get_model_weights(name).DEFAULT.url, hub_file(name)
     found = re.search(r"-([0-9a-f]{8,})\.", path.name)
@@ -136,7 +138,9 @@ def fetched(name: str) -> Path:
                 f"it where there is a network, and put it into {path.parent} or name it with --weights FILE"
             ) from error
     elif not WeightsFile.of(path).sha256.startswith(digest):
-        raise AssetError(f"{path} is not what its name says it is; delete it, and it will be fetched again from {url}")
+        raise AssetError(
+            f"{path} is damaged: its hash is not the one in its name; delete it to download it again from {url}"
+        )
     return path
 
 
@@ -145,21 +149,21 @@ def _reason(error: Exception) -> str:
 
 
 def tensors(path: Path, network: nn.Module) -> dict[str, Tensor]:
-    """The weights in a file for all of `network`, which is as deep as it will be used.
+    """The weights of `network` from a file, by name.
 
     Args:
-        path: safetensors, or what `torch.save` wrote of a state dict, in which nothing but tensors is looked at.
-        network: whose names and shapes the weights must have; the file may hold more than it needs.
+        path: a safetensors file, or a state dict saved by `torch.save`; only tensors are loaded.
+        network: the network whose names and shapes the weights must have; the file may contain further tensors.
 
     Raises:
-        SettingsError: the file cannot be read, is of another form, or holds another network's weights.
+        SettingsError: the file cannot be read, has another format, or has another network's weights.
     """
     found = _read(path)
     wanted = network.state_dict()
     weights = {}
     for key, shape in ((key, value.shape) for key, value in wanted.items()):
         if key.endswith("num_batches_tracked"):
-            # Counts the steps of the training; nobody asks.
+            # A counter of training steps, which inference does not use.
             weights[key] = torch.zeros((), dtype=torch.long)
             continue
         tensor = found.get(key)
@@ -173,7 +177,7 @@ def tensors(path: Path, network: nn.Module) -> dict[str, Tensor]:
         if tensor.shape != shape:
             raise SettingsError(
                 "weights",
-                f"{path.name} is another network's: {key} has the shape {tuple(tensor.shape)} in it, and should have "
+                f"{path.name} has another network's weights: the shape of {key} is {tuple(tensor.shape)}, expected "
                 f"{tuple(shape)}",
             )
         weights[key] = tensor.float()
@@ -181,10 +185,12 @@ def tensors(path: Path, network: nn.Module) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """All tensors in a file, by their names of today."""
+    """All tensors in a file, by present parameter names."""
     suffix = path.suffix.lower()
     if suffix not in (".safetensors", ".pth", ".pt"):
-        raise SettingsError("weights", f"got {path.name}; it must be a .safetensors file, or a .pth of tensors alone")
+        raise SettingsError(
+            "weights", f"got {path.name}; it must be a .safetensors file, or a .pth file with nothing but tensors"
+        )
     content: Any
     try:
         if suffix == ".safetensors":
@@ -194,10 +200,11 @@ def _read(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise SettingsError(
-            "weights", f"{path.name} holds more than tensors, and is not opened; save a state dict of it as safetensors"
+            "weights",
+            f"{path.name} contains more than tensors, so it was not loaded; save its state dict as safetensors",
         ) from error
     except Exception as error:
-        # What is no pickle fails in whatever way it comes to.
+        # torch.load raises many types of exceptions for files that are no pickles.
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
         raise SettingsError("weights", f"{path} cannot be read: {reason}") from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):

@@ -1,12 +1,12 @@
 """Owns the embedded VGG-19: sixteen frozen convolutions, their layer names, strides and receptive fields.
 
 The weights are Simonyan & Zisserman's own ("Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014,
-configuration E), stored as 8-bit codes with a table of 256 values per convolution. Outside this module an image is RGB
-in [0, 1]; that the network was trained on BGR in 0..255 less a mean colour is its secret.
+configuration E), stored as 8-bit codes with a table of 256 values per convolution. Images are RGB in [0, 1]; this
+module converts them to the network's input, BGR in 0..255 minus a mean colour.
 
-A layer name says where it reads: `conv4_2` is the output of that convolution *before* its ReLU, `relu4_2` after it, and
-`pool4` after the pooling that closes block 4. Keras' `block4_conv2` includes the activation and therefore means
-`relu4_2`; so did `conv4_2` in the authors' Caffe program, whose ReLU worked in place.
+A layer name identifies a point in the network: `conv4_2` is the output of that convolution *before* its ReLU, `relu4_2`
+after it, and `pool4` after the pooling that closes block 4. Keras' `block4_conv2` includes the activation and therefore
+means `relu4_2`; so did `conv4_2` in the authors' Caffe program, whose ReLU worked in place.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ LAYERS: Mapping[str, Layer] = _layers()
 
 
 def literature_name(name: str) -> str:
-    """`relu4_2` for `relu4_2`, `RELU4_2` or Keras' `block4_conv2`; other names in small letters."""
+    """`relu4_2` for `relu4_2`, `RELU4_2` or Keras' `block4_conv2`; other names in lower case."""
     plain = name.lower()
     if keras := re.fullmatch(r"block([1-5])_(conv([1-4])|pool)", plain):
         return f"relu{keras[1]}_{keras[3]}" if keras[3] else f"pool{keras[1]}"
@@ -65,15 +65,15 @@ def literature_name(name: str) -> str:
 
 
 class VGG19Architecture(Architecture):
-    """The table of layers, and the classic choice of them: content from relu4_2, style from the first of each block.
+    """The layers of VGG-19, with content from relu4_2 and style from the first layer of each block by default.
 
-    Finer layers weigh more, each twice as much as the next.
+    Each default style layer weighs twice as much as the next deeper one.
     """
 
     name = "vgg19"
     title = "VGG-19"
     layers = LAYERS
-    #: Leaves one feature after five poolings.
+    #: Leaves one feature after five poolings of 2 × 2.
     min_side = 32
     default_content_layers: Mapping[str, float] = {"relu4_2": 1.0}
     default_style_layers: Mapping[str, float] = {f"relu{block}_1": 2.0 ** (5 - block) for block in range(1, 6)}
@@ -101,7 +101,7 @@ class VGG19Architecture(Architecture):
         if weights is not None:
             raise SettingsError(
                 "weights",
-                "vgg19 has its own inside the package; for others choose another backbone, such as torchvision:vgg19",
+                "vgg19 uses the bundled weights; for others choose another backbone, such as torchvision:vgg19",
             )
         return VGG19(self.deepest(layers), pooling=pooling, padding=padding, dtype=dtype)
 
@@ -110,24 +110,24 @@ ARCHITECTURE = VGG19Architecture()
 
 
 class VGG19(Backbone):
-    """The frozen VGG-19 without its classifier, built only as deep as asked.
+    """The frozen VGG-19 without its classifier, down to a given layer.
 
     Args:
-        deepest: the last layer that will ever be asked for; nothing beyond it is built or run.
+        deepest: the deepest layer that will be requested; deeper layers are not built.
         pooling: `max` as trained; `average` as Gatys et al. (2016, section 2) recommend for smoother gradients; `l2`,
             the root of the mean of squares.
-        padding: what lies beyond the image's border for the first convolution: `replicate` repeats the border pixel,
-            which keeps frames and dark edges out of the picture; `zeros` is the mean colour, as trained. Deeper
-            convolutions pad with zeros in both cases. `reflect` mirrors, for every convolution, so that features at a
-            border are like any others. `wrap` is the opposite border, for every convolution, so that what is painted
-            can be tiled; sides must be multiples of the deepest layer's stride.
-        dtype: what features come in, and all convolutions but the first compute in. The first is always float32:
-            bfloat16 has 8 significant bits, too few for the small steps by which pixels move.
-        weights: another file of the same form; the bundled one by default.
+        padding: how convolutions pad. `replicate` repeats border pixels at the first convolution, which avoids frames
+            and dark edges in the pastiche; `zeros` pads it with the mean colour, as in training. In both cases deeper
+            convolutions pad with zeros. `reflect` mirrors at every convolution, so that features at the border are like
+            any others. `wrap` takes the opposite border at every convolution, so that the pastiche can be tiled; the
+            sides of the image must be multiples of the deepest layer's stride.
+        dtype: number type of the features and of all convolutions but the first. The first is always float32: bfloat16
+            has 8 significant bits, too few for the small changes of pixels between iterations.
+        weights: another file of the same format; None for the bundled one.
 
     Raises:
-        SettingsError: no layer is called `deepest`.
-        AssetError: the weights are missing or are not what the manifest says.
+        SettingsError: there is no layer `deepest`.
+        AssetError: the weights are missing, or their hash is not the one in the manifest.
     """
 
     architecture = ARCHITECTURE
@@ -178,8 +178,8 @@ class VGG19(Backbone):
             network.
 
         Raises:
-            SettingsError: a layer lies beyond `deepest`.
-            RuntimeError: a side of the image is under 2 pixels before one of the poolings.
+            SettingsError: a layer is deeper than `deepest`.
+            RuntimeError: a side of the image is shorter than 2 pixels before one of the poolings.
         """
         return dict(self.iter_features(image, layers))
 
@@ -189,7 +189,8 @@ class VGG19(Backbone):
         wanted = set(layers)
         if unknown := wanted.difference(self.names):
             raise SettingsError(
-                "layers", f"{', '.join(sorted(unknown))}: beyond {self.names[-1]}, as deep as this VGG-19 was built"
+                "layers",
+                f"{', '.join(sorted(unknown))}: deeper than {self.names[-1]}, the last layer of this VGG-19",
             )
         x = image
         for name in self.names[: max((self.names.index(name) + 1 for name in wanted), default=0)]:
@@ -202,7 +203,7 @@ class VGG19(Backbone):
                 else:
                     x = F.conv2d(x, weight, bias, padding=1)
             elif name.startswith("relu"):
-                # In place unless the features before the ReLU are wanted too: a third less memory.
+                # In place unless the features before the ReLU are requested too: a third less memory.
                 x = F.relu(x, inplace=f"conv{name[4:]}" not in wanted)
             else:
                 x = _pool(x, self.pooling)
@@ -234,10 +235,10 @@ def _pool(x: Tensor, pooling: Pooling) -> Tensor:
 
 
 class _MaxPool(torch.autograd.Function):
-    """Max pooling of 2 × 2 that keeps no places.
+    """Max pooling of 2 × 2 that does not store the indices of the maxima.
 
-    Where the maxima lay takes up to four times the memory that they take themselves, and is found again in no time when
-    the gradient asks for it.
+    The indices take up to four times the memory of the maxima; computing them again in the backward pass takes little
+    time.
     """
 
     @staticmethod
@@ -251,6 +252,5 @@ class _MaxPool(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         with torch.enable_grad():
             again = x.detach().requires_grad_(True)
-            (found,) = torch.autograd.grad(F.max_pool2d(again, 2), again, gradient)
-        its: Tensor = found
-        return its
+            input_gradient: Tensor = torch.autograd.grad(F.max_pool2d(again, 2), again, gradient)[0]
+        return input_gradient

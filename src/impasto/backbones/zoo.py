@@ -1,11 +1,10 @@
 """Owns the networks of torchvision as backbones: any classification network whose features are maps.
 
-Layers are the nodes of the network's graph, by torchvision's names for them: `layer2.3.relu_2`, or `layer2` for the
-last one in it. Those of the VGG family have the names of the literature, `relu4_2`, as in the embedded VGG-19.
+Layers are the nodes of the network's graph, by torchvision's names: `layer2.3.relu_2`, or `layer2` for its last node.
+Layers of the VGG family have the names of the literature, `relu4_2`, as in the embedded VGG-19.
 
-Which layers content and style are read from by default is found from where they lie: style from the last layer of each
-stride up to 16 pixels, content from that of stride 8. Only ends of stages count, which is where a network sums up what
-it sees at one size. In the VGG family it is the classic choice.
+Default layers are the last layers of stages, chosen by stride: for style, one for each stride up to 16 pixels; for
+content, the one of stride 8. Networks of the VGG family have the same default layers as the embedded VGG-19.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ from impasto.backbones.backbone import Architecture, Backbone, Layer, MetaNetwor
 from impasto.backbones.vgg import VGG19Architecture, literature_name
 from impasto.errors import SettingsError
 
-# The widest stride that style is read at by default, and that at which content is.
+# The largest stride of default style layers, and the stride of the default content layer, in pixels.
 _WIDEST_STRIDE = 16
 _CONTENT_STRIDE = 8
-# Channels of a picture, of which some networks have a layer before their first convolution.
+# Channels of an image; some networks have layers of so many channels before their first convolution.
 _COLORS = 3
-# Sides that are tried for the smallest image that a network can see, in pixels.
+# Sides, in pixels, that are tried to find the smallest image that a network accepts.
 _SIDES = (32, 48, 64, 96, 128, 192, 256)
-# A part of the network that holds more than this share of its layers is not a stage, but holds the stages.
+# A module with more than this share of the layers is not a stage but the container of the stages.
 _CONTAINER_SHARE = 0.9
 
 
 class TorchvisionArchitecture(Architecture):
-    """A network of torchvision's, by its name there.
+    """A network of torchvision, by torchvision's name for it.
 
     Raises:
-        SettingsError: torchvision is not installed, has no such network, or its features are not maps.
+        SettingsError: torchvision is not installed or has no such network, or the network's features are not maps.
     """
 
     def __init__(self, model: str) -> None:
@@ -63,8 +62,8 @@ class TorchvisionArchitecture(Architecture):
     def _unfit(self) -> SettingsError:
         return SettingsError(
             "backbone",
-            f"{self.name} does not give maps of features, fine to coarse, of pictures of any size; choose a "
-            "convolutional network, such as torchvision:vgg16 or torchvision:resnet50",
+            f"{self.name} has no feature maps of several strides for pictures of any size; choose a convolutional "
+            "network, such as torchvision:vgg16 or torchvision:resnet50",
         )
 
     def _least_side(self) -> int:
@@ -80,18 +79,18 @@ class TorchvisionArchitecture(Architecture):
         vgg = VGG19Architecture
         if all(layer in self._maps for layer in (*vgg.default_content_layers, *vgg.default_style_layers)):
             return dict(vgg.default_content_layers), dict(vgg.default_style_layers)
-        stages = _stages(name for name, its in self._maps.items() if its.channels > _COLORS)
+        stages = _stages(name for name, found in self._maps.items() if found.channels > _COLORS)
         ends = {self._maps[name].stride: name for name in stages}
         names = [name for stride, name in sorted(ends.items()) if stride <= _WIDEST_STRIDE]
         if _CONTENT_STRIDE not in ends or len(names) < 2:
             raise self._unfit()
-        # Each weighs twice as much as the next, as with VGG-19.
-        style = {name: 2.0 ** (len(names) - place) for place, name in enumerate(names, start=1)}
+        # Each weighs twice as much as the next deeper one, as in VGG-19.
+        style = {name: 2.0 ** (len(names) - index) for index, name in enumerate(names, start=1)}
         return {ends[_CONTENT_STRIDE]: 1.0}, style
 
     @cached_property
     def _spellings(self) -> dict[str, str]:
-        """The names of layers by whatever stands for them, in small letters; the last of a part stands for it."""
+        """Layer names by accepted spelling, in lower case; a module's name stands for its last layer."""
         parts: dict[str, str] = {}
         for name, node in self._nodes.items():
             steps = node.lower().split(".")
@@ -100,7 +99,7 @@ class TorchvisionArchitecture(Architecture):
         return parts | exact | {name.lower(): name for name in self._nodes}
 
     def normalized_name(self, name: str) -> str:
-        """The layer of that name, whether in torchvision's words, the literature's or Keras', or the last of a part."""
+        """The layer for torchvision's, the literature's or Keras' name, or the last layer for a module's name."""
         plain = name.lower()
         return self._spellings.get(plain) or self._spellings.get(literature_name(plain), plain)
 
@@ -120,14 +119,15 @@ class TorchvisionArchitecture(Architecture):
         names = list(self._maps)
         names = names[: names.index(deepest) + 1]
         network = self.extractor(torchvision_hub.skeleton(self.model), names)
-        # Zeros that nobody reads take no memory: convolutions are not asked for their weights.
+        # Zeros: the measurement ignores the weights of convolutions, and zero pages that are never touched take no
+        # memory.
         empty = {key: torch.zeros(value.shape, dtype=value.dtype) for key, value in network.state_dict().items()}
         network.load_state_dict(empty, assign=True)
         strides = {name: self._maps[name].stride for name in names}
         return geometry.receptive_fields(network.forward, strides, self.min_side)
 
     def extractor(self, network: nn.Module, layers: Iterable[str]) -> fx.GraphModule:
-        """What computes the features at `layers`, by name, and nothing deeper."""
+        """A module that computes the features at `layers`, by name, and nothing deeper."""
         return graphs.only(graphs.extractor(network), {self._nodes[name]: name for name in layers})
 
     def meta_network(self, layers: Iterable[str]) -> MetaNetwork:
@@ -135,7 +135,7 @@ class TorchvisionArchitecture(Architecture):
         return MetaNetwork(network.forward, tuple(network.state_dict().values()))
 
     def meta_graph(self, layers: Iterable[str]) -> fx.GraphModule:
-        """What computes the features at `layers`, on the meta device."""
+        """The graph that computes the features at `layers`, on the meta device."""
         network = graphs.only(self._whole, {self._nodes[name]: name for name in layers})
         network.requires_grad_(False)
         return network
@@ -153,7 +153,7 @@ class TorchvisionArchitecture(Architecture):
             reasons["pooling"] = f"{self.name} has no max pooling"
         first = graphs.first_convolution(self._whole)
         if padding == "zeros" and not any(graphs.padded(first)):
-            reasons["padding"] = f"the first convolution of {self.name} sees nothing beyond the border"
+            reasons["padding"] = f"the first convolution of {self.name} has no padding"
         return reasons
 
     def build(
@@ -169,17 +169,17 @@ class TorchvisionArchitecture(Architecture):
 
 
 class _Layers(Mapping[str, Layer]):
-    """The layers by name; receptive fields are found when the first layer so deep is asked for."""
+    """The layers by name; receptive fields are measured on demand, down to the layer that is requested."""
 
     def __init__(self, architecture: TorchvisionArchitecture) -> None:
         self._architecture = architecture
         self._fields: dict[str, int] = {}
 
     def __getitem__(self, name: str) -> Layer:
-        its = self._architecture.geometry(name)
+        geometry = self._architecture.geometry(name)
         if name not in self._fields:
             self._fields |= self._architecture.receptive_fields(name)
-        return Layer(name, its.channels, its.stride, self._fields[name])
+        return Layer(name, geometry.channels, geometry.stride, self._fields[name])
 
     def __contains__(self, name: object) -> bool:
         return name in self._architecture.names()
@@ -192,14 +192,14 @@ class _Layers(Mapping[str, Layer]):
 
 
 class TorchvisionBackbone(Backbone):
-    """A frozen network of torchvision's, as deep as asked; see `Architecture.build` for the arguments.
+    """A frozen network of torchvision, down to the deepest requested layer; see `Architecture.build` for the arguments.
 
-    `pooling` replaces the network's max pooling, by windows of the same size and stride. Padding by `replicate` is the
-    first convolution's. All but that convolution compute in `dtype`.
+    `pooling` replaces the network's max pooling, with windows of the same size and stride. `replicate` applies to the
+    first convolution only. All modules except that convolution compute in `dtype`.
 
     Raises:
-        SettingsError: the file of weights is not the network's, or the network cannot wrap around.
-        AssetError: there are no weights here, and they cannot be fetched.
+        SettingsError: the file of weights is another network's, or the network does not support `wrap`.
+        AssetError: there are no weights on this machine, and they cannot be downloaded.
     """
 
     mean: Tensor
@@ -249,10 +249,10 @@ class TorchvisionBackbone(Backbone):
 
     @torch.no_grad()
     def _check_wrapping(self) -> None:
-        """Refuse a network that has a border all the same: moved around, a picture must give the same, moved.
+        """Check that `wrap` works: if an image is rolled, its features must be rolled by the same amount.
 
         Raises:
-            SettingsError: it has.
+            SettingsError: they are not, because some operation of the network still pads at the border.
         """
         step = max(self.architecture.geometry(name).stride for name in self.names)
         side = step * -(-2 * self.architecture.min_side // step)
@@ -265,12 +265,12 @@ class TorchvisionBackbone(Backbone):
             if not whole or not torch.allclose(moved, there[name], rtol=1e-3, atol=1e-3 * float(features.abs().max())):
                 raise SettingsError(
                     "padding",
-                    f"{self.architecture.name} cannot wrap around: what it sees at {name} has borders of its own; "
-                    "choose another backbone, such as vgg19, or another padding",
+                    f"{self.architecture.name} does not support wrap: its features at {name} depend on the picture's "
+                    "border; choose another backbone, such as vgg19, or another padding",
                 )
 
     def _lower_precision(self) -> None:
-        """All but the first convolution in `dtype`: few significant bits are too few for the small steps of pixels."""
+        """Convert all but the first convolution to `dtype`: it needs more bits for the small changes of pixels."""
         if self.dtype == torch.float32:
             return
         self.network.to(self.dtype)
@@ -282,14 +282,15 @@ class TorchvisionBackbone(Backbone):
         wanted = frozenset(layers)
         if unknown := wanted - self.names:
             raise SettingsError(
-                "layers", f"{', '.join(sorted(unknown))}: not among what this {self.architecture.model} was built for"
+                "layers",
+                f"{', '.join(sorted(unknown))}: not among the layers that this {self.architecture.model} was built for",
             )
         if not wanted:
             return {}
         if wanted not in self._parts:
             self._parts[wanted] = graphs.only(self.network, {name: name for name in self.network_order(wanted)})
         normal = (image - self.mean) / self.deviation
-        # Called plainly, for called as a module it prints what it fails at.
+        # `forward` directly: calling the graph module prints a traceback when it fails.
         features: dict[str, Tensor] = self._parts[wanted].forward(normal.contiguous(memory_format=torch.channels_last))
         return features
 
@@ -298,30 +299,30 @@ class TorchvisionBackbone(Backbone):
         return sorted(layers, key=list(self.architecture.names()).index)
 
     def _apply(self, fn: Any, recurse: bool = True) -> TorchvisionBackbone:
-        # Parts share the network's tensors, which are exchanged here, on the way to a GPU for instance.
+        # The parts share the network's tensors, which `_apply` replaces, for example when moving to a GPU.
         self._parts.clear()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
 
 def _literature_names(network: nn.Module) -> dict[str, str]:
-    """The literature's names of the nodes of a VGG: block and place in it, `relu4_2`."""
+    """The literature's names for the nodes of a VGG, from the block and the index in it: `relu4_2`."""
     kinds = {nn.Conv2d: "conv", nn.BatchNorm2d: "norm", nn.ReLU: "relu"}
     names = {}
-    block, place = 1, 0
+    block, index_in_block = 1, 0
     features = network.get_submodule("features")
     for index, module in features.named_children():
         if isinstance(module, nn.MaxPool2d):
             names[f"features.{index}"] = f"pool{block}"
-            block, place = block + 1, 0
+            block, index_in_block = block + 1, 0
             continue
-        place += isinstance(module, nn.Conv2d)
-        names[f"features.{index}"] = f"{kinds[type(module)]}{block}_{place}"
+        index_in_block += isinstance(module, nn.Conv2d)
+        names[f"features.{index}"] = f"{kinds[type(module)]}{block}_{index_in_block}"
     return names
 
 
 def _stages(layers: Iterable[str]) -> list[str]:
-    """The last layer of each stage, in the order of the network; a classifier is none."""
+    """The last layer of each stage, in the order of the network; the classifier is not a stage."""
     names = [name for name in layers if not name.startswith("classifier")]
     tops = [name.partition(".")[0] for name in names]
     most = max(tops, key=tops.count)

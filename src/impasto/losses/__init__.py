@@ -1,22 +1,22 @@
-"""Owns the losses: one function per published loss, in the paper's terms, with every departure stated where it departs.
+"""Owns the losses: one function per published loss, in the paper's notation; every difference from the paper is stated.
 
-Each returns a scalar tensor. Two normalisations run through them: the *paper's*, and a *relative* one in which a term
-is divided by the size of its target, so that it starts near 1 for any picture, layer and size, and a weight means the
-same everywhere.
+Each function returns a scalar tensor. There are two normalizations: `paper`, as published, and `relative`, which
+divides a term by the size of its target. A relative term starts near 1 for any picture, layer and size, so that a
+weight means the same everywhere.
 
-The paper is Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, where none
-is named.
+Where a docstring names no paper, it refers to Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural
+Networks", CVPR 2016.
 
 | module | owns |
 |---|---|
-| `content` | what holds a pastiche to its photograph |
-| `moments` | style as sums over positions: Gram matrices, within layers and across; means, deviations, covariances |
-| `transport` | style as distributions: sliced Wasserstein distance, histograms |
-| `nearest` | style as the features themselves |
-| `style` | the style losses by name |
-| `pixels` | total variation, and the range that can be shown |
-| `terms` | the terms on the pixels themselves, with their weights and targets |
-| `normalization` | how losses are divided |
+| `content` | content losses, and their table by name |
+| `moments` | style losses on sums over positions: Gram matrices, means, standard deviations, covariances |
+| `transport` | style losses on distributions: sliced Wasserstein distance, histograms |
+| `nearest` | the style loss on nearest neighbours |
+| `style` | the interface of style losses, and their table by name |
+| `pixels` | losses on pixels: total variation, and the range [0, 1] |
+| `terms` | the terms on the image itself, with their weights and targets |
+| `normalization` | the normalizations |
 """
 
 from impasto.losses.content import (

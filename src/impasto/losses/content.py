@@ -1,4 +1,4 @@
-"""Owns the losses that hold a pastiche to its photograph."""
+"""Owns the content losses: they compare a pastiche with its photograph."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from impasto.losses.normalization import TINY, Normalization
 from impasto.representations.rows import rows_of
 from impasto.settings import ContentLossName
 
-#: Cuts the part of a picture out of a map of the whole.
+#: Cuts the part of a picture out of a map of the whole picture.
 PartOf = Callable[[Tensor], Tensor]
 
-# Positions between which similarities are measured, at most: a table of them takes 4 MB.
+# The most positions between which similarities are computed: their matrix takes 4 MB.
 _MOST_POSITIONS = 1024
-# A feature shorter than about this share of the usual has no direction worth following.
+# Features shorter than about this share of the root mean square length count little: their direction is noise.
 _SHORT = 0.01
-# Side of the squares that are averaged before edges are looked for.
+#: Sides of the squares, in pixels, over which pixels are averaged before the Laplacian is taken.
 POOLINGS = (4, 16)
-# Edges fainter than this, in pixel values, are none: keeps the relative loss of a blank photograph finite.
+# Edges fainter than this, in pixel values, do not count; this keeps the relative loss of a blank photograph finite.
 _FAINT = 0.01
 
 
@@ -67,9 +67,9 @@ def content_loss(
 ) -> Float[Tensor, ""]:
     """Squared error between feature maps.
 
-    `paper`: ½ Σ (F − P)², equation 1. `relative`: mean (F − P)² / mean P², the share of the target's energy that is
-    off. With a weight, each position's error counts that many times; the target's energy is that of all positions
-    alike, so that a smaller weight means less content and not the same in fewer places.
+    `paper`: ½ Σ (F − P)², equation 1. `relative`: mean (F − P)² / mean P², the error relative to the
+    target's energy. `weight` multiplies the error at each position. It does not change the energy that is divided by,
+    so a smaller weight gives a smaller loss.
     """
     return content_loss_of(content_error(features, target, weight), target, normalization)
 
@@ -77,15 +77,16 @@ def content_loss(
 def self_similarity(features: Float[Tensor, "1 c h w"]) -> Float[Tensor, "n n"]:
     """Cosine distances between all positions of a layer, each column divided by its sum.
 
-    More than 1024 positions are averaged over a coarser grid of at most so many. Lengths count as √(‖f‖² + ε²), with ε
-    a hundredth of the root mean square length, which keeps the gradient finite where nothing is seen.
+    If there are more than 1024 positions, features are first averaged over a coarser grid of at most 1024. Lengths are
+    computed as √(‖f‖² + ε²), with ε a hundredth of the root mean square length, which keeps the gradient finite where
+    features are zero.
     """
     exact = features.to(torch.promote_types(features.dtype, torch.float32))
     rows = rows_of(_coarser(exact))
     squares = rows.square().sum(1, keepdim=True)
     directions = rows / (squares + _SHORT**2 * squares.mean() + TINY).sqrt()
     distances = 1.0 - directions @ directions.T
-    # A position's distance from itself is 0, whatever was added to its length.
+    # ε would make a position's distance from itself greater than 0.
     distances = distances * (1.0 - torch.eye(len(rows), dtype=rows.dtype, device=rows.device))
     return distances / (distances.sum(0, keepdim=True) + TINY)
 
@@ -96,14 +97,15 @@ def self_similarity_loss(
     normalization: Normalization = "relative",
     weight: Float[Tensor, "h w"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Absolute error between two pictures' self-similarity: what is alike stays alike, whatever it looks like.
+    """Absolute error between the self-similarities of two pictures: positions that were alike have to stay alike.
 
     `paper`: 1/n² Σ |D_ij / Σ_i D_ij − E_ij / Σ_i E_ij| of the cosine distances D and E between n positions (Kolkin,
     Salavon & Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity", CVPR 2019, equation 8).
-    There they are drawn anew in every step, and features of all layers stand side by side; here each layer is by
-    itself, and its positions are averaged over a grid of at most 1024, so that L-BFGS has one and the same loss and
-    every position counts. `relative`: divided by the target's sum, n. With a weight, the pair of positions i and j
-    counts √(w_i w_j) times.
+    The paper draws positions anew in every step and concatenates the features of all layers. Here each layer is
+    compared
+    by itself, with positions averaged over a grid of at most 1024: the loss is the same in every step, as L-BFGS
+    requires, and every position counts. `relative`: divided by the target's sum, n. With `weight`, the pair of
+    positions i and j is multiplied by √(w_i w_j).
     """
     error = (self_similarity(features) - target).abs()
     if weight is not None:
@@ -114,7 +116,7 @@ def self_similarity_loss(
 
 
 def laplacian(image: Float[Tensor, "1 3 h w"], pooling: int) -> Float[Tensor, "rows columns"]:
-    """Where edges are, and which way they go: the Laplacian of the channels' sum, over squares of `pooling` pixels."""
+    """Laplacian of the sum of the channels, averaged over squares of `pooling` pixels: it responds to edges."""
     size = (max(1, image.shape[-2] // pooling), max(1, image.shape[-1] // pooling))
     means: Tensor = F.adaptive_avg_pool2d(image.sum(1, keepdim=True), size)
     padded = F.pad(means, (1, 1, 1, 1), mode="replicate")
@@ -129,12 +131,12 @@ def laplacian_loss(
     normalization: Normalization = "relative",
     weight: Float[Tensor, "h w"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Squared error between the Laplacians of two pictures: outlines and their detail stay where they are.
+    """Squared error between the Laplacians of two pictures: edges and details have to stay in place.
 
     `paper`: Σ (D(x) − D(c))² of the pooled pixels (Li, Xu, Nie & Chua, "Laplacian-Steered Neural Style Transfer", ACM
-    Multimedia 2017, equations 5 to 7; poolings of 4 and 16 as there). It is added to the features' squared error.
-    Beyond the border lie the border's own pixels. `relative`: divided by Σ D(c)², as if no photograph had edges fainter
-    than 0.01. With a weight, each position's error counts that many times.
+    Multimedia 2017, equations 5 to 7, with the paper's poolings of 4 and 16). It is added to the squared error of the
+    features. Border pixels are replicated. `relative`: divided by Σ D(c)², with 0.01² added to its mean so that blank
+    photographs do not divide by zero. `weight` multiplies the error at each position.
     """
     error = (laplacian(image, pooling) - target).square()
     if weight is not None:
@@ -146,7 +148,7 @@ def laplacian_loss(
 
 
 def _coarser(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c _ _"]:
-    """Maps of at most 1024 positions."""
+    """The maps, averaged over a coarser grid if they have more than 1024 positions."""
     height, width = maps.shape[-2:]
     if height * width <= _MOST_POSITIONS:
         return maps
@@ -156,14 +158,14 @@ def _coarser(maps: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c _ _"]:
 
 
 class ContentLoss(ABC):
-    """What of the photograph's features is kept, and how a pastiche's are compared with it.
+    """A content loss: its target, and the comparison of a pastiche with it.
 
     Attributes:
         additive: whether the loss of a picture is the sum of the losses of its parts, so that it can be computed tile
             by tile.
-        edge_weight: weight of the Laplacian loss at each pooling, beside that of the features.
-        factor: what the weight is multiplied by where losses are relative: a given strength goes about as far with
-            each loss.
+        edge_weight: weight of the Laplacian loss at each pooling, relative to the loss on features; 0 for none.
+        factor: multiplies the weight if losses are relative, so that a given strength has a similar effect with every
+            loss.
     """
 
     additive: ClassVar[bool]
@@ -247,7 +249,7 @@ class SelfSimilarity(ContentLoss):
 
 SQUARED_ERROR = SquaredError()
 
-#: The losses by the name of the setting; factors and weights were found by eye, with pictures of strength ¾.
+#: The content losses by name; factors and weights were chosen by eye, on pictures of strength ¾.
 CONTENT_LOSSES: Mapping[ContentLossName, ContentLoss] = {
     "squared_error": SQUARED_ERROR,
     "self_similarity": SelfSimilarity(factor=3.0),

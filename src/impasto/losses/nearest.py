@@ -1,4 +1,4 @@
-"""Owns the style loss that looks for each feature of the pastiche among the painting's own."""
+"""Owns the nearest-neighbour style loss."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor
 from impasto.representations import Bank
 from impasto.representations.rows import rows_to_map, weighted_rows
 
-# Similarities that are held at once.
+# The most similarities in memory at once.
 _AT_ONCE = 2**22
-# A centred feature shorter than about this share of the painting's has no direction worth following.
+# Centred features shorter than about this share of the painting's count little: their direction is noise.
 _SHORT = 0.01
 
 
@@ -23,16 +23,16 @@ def nearest_neighbor_loss(
     targets: Sequence[tuple[float, Bank]],
     weight: Float[Tensor, "h w"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Cosine distance of each centred feature from the nearest of the painting's.
+    """Cosine distance between each centred feature and the nearest feature of the painting.
 
-    1/M Σ_i min_j (1 − cos(f_i − μ, s_j − ν)), μ and ν being the means (Kolkin, Kucera, Paris, Sýkora, Shechtman &
-    Shakhnarovich, "Neural Neighbor Style Transfer", 2022, section 3). It is as the paper's last stage has it: matched
-    anew in every step, layer by layer. Three things are otherwise. The painting is matched with as it is, not turned by
-    90° as well. It is seen through a Bank, of at most 8 vectors for each channel: drawn at random once for each scale,
-    if there are more. And lengths count as √(‖f‖² + ε²), with ε a hundredth of the painting's, so that flat places,
-    which have no direction, are not thrown about. Of several paintings, the distances are averaged by their shares:
-    each feature is drawn towards the nearest of each. It lies between 0 and 2 by itself and is 1 where nothing is
-    alike, so that there is nothing to normalise.
+    1/M Σ_i min_j (1 − cos(f_i − μ, s_j − ν)), with the means μ and ν (Kolkin, Kucera, Paris, Sýkora, Shechtman &
+    Shakhnarovich, "Neural Neighbor Style Transfer", 2022, section 3). This is the last stage of the paper, with new
+    matches in every step, layer by layer. There are three differences. The paper also matches with rotated
+    copies of the painting; here it is not rotated. The painting is represented by a Bank of at most 8 vectors per
+    channel; if it has more, they are drawn at random once per scale. Lengths are computed as √(‖f‖² + ε²), with ε a
+    hundredth of the painting's root mean square length, which keeps gradients small in flat areas. The distances from
+    several paintings are averaged by their shares. The loss lies between 0 and 2 and is about 1 for unrelated pictures,
+    so it needs no normalization.
     """
     total = sum(share for share, _ in targets)
     return torch.stack([share / total * _distance(features, bank, weight) for share, bank in targets if share]).sum()
@@ -45,10 +45,10 @@ def _distance(features: Float[Tensor, "1 c h w"], bank: Bank, weight: Float[Tens
 
 
 class _Nearest(torch.autograd.Function):
-    """Weighted mean of 1 − the cosine with the nearest vector; which is nearest is not differentiated.
+    """Weighted mean of 1 − the cosine with the nearest vector; the choice of the nearest has no gradient.
 
-    The gradient is found beside the value, some positions at a time: no similarities are kept. They are looked through
-    in the features' own precision; what the nearest one costs is reckoned in float32 at least.
+    The forward pass also computes the gradient, in chunks of positions, so that no similarities are stored. The search
+    uses the precision of the features; the distance to the nearest is computed at least in float32.
     """
 
     @staticmethod
@@ -76,7 +76,7 @@ class _Nearest(torch.autograd.Function):
             cosine = (direction * nearest).sum(1, keepdim=True)
             total += (share[some] * (1.0 - cosine[:, 0])).sum()
             slope[some] = share[some, None] * (cosine * direction - nearest) / length
-        slope -= share[:, None] * slope.sum(0)  # the mean moves with each of them
+        slope -= share[:, None] * slope.sum(0)  # the mean depends on every feature
         ctx.save_for_backward(rows_to_map(slope, features, weight))
         return total
 

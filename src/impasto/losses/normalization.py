@@ -1,9 +1,9 @@
-"""Owns how losses are divided."""
+"""Owns the normalizations of losses."""
 
 from typing import Literal
 
-#: As in the paper, or by the size of the target.
+#: `paper`: as published; `relative`: divided by the size of the target.
 Normalization = Literal["relative", "paper"]
 
-#: Keeps a relative loss finite when its target vanishes, as the features of a black picture may.
+#: Added to the size of a target before dividing by it: a target may be zero, for example for a black picture.
 TINY = 1e-12

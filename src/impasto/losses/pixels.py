@@ -1,4 +1,4 @@
-"""Owns the losses on the pixels themselves, which have no target."""
+"""Owns the losses on pixels; they have no target."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def total_variation_loss(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, ""]:
-    """Mean squared difference between neighbouring pixels, down and across.
+    """Mean squared difference between vertically and horizontally neighbouring pixels.
 
     After Mahendran & Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015, section 3, with
-    β = 2; divided by the number of differences so that it does not grow with the picture.
+    β = 2; divided by the number of differences, so that it does not depend on the size of the picture.
     """
     down = image[..., 1:, :] - image[..., :-1, :]
     across = image[..., :, 1:] - image[..., :, :-1]
@@ -18,9 +18,9 @@ def total_variation_loss(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, ""]:
 
 
 def range_loss(image: Float[Tensor, "1 3 h w"]) -> Float[Tensor, ""]:
-    """Mean squared distance of the pixels from the range [0, 1] that can be shown.
+    """Mean squared distance of the pixels from the displayable range [0, 1].
 
-    Not in the paper, whose images run free and are cut off at the end; with it the optimiser finds colours that exist
-    instead of losing them to the clipping.
+    Not in the paper, whose images are unbounded and clipped at the end. With this loss the optimiser finds displayable
+    colours, and clipping changes little.
     """
     return (image - image.clamp(0.0, 1.0)).square().mean()

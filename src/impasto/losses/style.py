@@ -1,4 +1,4 @@
-"""Owns the style losses by name: what each keeps of a painting, and how a pastiche is compared with that."""
+"""Owns the interface of style losses, and the table of them by name."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from impasto.representations import Bank, CrossMoments, Moments, Quantiles, blen
 from impasto.settings import StyleLossName
 
 Features = Mapping[str, Tensor]
-#: How much each position counts, by layer; all alike in layers that are missing.
+#: Weight of each position, by layer; layers that are missing have equal weights.
 Weights = Mapping[str, Tensor]
-#: Features, and how much each position counts.
+#: Features, and the weight of each position.
 Weighted = tuple[Tensor, Tensor | None]
 
 Statistics = TypeVar("Statistics")
@@ -37,16 +37,17 @@ Target = TypeVar("Target")
 
 
 class StyleLoss(ABC, Generic[Statistics, Target]):
-    """What of a painting is kept, and how a pastiche is compared with it; it has a term for each layer or two.
+    """A style loss: its target from a painting, and the comparison of a pastiche with it.
 
-    A term is called after its layers, `relu1_1` or `relu1_1×relu2_1`.
+    It has a term for each layer, or for each pair of neighbouring layers. A term is named after its layers: `relu1_1`,
+    or `relu1_1×relu2_1`.
 
     Attributes:
-        additive: whether the statistics of a picture are the sum of those of its parts, so that they may be gathered
-            tile by tile. What is sorted or matched is not.
-        keeps_features: whether the statistics are the features themselves, which takes their memory once more.
-        factor: what the weight is multiplied by where losses are relative: a given strength goes about as far with
-            each loss.
+        additive: whether the statistics of a picture are the sum of the statistics of its parts, so that they can be
+            computed tile by tile. Losses that sort or match features are not additive.
+        keeps_features: whether the statistics are the features themselves, which take their memory once more.
+        factor: multiplies the weight if losses are relative, so that a given strength has a similar effect with every
+            loss.
     """
 
     additive: ClassVar[bool] = True
@@ -54,20 +55,20 @@ class StyleLoss(ABC, Generic[Statistics, Target]):
     factor: float = 1.0
 
     def weights(self, layers: Mapping[str, float]) -> dict[str, float]:
-        """The weights of the terms, by name, from those of the layers in the order of the network."""
+        """The weights of the terms by name, from the weights of the layers in the order of the network."""
         return dict(layers)
 
     @abstractmethod
     def statistics(self, term: str, features: Features, weights: Weights) -> Statistics:
-        """The statistics of a pastiche that the loss depends on; differentiable."""
+        """The statistics of a pastiche for one term; differentiable."""
 
     @abstractmethod
     def target(self, term: str, features: Features, weights: Weights) -> Target:
-        """What is kept of a painting."""
+        """The target for one term, from the features of a painting."""
 
     @abstractmethod
     def blended(self, targets: Sequence[tuple[float, Target]]) -> Target:
-        """One target of several, by their shares."""
+        """One target from several pairs (share, target)."""
 
     @abstractmethod
     def compare(self, statistics: Statistics, target: Target, normalization: Normalization) -> Tensor:
@@ -75,13 +76,13 @@ class StyleLoss(ABC, Generic[Statistics, Target]):
 
 
 def layers_of(term: str) -> list[str]:
-    """The layers whose features a term is made of."""
+    """Names of the layers that a term depends on."""
     return term.split("×")
 
 
 @dataclass(frozen=True)
 class MomentsLoss(StyleLoss[Moments, Moments]):
-    """A function of each layer's Moments."""
+    """A loss on the Moments of each layer."""
 
     function: Callable[[Moments, Moments, Normalization], Tensor]
     factor: float = 1.0
@@ -100,7 +101,7 @@ class MomentsLoss(StyleLoss[Moments, Moments]):
 
 @dataclass(frozen=True)
 class CrossGramLoss(StyleLoss[CrossMoments, CrossMoments]):
-    """Each layer with the next that is named; a pair weighs as much as its layers do on average."""
+    """A loss on the CrossMoments of each layer and the next; a pair has the mean weight of its layers."""
 
     factor: float = 1.0
 
@@ -123,7 +124,7 @@ class CrossGramLoss(StyleLoss[CrossMoments, CrossMoments]):
 
 @dataclass(frozen=True)
 class SlicedWassersteinLoss(StyleLoss[Weighted, Quantiles]):
-    """The distributions of each layer's features along random directions."""
+    """A loss on the distributions of each layer's features along random directions."""
 
     seed: tuple[int, ...]
     factor: float = 1.0
@@ -134,7 +135,7 @@ class SlicedWassersteinLoss(StyleLoss[Weighted, Quantiles]):
         return features[term], weights.get(term)
 
     def target(self, term: str, features: Features, weights: Weights) -> Quantiles:
-        directions = orthonormal_directions(features[term].shape[1], _chance(self.seed, term))
+        directions = orthonormal_directions(features[term].shape[1], _generator(self.seed, term))
         return Quantiles.of(features[term], weights.get(term), directions)
 
     def blended(self, targets: Sequence[tuple[float, Quantiles]]) -> Quantiles:
@@ -147,7 +148,7 @@ class SlicedWassersteinLoss(StyleLoss[Weighted, Quantiles]):
 
 @dataclass(frozen=True)
 class HistogramLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Quantiles]]):
-    """Each layer's Gram matrix, and the histograms of its channels; half of each."""
+    """The mean of the losses on each layer's Gram matrix and on the histograms of its channels."""
 
     factor: float = 1.0
     additive = False
@@ -178,11 +179,11 @@ Banks = list[tuple[float, Bank]]
 
 @dataclass(frozen=True)
 class NearestLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Banks]]):
-    """Each feature with the nearest of the painting's, and the means and deviations of each layer; half of each.
+    """The mean of the nearest-neighbour loss and the loss on each layer's means and standard deviations.
 
-    A cosine of centred features does not feel where their centre is, nor how far from it they lie: alone, it leaves
-    pictures pale. Kolkin et al. give the picture the painting's mean and covariance of colours in the end; here those
-    of the features are held to all along.
+    The cosine of centred features does not depend on their mean, nor on their length: on its own, it leaves pictures
+    pale. Kolkin et al. give the finished picture the painting's mean and covariance of colours; here the means and
+    deviations of the features are part of the loss instead.
     """
 
     seed: tuple[int, ...]
@@ -196,7 +197,7 @@ class NearestLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Banks]]):
 
     def target(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Banks]:
         weighted = features[term], weights.get(term)
-        return Moments.of(*weighted), [(1.0, Bank.of(*weighted, _chance(self.seed, term)))]
+        return Moments.of(*weighted), [(1.0, Bank.of(*weighted, _generator(self.seed, term)))]
 
     def blended(self, targets: Sequence[tuple[float, tuple[Moments, Banks]]]) -> tuple[Moments, Banks]:
         moments = blend((share, m) for share, (m, _) in targets)
@@ -210,15 +211,15 @@ class NearestLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Banks]]):
         return 0.5 * (moments_term + nearest_neighbor_loss(features, target[1], weight))
 
 
-def _chance(seed: tuple[int, ...], term: str) -> torch.Generator:
-    """Chance of a term's own, the same on every machine."""
+def _generator(seed: tuple[int, ...], term: str) -> torch.Generator:
+    """A random generator for one term, the same on every machine."""
     return torch.Generator().manual_seed(random.Random(f"{seed} {term}").getrandbits(63))
 
 
-#: Gatys' own.
+#: The loss of Gatys et al.
 GRAM = MomentsLoss(gram_loss)
 
-#: Makes each loss by the name of the setting, from a seed of what it draws at random; factors were found by eye, with
+#: Factories of the style losses by name; each takes a seed for its random numbers. Factors were chosen by eye, on
 #: pictures of strength ¾.
 STYLE_LOSSES: Mapping[StyleLossName, Callable[[tuple[int, ...]], StyleLoss[Any, Any]]] = {
     "gram": lambda seed: GRAM,

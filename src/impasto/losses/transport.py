@@ -1,8 +1,8 @@
-"""Owns the style losses that compare whole distributions of features, one direction at a time, by sorting.
+"""Owns the style losses on distributions of features, by one-dimensional optimal transport.
 
-Two distributions of numbers are nearest when the smallest is paired with the smallest, and so on: sorted, they need
-only be subtracted. What a position of the pastiche is paired with is the quantile of the painting at its own rank, so
-the two may have any number of positions, and positions may count by weights.
+In one dimension, optimal transport pairs the values of two distributions in sorted order. Each position of the pastiche
+is paired with the quantile of the painting at its own rank, so the pictures may have different numbers of positions,
+and positions may have weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from impasto.representations.rows import rows_to_map, weighted_rows
 
 
 def orthonormal_directions(channels: int, generator: torch.Generator) -> Float[Tensor, "c c"]:
-    """A random orthonormal basis: directions that leave nothing out."""
+    """A random orthonormal basis, as columns."""
     basis: Tensor = torch.linalg.qr(torch.randn((channels, channels), generator=generator, dtype=torch.float64))[0]
     return basis.float()
 
@@ -34,10 +34,10 @@ def sliced_wasserstein_loss(
     """Squared Wasserstein-2 distance between the features' distributions along random directions.
 
     Mean over directions θ of 1/M Σ (sort(θ·F) − sort(θ·S))² (Heitz, Vanhoey, Chambon & Belcour, "A Sliced Wasserstein
-    Loss for Neural Texture Synthesis", CVPR 2021, equations 6 and 7). There as many directions as channels are drawn
-    anew in every step; here they are drawn once for each scale, for L-BFGS compares gradients and needs one and the
-    same loss, and they are orthonormal, so that between them they see all of the features' variance. `relative`: the
-    sum over directions, divided by that of the target's mean squares.
+    Loss for Neural Texture Synthesis", CVPR 2021, equations 6 and 7). The paper draws as many
+    directions as channels in every step. Here they are drawn once per scale, because L-BFGS compares gradients and
+    needs the same loss in every step, and they are orthonormal, so that together they cover all of the features'
+    variance. `relative`: the sum over directions, divided by the sum of the target's mean squares.
     """
     distance = _transport(features, target, weight)
     if normalization == "paper":
@@ -51,13 +51,13 @@ def histogram_loss(
     normalization: Normalization = "relative",
     weight: Float[Tensor, "h w"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Squared distance of each channel from itself with the painting's histogram.
+    """Squared distance between each channel and the same channel with its histogram matched to the painting's.
 
-    `paper`: Σ (O − R(O))², where R gives the features O the histogram of the painting's, channel by channel (Risser,
+    `paper`: Σ (O − R(O))², where R matches the histogram of the features O to the painting's, per channel (Risser,
     Wilmot & Barnes, "Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses", 2017,
-    equation 9). There R has 256 bins; here it is exact up to 4096 positions, and as fine as that beyond. The paper adds
-    it to the Gram loss, at relu1_1 and relu4_1; the style loss `histogram` adds it at every style layer. `relative`:
-    divided by the target's sum of squares, both per position.
+    equation 9). The paper uses 256 bins; here R is exact up to 4096 positions and interpolates 4096 quantiles beyond.
+    The paper adds it to the Gram loss at relu1_1 and relu4_1; the style loss `histogram` adds it at every style layer.
+    `relative`: divided by the target's sum of squares, both per position.
     """
     distance = _transport(features, target, weight)
     if normalization == "paper":
@@ -76,7 +76,7 @@ def _transport(
 class _Transport(torch.autograd.Function):
     """Sum over directions of the mean squared distance to the quantiles.
 
-    The gradient is found beside the value, some directions at a time: nothing that was sorted is kept.
+    The forward pass also computes the gradient, in chunks of directions, so that no sorted values are stored.
     """
 
     @staticmethod
@@ -103,11 +103,11 @@ class _Transport(torch.autograd.Function):
                 levels = levels_of(weights[order])
             error = ordered - quantiles_at(quantiles[some], levels)
             total += (share * error.square()).sum()
-            pull = torch.empty_like(error).scatter_(-1, order, 2.0 * share * error)
+            residual = torch.empty_like(error).scatter_(-1, order, 2.0 * share * error)
             if directions is None:
-                slope[:, some] = pull.T
+                slope[:, some] = residual.T
             else:
-                slope += pull.T @ directions[:, some].T
+                slope += residual.T @ directions[:, some].T
         ctx.save_for_backward(rows_to_map(slope, features, weight))
         return total
 

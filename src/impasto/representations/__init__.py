@@ -1,11 +1,11 @@
-"""Owns what a picture is compared by: content features, and style as what a loss keeps of a layer's features.
+"""Owns the representations of style: the statistics of a layer's features that style losses compare.
 
 | module | owns |
 |---|---|
-| `moments` | Moments and CrossMoments, which add: over tiles, regions, devices, machines |
-| `quantiles` | Quantiles: distributions along directions, by sorting |
-| `bank` | Banks: feature vectors as they are, to be found again |
-| `rows` | features as rows |
+| `moments` | Moments and CrossMoments, which can be added over tiles, regions, devices and machines |
+| `quantiles` | Quantiles: distributions along directions |
+| `bank` | Banks: samples of feature vectors, for nearest-neighbour search |
+| `rows` | feature maps as matrices with one row per position |
 """
 
 from impasto.representations.bank import Bank

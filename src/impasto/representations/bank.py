@@ -1,4 +1,4 @@
-"""Owns Banks: feature vectors of a painting as they are, to look for the nearest in."""
+"""Owns Banks: samples of a painting's feature vectors, for nearest-neighbour search."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from torch import Tensor
 
 from impasto.representations.rows import weighted_rows
 
-# Feature vectors that a bank holds, for each channel: all of a painting of 512 × 512 px at relu4_1 and deeper.
+# The most vectors in a bank, per channel: enough for all of a 512 × 512 px painting at relu4_1 and deeper.
 _PER_CHANNEL = 8
-# A vector shorter than this share of the usual length is shortened no further: a flat place has no direction.
+# Vectors shorter than this share of the root mean square length are divided by that share of it instead of by their
+# own length: in flat areas the direction is noise.
 _SHORT = 1e-3
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Feature vectors of a painting, centred and of length 1, to be found again by their direction.
+    """Feature vectors of a painting, centred and scaled to length 1.
 
     Attributes:
-        vectors: at most 8 for each channel, (vectors, channels).
-        scale: the root mean square length that they had.
+        vectors: (vectors, channels), with at most 8 vectors per channel.
+        scale: root mean square length of the centred vectors before scaling.
     """
 
     vectors: Float[Tensor, "b c"]
@@ -32,13 +33,13 @@ class Bank:
     def of(
         cls, features: Float[Tensor, "1 c h w"], weight: Float[Tensor, "h w"] | None, generator: torch.Generator
     ) -> Bank:
-        """Bank of `features`; more than it holds are drawn from, each as likely as its `weight` is large."""
+        """Bank of `features`. If there are too many, a random sample is drawn, with probabilities by `weight`."""
         rows, weights = weighted_rows(features, weight)
         counts = torch.ones_like(rows[:, 0]) if weights is None else weights
         center = (counts @ rows) / counts.sum()
         most = _PER_CHANNEL * rows.shape[1]
         if len(rows) > most:
-            # Drawn on the CPU, so that a seed means the same on every device.
+            # Drawn on the CPU, so that a seed gives the same sample on every device.
             drawn = torch.multinomial(counts.cpu().double(), most, generator=generator)
             rows = rows[drawn.sort().values.to(rows.device)]
         centered = rows - center

@@ -1,8 +1,8 @@
 """Owns Moments: the additive sufficient statistics of a layer's features, or of two layers'.
 
-They are the number of positions, the sum of the feature vectors and the sum of their outer products. The Gram matrix,
-the mean and the covariance are functions of them, and because they add, the Moments of a whole are the sum of the
-Moments of its tiles, regions, devices or machines. So do CrossMoments, of two layers.
+Moments are the number of positions, the sum of the feature vectors and the sum of their outer products. The Gram
+matrix, the mean and the covariance are functions of them. The Moments of a picture are the sum of the Moments of its
+parts, whether tiles, regions, or parts on other devices or machines. The same holds for CrossMoments of two layers.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch import Tensor
 
 from impasto.representations.rows import normalized, rows_of
 
-# Bytes of a number that sums can be trusted to.
+# Least number of bytes of a number type in which sums are exact enough.
 _EXACT_BYTES = 4
-# Keeps the derivative of a root finite at zero.
+# Keeps the derivative of the square root finite at zero.
 _LEAST_VARIANCE = 1e-8
-# Rows whose outer products are added up at once in half precision.
+# Rows whose outer products one half-precision matrix product adds up.
 _CHUNK = 256
-# Rows that are copied into float32 at once: few enough for the copy to stay in the processor's cache.
+# Rows that are copied to float32 at once: few enough for the copy to fit the processor's cache.
 _BLOCK = 8192
 
 
@@ -45,9 +45,9 @@ class Moments:
 
     @classmethod
     def of(cls, features: Float[Tensor, "1 c h w"], weight: Float[Tensor, "h w"] | None = None) -> Moments:
-        """Moments of `features`, each position counted `weight` times (once, without a weight).
+        """Moments of `features`, with position weights `weight` (1 if None).
 
-        Features of half the precision are summed in float32.
+        Half-precision features are summed in float32.
         """
         rows = rows_of(features)
         exact = torch.promote_types(rows.dtype, torch.float32)
@@ -63,7 +63,7 @@ class Moments:
         return Moments(self.count + other.count, self.sum + other.sum, self.outer + other.outer)
 
     def detach(self) -> Moments:
-        """The same numbers, cut off from the graph they were computed in."""
+        """A copy that is detached from the autograd graph."""
         return Moments(self.count.detach(), self.sum.detach(), self.outer.detach())
 
     @property
@@ -76,7 +76,7 @@ class Moments:
         """Gram matrix divided by the number of positions M, Σffᵀ / count.
 
         Gatys et al. (2016, equation 3) leave the sum undivided. Divided, it does not depend on the size of the picture,
-        so a painting and a pastiche of different sizes can be compared.
+        so that a painting and a pastiche of different sizes can be compared.
         """
         return self.outer / self.count
 
@@ -92,21 +92,21 @@ class Moments:
 
     @cached_property
     def covariance_root(self) -> Float[Tensor, "c c"]:
-        """The symmetric root of the covariance; computed once, for a target is asked for it in every iteration."""
+        """The symmetric square root of the covariance; cached, because every iteration uses that of the target."""
         values, vectors = eigen(self.covariance)
         root: Tensor = (vectors * values.clamp_min(0.0).sqrt()) @ vectors.T
         return root
 
 
 def eigen(matrix: Float[Tensor, "c c"]) -> tuple[Float[Tensor, " c"], Float[Tensor, "c c"]]:
-    """Eigenvalues and eigenvectors of a symmetric matrix, also where float32 finds none.
+    """Eigenvalues and eigenvectors of a symmetric matrix; in float64 if float32 does not converge.
 
-    It gives up on some covariances of far fewer positions than channels, whose eigenvalues are nearly all 0.
+    That happens for some covariances of far fewer positions than channels, whose eigenvalues are nearly all 0.
     """
     try:
         values, vectors = torch.linalg.eigh(matrix)
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-        # On the CPU, for not every device has float64.
+        # On the CPU, because some devices have no float64.
         values, vectors = (part.to(matrix) for part in torch.linalg.eigh(matrix.cpu().double()))
     return values, vectors
 
@@ -117,7 +117,7 @@ def _sums(rows: Float[Tensor, "m c"]) -> tuple[Float[Tensor, " c"], Float[Tensor
 
 
 class _Sums(torch.autograd.Function):
-    """Σ f and Σ f fᵀ over the rows f of a matrix, at least in float32; their gradient takes one matrix product."""
+    """Σ f and Σ f fᵀ over the rows f of a matrix, at least in float32; the gradient takes one matrix product."""
 
     @staticmethod
     def forward(ctx: Any, rows: Float[Tensor, "m c"]) -> tuple[Float[Tensor, " c"], Float[Tensor, "c c"]]:
@@ -125,10 +125,10 @@ class _Sums(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         if rows.dtype.itemsize >= _EXACT_BYTES:
             return rows.sum(0), rows.T @ rows
-        # Block by block, since a sum in float32 begins with a copy in float32.
+        # In blocks, because summing in float32 makes a float32 copy of its input.
         total = torch.stack([block.sum(0, dtype=torch.float32) for block in torch.split(rows, _BLOCK)]).sum(0)
-        # A product in half precision adds up in float32, but rounds its result: of many short sums, added up in
-        # float32 themselves, little of the rounding is left.
+        # A half-precision product sums in float32 but rounds its result to half precision. Adding up many short sums in
+        # float32 averages most of this rounding out.
         chunks, rest = _chunks(rows)
         return total, (chunks.mT @ chunks).sum(0, dtype=torch.float32) + (rest.mT @ rest).float()
 
@@ -145,16 +145,16 @@ class _Sums(torch.autograd.Function):
 
 
 def _chunks(rows: Float[Tensor, "m c"]) -> tuple[Float[Tensor, "k n c"], Float[Tensor, "r c"]]:
-    """The rows by so many as are added up at once in half precision, and those that are left."""
+    """The rows in chunks for half-precision products, and the rows that remain."""
     count = len(rows) // _CHUNK * _CHUNK
     return rows[:count].view(-1, _CHUNK, rows.shape[1]), rows[count:]
 
 
 def blend(moments: Iterable[tuple[float, Moments]]) -> Moments:
-    """Weighted mean of several styles' Moments: each is first brought to one position, so sizes do not matter.
+    """Weighted mean of the Moments of several styles; each is first divided by its count, so sizes do not matter.
 
     Args:
-        moments: pairs (weight, Moments); weights are non-negative, and are divided by their sum.
+        moments: pairs (weight, Moments); weights are at least 0 and are divided by their sum.
     """
     pairs = list(moments)
     shares = [(share, m) for share, (_, m) in zip(normalized(pairs), pairs, strict=True)]
@@ -167,7 +167,7 @@ def blend(moments: Iterable[tuple[float, Moments]]) -> Moments:
 
 @dataclass(frozen=True)
 class CrossMoments:
-    """Additive sufficient statistics of the features of two layers that see the same picture.
+    """Additive sufficient statistics of the features of two layers of the same picture.
 
     Attributes:
         count: number of positions of the coarser layer, or the sum of their weights; a scalar.
@@ -181,10 +181,10 @@ class CrossMoments:
     def of(
         cls, finer: Float[Tensor, "1 c _ _"], coarser: Float[Tensor, "1 d h w"], weight: Float[Tensor, "h w"] | None
     ) -> CrossMoments:
-        """CrossMoments of two layers' features, the finer ones averaged over the positions of the coarser.
+        """CrossMoments of two layers; the finer features are averaged to the size of the coarser ones.
 
-        Each position of the coarser layer counts `weight` times (once, without a weight). Products are summed in
-        float32 at least.
+        `weight` has the weight of each position of the coarser layer (1 if None). Products are summed at least in
+        float32.
         """
         size = (coarser.shape[-2], coarser.shape[-1])
         pooled: Tensor = finer if finer.shape[-2:] == size else F.adaptive_avg_pool2d(finer, size)
@@ -208,14 +208,14 @@ class CrossMoments:
 
 
 def blend_cross(moments: Sequence[tuple[float, CrossMoments]]) -> CrossMoments:
-    """Weighted mean of several styles' CrossMoments, as `blend` has it."""
+    """Weighted mean of the CrossMoments of several styles, like `blend`."""
     shares = normalized(moments)
     outer = torch.stack([share * m.gram for share, (_, m) in zip(shares, moments, strict=True)]).sum(0)
     return CrossMoments(count=torch.ones_like(moments[0][1].count), outer=outer)
 
 
 def _products(ours: Float[Tensor, "m c"], theirs: Float[Tensor, "m d"]) -> Float[Tensor, "c d"]:
-    """Σ f gᵀ over the rows of two matrices, at least in float32; half precision goes by short sums, as above."""
+    """Σ f gᵀ over the rows of two matrices, at least in float32; half precision uses short sums, as in `_Sums`."""
     if ours.dtype.itemsize >= _EXACT_BYTES:
         return ours.T @ theirs
     (ours, our_rest), (theirs, their_rest) = _chunks(ours.contiguous()), _chunks(theirs.contiguous())

@@ -1,4 +1,4 @@
-"""Owns Quantiles: the distributions of a layer's features along some directions."""
+"""Owns Quantiles: the distributions of a layer's features along given directions."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 
 from impasto.representations.rows import normalized, weighted_rows
 
-# Most numbers that a distribution is held by.
+# The most quantiles per distribution.
 _MOST = 4096
-# Numbers that are sorted at once.
+# Numbers that are sorted at once, to limit memory.
 _AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
 class Quantiles:
-    """The distributions of a layer's features along some directions, each by its quantile function.
+    """The distributions of a layer's features along given directions, each as a quantile function.
 
     Attributes:
-        values: the quantiles at levels (i + ½) / n, for n the number of positions but at most 4096: (directions, n).
-        directions: orthonormal columns, (channels, directions); None for the channels themselves.
+        values: quantiles at the levels (i + ½) / n, (directions, n); n is the number of positions, at most 4096.
+        directions: orthonormal columns, (channels, directions); None if the directions are the channels.
     """
 
     values: Float[Tensor, "k n"]
@@ -36,7 +36,7 @@ class Quantiles:
         weight: Float[Tensor, "h w"] | None = None,
         directions: Float[Tensor, "c k"] | None = None,
     ) -> Quantiles:
-        """Quantiles of `features`, each position counted `weight` times (once, without a weight)."""
+        """Quantiles of `features`, with position weights `weight` (1 if None)."""
         rows, weights = weighted_rows(features, weight)
         directions = None if directions is None else directions.to(rows)
         found = []
@@ -54,7 +54,7 @@ class Quantiles:
 
 
 def blend_quantiles(quantiles: Sequence[tuple[float, Quantiles]]) -> Quantiles:
-    """Weighted mean of several styles' quantile functions: along each direction, their Wasserstein barycentre."""
+    """Weighted mean of several styles' quantile functions: the Wasserstein barycentre along each direction."""
     most = max(q.values.shape[1] for _, q in quantiles)
     levels = midpoints(most, quantiles[0][1].values)
     alike = [q.values if q.values.shape[1] == most else quantiles_at(q.values, levels) for _, q in quantiles]
@@ -63,7 +63,7 @@ def blend_quantiles(quantiles: Sequence[tuple[float, Quantiles]]) -> Quantiles:
 
 
 def projections(rows: Float[Tensor, "m c"], directions: Float[Tensor, "c k"] | None) -> Iterator[Float[Tensor, "_ m"]]:
-    """The rows along each direction, some directions at a time, so that they may be sorted in little memory."""
+    """Projections of the rows on each direction, in chunks of directions, to limit the memory for sorting."""
     count = rows.shape[1] if directions is None else directions.shape[1]
     step = max(1, _AT_ONCE // max(1, len(rows)))
     for start in range(0, count, step):
@@ -72,31 +72,31 @@ def projections(rows: Float[Tensor, "m c"], directions: Float[Tensor, "c k"] | N
 
 
 def midpoints(count: int, like: Tensor) -> Float[Tensor, " n"]:
-    """The levels (i + ½) / count at which that many sorted numbers of equal weight stand."""
+    """The levels (i + ½) / count of that many sorted numbers of equal weight."""
     return (torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) / count
 
 
 def levels_of(weights: Float[Tensor, "k m"]) -> Float[Tensor, "k m"]:
-    """The levels at which sorted numbers stand by their weights: the middle of each one's share."""
+    """The levels of sorted numbers with weights: the middle of each number's share of the total weight."""
     ends = weights.cumsum(-1)
     return (ends - 0.5 * weights) / ends[..., -1:]
 
 
 def quantiles_at(values: Float[Tensor, "k n"], levels: Float[Tensor, "*_"]) -> Float[Tensor, "k m"]:
-    """Quantiles between those at levels (i + ½) / n, on straight lines; beyond the outermost they do not change."""
+    """Quantiles at `levels`, interpolated linearly from `values` at the levels (i + ½) / n; constant beyond them."""
     count = values.shape[1]
-    place = (levels * count - 0.5).clamp(0, count - 1)
-    low = place.long()
+    position = (levels * count - 0.5).clamp(0, count - 1)
+    low = position.long()
     high = (low + 1).clamp_max(count - 1)
     if levels.ndim == 1:
-        return torch.lerp(values[:, low], values[:, high], place - low)
-    return torch.lerp(values.gather(-1, low), values.gather(-1, high), place - low)
+        return torch.lerp(values[:, low], values[:, high], position - low)
+    return torch.lerp(values.gather(-1, low), values.gather(-1, high), position - low)
 
 
 def _interpolated(
     values: Float[Tensor, "k m"], at: Float[Tensor, "k m"], levels: Float[Tensor, "k n"]
 ) -> Float[Tensor, "k n"]:
-    """Quantiles at `levels` between values at any ascending levels."""
+    """Quantiles at `levels`, interpolated linearly from `values` at the ascending levels `at`."""
     high = torch.searchsorted(at, levels.contiguous()).clamp(1, max(1, at.shape[1] - 1))
     low, high = high - 1, high.clamp_max(at.shape[1] - 1)
     gap = (at.gather(-1, high) - at.gather(-1, low)).clamp_min(torch.finfo(at.dtype).tiny)

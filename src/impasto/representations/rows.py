@@ -1,4 +1,4 @@
-"""Owns features as rows: the feature vector of every position, and how much each counts."""
+"""Owns feature maps as matrices: one row per position, with its weight."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 
 
 def rows_of(features: Float[Tensor, "1 c h w"]) -> Float[Tensor, "m c"]:
-    """The feature vectors as the rows of a matrix; channels last, that takes no copy."""
+    """The feature vectors as the rows of a matrix; a view if the features are in channels-last order."""
     return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
 
 
 def weighted_rows(
     features: Float[Tensor, "1 c h w"], weight: Float[Tensor, "h w"] | None
 ) -> tuple[Float[Tensor, "m c"], Float[Tensor, " m"] | None]:
-    """The feature vectors, at least in float32, and how much each counts; those that count nothing are left out."""
+    """The feature vectors, at least in float32, and their weights; positions of weight 0 are left out."""
     rows = rows_of(features)
     exact = torch.promote_types(rows.dtype, torch.float32)
     if weight is None:
@@ -31,7 +31,7 @@ def weighted_rows(
 def rows_to_map(
     rows: Float[Tensor, "m c"], features: Float[Tensor, "1 c h w"], weight: Float[Tensor, "h w"] | None
 ) -> Float[Tensor, "1 c h w"]:
-    """Rows that `weighted_rows` gave, put back where they were, in the features' own precision; the rest is 0."""
+    """The inverse of `weighted_rows`: a map of the rows, with 0 elsewhere, in the number type of `features`."""
     _, channels, height, width = features.shape
     if weight is not None:
         whole = rows.new_zeros((height * width, channels))
@@ -41,6 +41,6 @@ def rows_to_map(
 
 
 def normalized(pairs: Sequence[tuple[float, Any]]) -> list[float]:
-    """The weights of pairs (weight, anything), divided by their sum."""
+    """The weights of pairs (weight, value), divided by their sum."""
     total = sum(weight for weight, _ in pairs)
     return [weight / total for weight, _ in pairs]

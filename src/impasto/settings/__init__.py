@@ -1,6 +1,10 @@
-"""Owns every option of the method. `settings` declares them; `options` says what is known of one, and checks values.
+"""Owns every option of the method.
 
-`strength` says what a strength means.
+| module | owns |
+|---|---|
+| `settings` | the options: names, defaults, ranges, meanings |
+| `options` | the description of one option, and the check of its values |
+| `strength` | how strength sets the balance between content and style |
 """
 
 from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, parse_layers

@@ -1,4 +1,4 @@
-"""Owns what is known of an option, and how a value for one is checked."""
+"""Owns the description of an option, and the check of its values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from impasto.errors import SettingsError
 
 #: Weight of each layer, by name.
 LayerWeights = Mapping[str, float]
-#: Shares of a whole, of which only the ratios count; or, where the option has an upper bound, amounts up to that.
+#: Shares of a whole, where only the ratios matter; or, if the option has an upper bound, amounts from 0 to that bound.
 Shares = tuple[float, ...]
 
 LARGEST_WEIGHT = 1e12
@@ -21,15 +21,15 @@ GROUPS = ("Picture", "Style and content", "Method", "Machine")
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of a setting beyond its type and default.
+    """The description of a setting, beyond its type and default.
 
     Attributes:
-        meaning: one or two sentences in plain words.
+        meaning: help text, one or two sentences.
         group: heading under which it is shown, one of `GROUPS`.
-        unit: what a number counts, `""` for a pure number.
+        unit: unit of the number, `""` for a pure number.
         low, high: smallest and largest value allowed, `None` for no bound.
-        words: words with a meaning of their own that may stand for the value.
-        open_ended: whether other text than `words` is allowed as well.
+        words: special values, as words.
+        open_ended: whether text other than `words` is allowed.
         live: whether it may change while a picture is being painted.
     """
 
@@ -44,7 +44,7 @@ class Option:
 
     @property
     def range(self) -> str:
-        """The allowed values in words, `""` where anything goes."""
+        """The allowed values as text, `""` if there is no restriction."""
         if self.words:
             return ", ".join(self.words) + (", …" if self.open_ended else "")
         if self.low is not None and self.high is not None:
@@ -53,7 +53,7 @@ class Option:
 
 
 def _plain(number: float) -> str:
-    """Whole numbers in full as far as they are read at a glance, others in short."""
+    """A number as text: whole numbers below 10 digits in full, others with 6 significant digits."""
     return str(int(number)) if abs(number) < 1e10 and number == int(number) else f"{number:g}"
 
 
@@ -65,7 +65,7 @@ def option(default: Any, group: str, meaning: str, **known: Any) -> Any:
 
 
 def parse_layers(text: str) -> dict[str, float]:
-    """Layer weights from text: `relu1_1=1,relu2_1=0.5`; a name without a weight counts once.
+    """Layer weights from text: `relu1_1=1,relu2_1=0.5`; a name without a weight has weight 1.
 
     Raises:
         ValueError: the text is not of that form.
@@ -76,7 +76,7 @@ def parse_layers(text: str) -> dict[str, float]:
         if not name.strip() or (equals and not weight.strip()):
             raise ValueError(f"{text!r} is not a list of layers; write it like relu1_1=1,relu2_1=0.5")
         if name.strip() in weights:
-            raise ValueError(f"layer {name.strip()!r} stands twice in {text!r}")
+            raise ValueError(f"layer {name.strip()!r} is named twice in {text!r}")
         try:
             weights[name.strip()] = float(weight) if equals else 1.0
         except ValueError:
@@ -97,12 +97,12 @@ def checked(name: str, value: Any, kind: Any, option: Option) -> Any:
         if not isinstance(value, str) or not value.strip():
             raise SettingsError(name, f"got {value!r}; it must be one of {option.range}")
         return value
-    # A whole number written as 512.0 is meant as one.
+    # 512.0 is accepted as a whole number.
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not (whole if kind is int else isinstance(value, int | float)):
         article = "a whole number" if kind is int else "a number"
         raise SettingsError(name, f"got {value!r}; it must be {article}{_range_clause(option)}")
-    # Bounds first: a whole number may be too large to be asked whether it is finite.
+    # Bounds first: math.isfinite fails on very large whole numbers.
     if not _within(value, option) or not math.isfinite(value):
         unit = f" {option.unit}" if option.unit else ""
         raise SettingsError(name, f"got {_shown(value)}; it must be {option.range}{unit}")
@@ -116,7 +116,7 @@ def _checked_shares(name: str, value: Any, option: Option) -> Shares:
     if isinstance(value, str):
         value = value.split(",") if value.strip() not in ("", "none") else ()
     if not isinstance(value, Iterable) or isinstance(value, Mapping):
-        raise SettingsError(name, f"got {value!r}; write numbers with commas between, {allowed}")
+        raise SettingsError(name, f"got {value!r}; write numbers separated by commas, {allowed}")
     shares = []
     for share in value:
         try:
@@ -127,7 +127,7 @@ def _checked_shares(name: str, value: Any, option: Option) -> Shares:
             raise SettingsError(name, f"got {share!r}; each must be a number, {allowed}")
         shares.append(number)
     if of_a_whole and shares and not any(shares):
-        raise SettingsError(name, "every share is 0; give at least one painting a share above 0")
+        raise SettingsError(name, "every share is 0; at least one must be above 0")
     return tuple(shares)
 
 
@@ -139,7 +139,7 @@ def _shown(value: float) -> str:
     try:
         return f"{value:g}"
     except OverflowError:
-        return "a number of hundreds of digits"
+        return "a number with hundreds of digits"
 
 
 def _range_clause(option: Option) -> str:
@@ -155,13 +155,13 @@ def _checked_layers(name: str, value: Any) -> dict[str, float]:
     elif isinstance(value, Iterable) and not isinstance(value, Mapping):
         layers = list(value)
         if wrong := [layer for layer in layers if not isinstance(layer, str)]:
-            raise SettingsError(name, f"got {wrong[0]!r} for a layer; names are like relu4_2")
+            raise SettingsError(name, f"got {wrong[0]!r} as a layer; it must be a name such as relu4_2")
         value = dict.fromkeys(layers, 1.0)
     if not isinstance(value, Mapping) or not value:
-        raise SettingsError(name, f"got {value!r}; it must name at least one layer, like relu1_1=1,relu2_1=0.5")
+        raise SettingsError(name, f"got {value!r}; it must name at least one layer, such as relu1_1=1,relu2_1=0.5")
     for layer, weight in value.items():
         if not isinstance(layer, str):
-            raise SettingsError(name, f"got {layer!r} for a layer; names are like relu4_2")
+            raise SettingsError(name, f"got {layer!r} as a layer; it must be a name such as relu4_2")
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise SettingsError(name, f"got {weight!r} as the weight of {layer!r}; it must be a number of at least 0")
         if not 0 <= weight <= LARGEST_WEIGHT:
@@ -169,5 +169,5 @@ def _checked_layers(name: str, value: Any) -> dict[str, float]:
                 name, f"got {_shown(weight)} as the weight of {layer!r}; it must be 0 to {LARGEST_WEIGHT:g}"
             )
     if not any(value.values()):
-        raise SettingsError(name, "every layer has weight 0; give at least one a weight above 0")
+        raise SettingsError(name, "every layer has weight 0; at least one must be above 0")
     return {layer: float(weight) for layer, weight in value.items()}

@@ -1,24 +1,26 @@
-"""Owns what a strength means: how far it pulls from the photograph to the painting, evened out: ½ looks about halfway.
+"""Owns the mapping from strength to the balance between content and style.
 
-What a picture looks like goes by the logarithm of the balance between content and style, and style comes first: with
-both weighed as they are given, at a strength of ¾, six sevenths of the way are behind. docs/method.md has the measure.
+The mapping is nonlinear so that equal steps of strength look equally large: a picture of strength ½ looks about halfway
+between photograph and painting. The look depends on the logarithm of the balance, and most of the change happens while
+content still dominates: at equal weights (strength ¾) six sevenths of it are done. docs/method.md has the measurement.
 """
 
 from __future__ import annotations
 
-# Odds of content at strength ½, where those at ¾ are even; and the power that spreads strengths evenly around it.
+# The odds of content to style at strength ½ before the exponent, with even odds at ¾; and the exponent that makes equal
+# steps look equally large.
 _ODDS, _POWER = 3.0, 7 / 6
 
 
 def style_balance(strength: float) -> float:
-    """How far a strength shifts the balance from content, 0, to style, 1."""
+    """The share of style in the balance between content and style, from 0 (content only) to 1 (style only)."""
     style: float = strength**_POWER
     content: float = (_ODDS * (1.0 - strength)) ** _POWER
     return style / (style + content)
 
 
-def strength_of(pull: float) -> float:
-    """The strength that pulls so far: the inverse of `pull`."""
-    style: float = pull ** (1 / _POWER)
-    content: float = (1.0 - pull) ** (1 / _POWER)
+def strength_of(balance: float) -> float:
+    """The strength that gives that balance: the inverse of `style_balance`."""
+    style: float = balance ** (1 / _POWER)
+    content: float = (1.0 - balance) ** (1 / _POWER)
     return style / (style + content / _ODDS)
