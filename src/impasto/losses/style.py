@@ -45,7 +45,7 @@ class StyleLoss(ABC, Generic[Statistics, Target]):
         additive: whether the statistics of a picture are the sum of those of its parts, so that they may be gathered
             tile by tile. What is sorted or matched is not.
         factor: what the weight is multiplied by where losses are relative: a given strength goes about as far with
-        each.
+            each.
     """
 
     additive: ClassVar[bool] = True
