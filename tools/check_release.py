@@ -1,7 +1,7 @@
 """Checks what a release says of itself: version, changelog and citation agree.
 
 python tools/check_release.py            also accepts a version that is still being worked on
-python tools/check_release.py --release  demands a section of the changelog for the version, and a clean working tree
+python tools/check_release.py --release  demands a dated section of the changelog, and a clean working tree
 """
 
 from __future__ import annotations

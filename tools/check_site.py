@@ -56,12 +56,14 @@ def problems(site: Path) -> list[str]:
                 found.append(f"{name} loads {address} from the network")
             elif wrong := _missing(address, path, site, pages):
                 found.append(f"{name} loads {address}: {wrong}")
-        for address in page.links:
-            if wrong := _missing(address, path, site, pages):
-                found.append(f"{name} links to {address}: {wrong}")
+        found += [
+            f"{name} links to {address}: {wrong}"
+            for address in page.links
+            if (wrong := _missing(address, path, site, pages))
+        ]
     for path in sorted(site.rglob("*.css")):
-        for address in _STYLE_ADDRESS.findall(path.read_text(encoding="utf-8")):
-            found.append(f"{path.relative_to(site)} loads {address} from the network")
+        addresses = _STYLE_ADDRESS.findall(path.read_text(encoding="utf-8"))
+        found += [f"{path.relative_to(site)} loads {address} from the network" for address in addresses]
     return found
 
 

@@ -1,6 +1,6 @@
 """Builds the source archive and the wheel into dist/, and checks both as a user would meet them. Uploads nothing.
 
-python tools/make_release.py               everything; the working tree must be clean, the changelog have the version
+python tools/make_release.py               the working tree must be clean, and the changelog have the version
 python tools/make_release.py --rehearsal   the same for a version that is still being worked on
 """
 

@@ -2,9 +2,9 @@
 
     python tools/make_site.py
 
-The site also has the README as its first page, CONTRIBUTING, CHANGELOG, SECURITY, NOTICE and the tutorial. Links to source
-files lead to a copy of the file in the site, so that the site is whole without a server for the code. Formulas become
-MathML, which browsers draw without a script.
+The README is the first page; CONTRIBUTING, CHANGELOG, SECURITY, NOTICE and the tutorial are pages, too. Links to source
+files lead to a copy of the file in the site, so that no server for the code is needed. Formulas become MathML, which
+browsers draw without a script.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import re
 import shutil
 import subprocess
 import sys
+import typing
+from collections.abc import Mapping
 from pathlib import Path
 
 import latex2mathml.converter
 
 import check_site
 import notebook
+from impasto.settings import OPTIONS, Settings
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"
@@ -55,15 +58,45 @@ def assemble() -> None:
         if path.suffix == ".md":
             _write(_place(name), _page(path.read_text(encoding="utf-8"), name, wanted))
         elif path.suffix == ".ipynb":
-            text = notebook.markdown(notebook.read(path), SOURCES / path.stem)
-            _write(_place(name), _page(text, name, wanted))
+            tutorial = notebook.read(path)
+            for cell in notebook.markdown_cells(tutorial):
+                cell["source"] = [_page(notebook.source(cell), name, wanted)]
+            _write(_place(name), notebook.markdown(tutorial, SOURCES / path.stem))
         else:
             _copy(path, _place(name))
     for name, place in _PAGES.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         _write(place, _page(text, name, wanted) if name.endswith(".md") else _listing(name, text))
+    _write("reference/settings.md", settings_page())
     for name in sorted(wanted - _PAGES.keys()):
         _write(_place(name), _listing(name, (ROOT / name).read_text(encoding="utf-8")))
+
+
+def settings_page() -> str:
+    """The table of all settings, made from their declarations."""
+    lines = [
+        "# Settings",
+        "",
+        "Every field of [`impasto.Settings`](impasto.md#impasto.Settings), in the order of `impasto stylize --help`.",
+        "Options of the command have the same names with hyphens: `--style-weight`. Those marked *live*",
+        "may change while a picture is being painted.",
+    ]
+    group = ""
+    for name, (kind, option) in OPTIONS.items():
+        if option.group != group:
+            group = option.group
+            lines += ["", f"## {group}", "", "| setting | default | allowed | meaning |", "|---|---|---|---|"]
+        words = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+        allowed = ", ".join(f"`{word}`" for word in words) or " ".join(filter(None, (option.range, option.unit)))
+        default = getattr(Settings(), name)
+        shown = (
+            ", ".join(f"{layer}={weight:g}" for layer, weight in default.items())
+            if isinstance(default, Mapping)
+            else default
+        )
+        mark = " *live*" if option.live else ""
+        lines.append(f"| `{name}`{mark} | {f'`{shown}`' if shown != () else ''} | {allowed} | {option.meaning} |")
+    return "\n".join(lines) + "\n"
 
 
 def build() -> None:
@@ -85,7 +118,7 @@ def build() -> None:
 
 
 def _page(text: str, name: str, wanted: set[str]) -> str:
-    """A page of the repository, with links and formulas as the site needs them; adds linked source files to `wanted`."""
+    """A page with links and formulas as the site needs them; adds linked source files to `wanted`."""
     parts = _CODE.split(text)
     for index in range(0, len(parts), 2):
         parts[index] = _INLINE_FORMULA.sub(_formula, _BLOCK_FORMULA.sub(_block_formula, parts[index]))

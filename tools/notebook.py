@@ -3,8 +3,8 @@
     python tools/notebook.py          run every cell and write the outputs into the file
     python tools/notebook.py --check  run every cell and write nothing
 
-Neither needs Jupyter: a cell is executed as Python, in one namespace for the whole notebook. What it prints, the value of
-its last expression, and the open Matplotlib figures are its outputs, as in Jupyter.
+Neither needs Jupyter: a cell is executed as Python, in one namespace for the whole notebook. As in Jupyter, its outputs
+are what it prints, the value of its last expression, and the open Matplotlib figures.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ def code_cells(notebook: dict[str, Any]) -> Iterator[Cell]:
     yield from (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
 
 
+def markdown_cells(notebook: dict[str, Any]) -> Iterator[Cell]:
+    """The cells that are read."""
+    yield from (cell for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+
+
 def source(cell: Cell) -> str:
     """The text of a cell."""
     return "".join(cell["source"])
@@ -52,6 +57,9 @@ def run(notebook: dict[str, Any]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    pyplot.close("all")
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for count, cell in enumerate(code_cells(notebook), 1):
         cell["execution_count"] = count
