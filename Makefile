@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo bench browser test test-slow lint wheel clean
+.PHONY: help demo bench browser test test-slow lint docs wheel release clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -36,8 +36,14 @@ lint: $(VENV)/.installed-dev ## Run ruff, the strict type checker and the import
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-docs ## Build the documentation site into build/site; a warning, a dead link or use of the network fails.
+	@$(BIN)/python tools/make_site.py
+
 wheel: $(VENV)/.installed-dev ## Build the wheel and the source archive into dist/.
 	$(BIN)/python -m build
+
+release: $(VENV)/.installed-release ## Build and check the files of a release, see docs/releasing.md; uploads nothing.
+	$(BIN)/python tools/make_release.py $(RELEASE)
 
 clean: ## Remove what was made, the environment included.
 	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -57,3 +63,11 @@ $(VENV)/.installed-bench: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-bench
+
+$(VENV)/.installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-release: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[release]'
+	@touch $@ $(VENV)/.installed
