@@ -1,4 +1,4 @@
-"""Owns Image, a picture in memory, and what can be done to its size without knowing of files."""
+"""Owns Image, a picture in memory, and resize."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from torch.nn import functional
 from impasto.errors import ImageError
 from impasto.images.pixels import quantize
 from impasto.images.sizes import checked, fit
+from impasto.images.writing import encode, write
 
 if TYPE_CHECKING:
     from os import PathLike
 
-# The long side of what a notebook shows, in pixels: sharp on a page, and small in the notebook's file.
+# The longest side of the picture a notebook shows, in pixels: sharp on a page, and small in the notebook's file.
 _PREVIEW_SIDE = 1024
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Image:
-    """A picture in memory, and what its file said of it.
+    """A picture in memory, with what its file says about it.
 
     Attributes:
         pixels: float32, shape (1, 3, height, width), sRGB (gamma encoded) in [0, 1], opaque, upright.
-        name: what messages and metadata call it: the file's name without folders, or "".
+        name: its name in messages and metadata: the file's name without folders, or "".
         format: the format of the file it came from, such as "PNG"; None if it came from no file.
         bit_depth: bits for each channel in the file: 8, 16 or 32.
         sha256: SHA-256 of the file's bytes in hexadecimal; None if it came from no file.
         icc_converted: description of the embedded colour profile its colours were converted from; None if there was
             none, or if it was sRGB already.
-        text: the file's text entries, such as the settings Impasto embeds under "impasto".
+        text: the text entries of the file, such as the settings that Impasto embeds under "impasto".
     """
 
     pixels: Float[Tensor, "1 3 height width"]
@@ -81,8 +82,6 @@ class Image:
         """An 8-bit RGB Pillow picture, rounded to the nearest level."""
         return PIL.Image.fromarray(quantize(self.pixels))
 
-    # Writing knows Image, so Image meets it only when it is asked to write.
-
     def save(
         self,
         path: str | PathLike[str],
@@ -94,8 +93,6 @@ class Image:
         overwrite: bool = True,
     ) -> Path:
         """Writes the picture to `path`; see `impasto.images.write`."""
-        from impasto.images.writing import write
-
         return write(
             self,
             path,
@@ -107,9 +104,7 @@ class Image:
         )
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows: a PNG of at most 1024 pixels a side."""
-        from impasto.images.writing import encode
-
+        """The PNG that a notebook shows, at most 1024 pixels a side."""
         long_side = min(max(self.size), _PREVIEW_SIDE)
         return encode(resize(self.pixels, fit(self.size, long_side)), "PNG")
 
@@ -121,8 +116,8 @@ class Image:
 def resize(pixels: Float[Tensor, "1 c h w"], size: tuple[int, int]) -> Float[Tensor, "1 c height width"]:
     """`pixels` resampled to `size`, (height, width) in pixels, by an antialiased bicubic filter.
 
-    Values are in [0, 1] and stay there: the filter's overshoot is clamped. The dtype is kept; at the size it already
-    has, the very same tensor is returned.
+    Values are in [0, 1] and stay there: the filter's overshoot is clamped. The dtype is kept. If the size is already
+    right, the same tensor is returned.
 
     Raises:
         ImageError: a side is not a positive whole number.

@@ -1,4 +1,4 @@
-"""Owns pictures as NumPy arrays, for those who do without torch: reading, resizing, and rounding to whole levels."""
+"""Owns pictures as NumPy arrays, without torch: reading, resizing, and rounding to whole levels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from impasto.images.opening import DEFAULT_MAX_PIXELS, Source, kind_of, opened, 
 from impasto.images.raster import develop
 from impasto.images.sizes import checked
 
-# Rows quantised at a time, so that a picture for print needs no second float copy of itself.
+# Rows quantised at a time, so that a large picture needs no second float copy.
 _ROWS = 256
 
 
 def read_pixels(source: Source, *, name: str | None = None) -> Float[np.ndarray, "1 3 h w"]:
-    """What `read` has for pixels, as an array.
+    """The pixels that `read` gives, as an array.
 
     Raises:
         ImageReadError: as in `read`.
@@ -52,8 +52,8 @@ def resize_pixels(pixels: Float[np.ndarray, "1 3 h w"], size: tuple[int, int]) -
 def quantize(pixels: Any, bit_depth: int = 8) -> NDArray[Any]:
     """`pixels`, a tensor or an array (1, 3, h, w) in [0, 1], as whole levels: uint8 or uint16, (height, width, 3).
 
-    Each value is rounded to the nearest of the 2^bit_depth levels, exact halves to the even one, so that what was read
-    from a file of this depth comes out as it went in. Values outside [0, 1] are clamped.
+    Each value is rounded to the nearest of the 2^bit_depth levels, exact halves to the even one, so that pixels read
+    from a file of this depth are written back unchanged. Values outside [0, 1] are clamped.
 
     Raises:
         ImageError: a value is NaN or infinite.

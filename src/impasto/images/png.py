@@ -1,4 +1,4 @@
-"""Owns what Pillow leaves undone with PNG: limits on its text and profiles, and pictures of 16 bits a channel."""
+"""Owns PNG beyond Pillow: limits on text and profiles, and pictures of 16 bits a channel."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from impasto.messages import printable
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-# All the text of one file together. Each entry is held to MAX_TEXT_BYTES as well.
+# The limit for all the text of one file. MAX_TEXT_BYTES is the limit for each entry.
 _MAX_ALL_TEXT = 1 << 20
 
-# Adobe's editing history: long in honest files, and of no use here.
+# Adobe's editing history: long even in ordinary files, and not used here.
 _XMP = "XML:com.adobe.xmp"
 
-# What the decoder needs. Animation is left out, so that the still picture is what is decoded.
+# The chunks the decoder needs. Animation chunks are left out, so that the still picture is decoded.
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"})
 
 # Pillow decodes 16-bit colour into 8 bits: one raw mode takes the high byte of every sample, the other the low byte.
@@ -47,7 +47,7 @@ class Scan:
         text: its text entries.
         profile: its ICC profile.
         animated: whether it has more frames than the first.
-        notes: what was left out and should be known.
+        notes: warnings about what was left out.
     """
 
     size: tuple[int, int]
@@ -91,10 +91,9 @@ def scan(file: File, *, clean: bool = True) -> Scan:
         elif kind == b"acTL":
             animated = True
         elif kind in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
-            # Compressed or not, an entry longer than this is not worth reading.
             limit = MAX_PROFILE_BYTES if kind == b"iCCP" else MAX_TEXT_BYTES
             file.seek(start + 8)
-            # Keys and languages are short; the rest of what is longer than the limit is not even read.
+            # 1,024 bytes more, for the key and the language before the text.
             body = file.read(min(length, limit + 1024))
             try:
                 key, value = _entry(kind, body, length, limit)
@@ -119,7 +118,7 @@ def scan(file: File, *, clean: bool = True) -> Scan:
 
 
 def deep_samples(picture: PngImagePlugin.PngImageFile, clean: bytes) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
-    """(colour, alpha) of a 16-bit colour PNG at its full depth; None where Pillow decodes it differently than expected.
+    """(colour, alpha) of a 16-bit colour PNG at its full depth; None if Pillow decodes this PNG in another way.
 
     Colour has shape (height, width, channels), alpha (height, width), both uint16.
     """
@@ -145,7 +144,7 @@ def deep_samples(picture: PngImagePlugin.PngImageFile, clean: bytes) -> tuple[ND
 
 
 def text_chunks(metadata: Mapping[str, str]) -> PngImagePlugin.PngInfo:
-    """`metadata` as PNG text entries: Latin-1 where that holds it, else Unicode."""
+    """`metadata` as PNG text entries: Latin-1 if every character is in it, else UTF-8."""
     info = PngImagePlugin.PngInfo()
     for key, value in metadata.items():
         info.add_text(key, value)
@@ -153,7 +152,7 @@ def text_chunks(metadata: Mapping[str, str]) -> PngImagePlugin.PngInfo:
 
 
 def encode_deep(samples: NDArray[np.uint16], metadata: Mapping[str, str]) -> bytes:
-    """A 16-bit RGB PNG, which Pillow cannot write, of `samples` of shape (height, width, 3), with an sRGB profile."""
+    """A 16-bit RGB PNG of `samples`, shape (height, width, 3), with an sRGB profile. Pillow cannot write these."""
     height, width, _ = samples.shape
     out = io.BytesIO()
     out.write(SIGNATURE)

@@ -1,4 +1,4 @@
-"""Owns Raster, what every decoder yields, and its development into upright, opaque sRGB pixels."""
+"""Owns Raster, the result of every decoder, and its conversion to upright sRGB pixels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from impasto.errors import ImageReadError
 from impasto.images.profiles import ProfileError, to_srgb
 
-# Below 2 pixels there is nothing to resample from; beyond 50:1 a picture leaves the network no second dimension.
+# Resampling needs at least 2 pixels a side; beyond 50:1 the network's deep layers would be one pixel wide.
 MIN_SIDE = 2
 MAX_ASPECT = 50
 
-# What decoders read from: a file on disk, or the bytes of one.
+# Decoders read from a file on disk, or from its bytes in memory.
 File = io.BufferedReader | io.BytesIO
 
 Space = Literal["GRAY", "RGB", "CMYK"]
@@ -34,10 +34,10 @@ class Raster:
         space: what the channels are.
         alpha: shape (height, width), of the same dtype as `color`; None if opaque.
         bit_depth: bits for each channel in the file.
-        profile: the embedded ICC profile, untested.
+        profile: the embedded ICC profile, not yet validated.
         orientation: as in EXIF, 1 to 8; 1 is upright.
         text: text entries of the file.
-        notes: what the reader of the picture should be warned of; decoding adds to it.
+        notes: warnings for the user; decoding and `develop` add to it.
     """
 
     color: NDArray[Any]
@@ -51,7 +51,7 @@ class Raster:
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuses a picture by what its header says, before anything is decoded.
+    """Checks the size that a header states, before anything is decoded.
 
     Raises:
         ImageReadError: too small, too large, or too long for its width.
@@ -71,7 +71,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def develop(raster: Raster) -> tuple[Float[np.ndarray, "1 3 h w"], str | None]:
-    """The pixels of an Image, and the description of the profile they were converted from, if any.
+    """The pixels of an Image, and the description of the profile they were converted from, if there was one.
 
     Colours go to sRGB, transparency onto white, and the picture upright. Adds to `raster.notes`.
 
@@ -107,7 +107,7 @@ def _colors(raster: Raster) -> tuple[NDArray[Any], str | None]:
     if raster.space != "CMYK":
         return raster.color, None
     raster.notes.append("it is CMYK without a usable colour profile, so its colours are approximate")
-    # The plain complement that Pillow applies too, at the samples' own depth: a colour is what neither ink took.
+    # The plain complement, as in Pillow, but at the depth of the samples: light = (1 - ink) * (1 - black).
     full = 1.0 if raster.color.dtype == np.float32 else np.iinfo(raster.color.dtype).max
     light = (full - raster.color.astype(np.float32)) / np.float32(full)
     return light[..., :3] * light[..., 3:], None
@@ -125,7 +125,7 @@ def _unit(samples: NDArray[Any]) -> NDArray[np.float32]:
 def _check_floats(color: NDArray[Any]) -> None:
     if not np.isfinite(color).all():
         raise ImageReadError("it has values that are not finite numbers (NaN or infinity): repair it in its editor")
-    # Highlights may exceed 1 in a high dynamic range picture. Where most of it does, it is on another scale.
+    # Highlights of a high dynamic range picture may exceed 1. If most values do, they are on another scale.
     if np.count_nonzero(color > 1.0) * 2 > color.size:
         raise ImageReadError(
             f"its float values go up to {float(color.max()):g}, most of them above 1; allowed is [0, 1]: scale it"
@@ -134,14 +134,14 @@ def _check_floats(color: NDArray[Any]) -> None:
 
 def _clip(pixels: NDArray[np.float32], notes: list[str]) -> None:
     low, high = float(pixels.min()), float(pixels.max())
-    # A conversion of colours overshoots by rounding; only what can be seen deserves a warning.
+    # Colour conversion overshoots slightly by rounding. Only visible differences are warned of.
     if low < -0.01 or high > 1.01:
         notes.append(f"its float values, {low:g} to {high:g}, were clipped to [0, 1]")
     np.clip(pixels, 0.0, 1.0, out=pixels)
 
 
 def _flatten(pixels: NDArray[np.float32], alpha: NDArray[np.float32], notes: list[str]) -> None:
-    """Puts `pixels`, shape (3, height, width), in place onto white."""
+    """Composites `pixels`, shape (3, height, width), onto white, in place."""
     if not np.isfinite(alpha).all():
         raise ImageReadError("its transparency has values that are not finite numbers: repair it in its editor")
     np.clip(alpha, 0.0, 1.0, out=alpha)

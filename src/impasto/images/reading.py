@@ -25,7 +25,7 @@ def read(source: Source, *, name: str | None = None, max_pixels: int = DEFAULT_M
 
     Args:
         source: a path, the bytes of a file, or a file open for reading in binary mode (read from where it stands).
-        name: what to call the picture; by default the name of the file.
+        name: the name of the picture; by default the name of the file.
         max_pixels: the largest width × height that is accepted. The default is 200 megapixels.
 
     Raises:
@@ -64,7 +64,7 @@ def read_metadata(source: Source) -> dict[str, str]:
 
 
 def read_quietly(source: Source, *, name: str | None, max_pixels: int) -> tuple[Image, list[str]]:
-    """As `read`, with the warnings as a list, for callers that warn from their own place."""
+    """As `read`, with the warnings as a list, for callers that issue them with their own stack level."""
     if max_pixels < 1:
         raise ImageReadError(f"max_pixels: received {max_pixels}; it must be at least 1")
     with opened(source, max_pixels, name) as (file, label), translated(label):
