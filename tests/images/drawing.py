@@ -88,6 +88,13 @@ INDEX = (np.arange(HEIGHT * WIDTH) % 4).reshape(HEIGHT, WIDTH)
 ALPHA = (np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) * 255 // (HEIGHT * WIDTH - 1)).astype(np.uint8)
 
 
+def shown(image: Image) -> np.ndarray:
+    """(height, width, 3) float64 in [0, 1]: the picture as it is seen on white."""
+    assert image.alpha is not None
+    alpha = image.alpha[0].permute(1, 2, 0).double().numpy()
+    return pixels_of(image) * alpha + 1 - alpha
+
+
 def on_white(color: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     share = alpha[..., None] / 255
     return color * share + 255 * (1 - share)

@@ -21,6 +21,7 @@ from images.drawing import (
     pixels_of,
     saved,
     scene,
+    shown,
 )
 from images.icc import (
     ADOBE_D50,
@@ -81,18 +82,17 @@ def test_the_value_is_neither_shared_nor_changed() -> None:
         assert float(image.pixels.min()) == 0.5
 
 
-def test_an_array_with_alpha_goes_onto_white() -> None:
-    with pytest.warns(ImpastoWarning, match=r"the array.*white"):
-        image = as_image(np.dstack([scene(), ALPHA]))
-    np.testing.assert_allclose(pixels_of(image) * 255, on_white(scene(), ALPHA), atol=1e-3)
+def test_an_array_with_alpha_keeps_it() -> None:
+    image = as_image(np.dstack([scene(), ALPHA]))
+    np.testing.assert_allclose(shown(image) * 255, on_white(scene(), ALPHA), atol=1e-3)
 
 
 def test_a_pillow_picture_is_treated_as_a_file_is() -> None:
     data = saved(PIL.Image.fromarray(scene()), "JPEG", exif=SEEDS_EXIF, icc_profile=matrix_profile(ADOBE_D50, 2.2))
     picture = PIL.Image.open(io.BytesIO(data))
     assert torch.equal(as_image(picture).pixels, read(data).pixels)
-    with pytest.warns(ImpastoWarning, match="white"):
-        as_image(PIL.Image.fromarray(np.dstack([scene(), ALPHA])))
+    transparent = as_image(PIL.Image.fromarray(np.dstack([scene(), ALPHA])))
+    np.testing.assert_allclose(shown(transparent) * 255, on_white(scene(), ALPHA), atol=1e-3)
     wide = PIL.Image.fromarray(deep_scene(1)[..., 0].astype(np.int32))
     np.testing.assert_allclose(pixels_of(as_image(wide)), grey3(deep_scene(1)[..., 0] / 65535), atol=2e-7)
     with pytest.raises(ImageReadError, match="0 to 65535"):
@@ -100,7 +100,7 @@ def test_a_pillow_picture_is_treated_as_a_file_is() -> None:
     for mode in ("HSV", "RGBX", "YCbCr", "LAB", "F"):
         assert as_image(PIL.Image.new(mode, (8, 8))).size == (8, 8)
     for mode in ("RGBa", "La", "PA"):
-        with pytest.warns(ImpastoWarning, match="white"):
+        with pytest.warns(ImpastoWarning, match="transparent everywhere"):
             assert as_image(PIL.Image.new(mode, (8, 8))).size == (8, 8)
 
 

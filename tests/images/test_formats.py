@@ -24,7 +24,6 @@ DISGUISED = {
     "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', "SVG"),
     "XML": (b'\xef\xbb\xbf\n <?XML version="1.0"?><svg/>', "XML"),
     "HTML": (b"<!doctype html><title>x</title>", "web page"),
-    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
     "MP4": (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", "video"),
     "JPEG XL": (b"\xff\x0a" + bytes(20), "JPEG XL"),
     "JPEG 2000": (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),

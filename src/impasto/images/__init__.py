@@ -1,8 +1,8 @@
 """Owns file <-> Image: reading, converting, resizing and writing pictures.
 
-Colour profiles, EXIF orientation, transparency and bit depth are handled here and nowhere else: an Image is upright,
-opaque sRGB in [0, 1]. Reading any file gives an Image or an ImageReadError. Writing leaves a complete new file, or the
-old one unchanged.
+Colour spaces, orientation, transparency and bit depth are handled here and nowhere else: an Image is upright sRGB in
+[0, 1], with alpha if it is not opaque. Reading any file gives an Image or an ImageReadError. Writing leaves a complete
+new file, or the old one unchanged.
 
 | module | owns |
 |---|---|
@@ -15,9 +15,12 @@ old one unchanged.
 | `writing` | `write`, `encode`, `check_output` |
 | `formats` | the formats, their suffixes and first bytes |
 | `decoding` | a file of each format to a Raster |
-| `png`, `tiff` | the PNG and TIFF files that Pillow does not read in full |
+| `png`, `tiff`, `heif` | the files that Pillow does not read, or not in full |
 | `raster` | Raster, the result of decoding, and its conversion to pixels |
 | `profiles` | ICC profiles |
+| `colorspaces` | colour spaces that files name by numbers, HDR |
+| `alpha` | transparency |
+| `exif` | orientation, colour space and text in EXIF |
 | `metadata` | the text embedded in a picture |
 
 Names are imported on first use, so that reading arrays and writing do not load torch.
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from impasto.images.formats import READABLE_FORMATS, WRITABLE_SUFFIXES
     from impasto.images.image import Image, resize
     from impasto.images.opening import DEFAULT_MAX_PIXELS
-    from impasto.images.pixels import read_pixels, resize_pixels
+    from impasto.images.pixels import read_pixels, read_pixels_and_alpha, resize_pixels
     from impasto.images.reading import read, read_metadata
     from impasto.images.sizes import fit, of_area
     from impasto.images.writing import check_output, encode, write
@@ -51,6 +54,7 @@ _HOMES = {
     "read": "reading",
     "read_metadata": "reading",
     "read_pixels": "pixels",
+    "read_pixels_and_alpha": "pixels",
     "resize": "image",
     "resize_pixels": "pixels",
     "write": "writing",
@@ -69,6 +73,7 @@ __all__ = [
     "read",
     "read_metadata",
     "read_pixels",
+    "read_pixels_and_alpha",
     "resize",
     "resize_pixels",
     "write",

@@ -69,7 +69,7 @@ def _from_pil(value: PIL.Image.Image, name: str | None, max_pixels: int) -> tupl
     with translated(label):
         check_size(*value.size, max_pixels)
         value.load()
-        image = to_image(from_pil(value, notes=notes), name=name, kind=value.format)
+        image = to_image(from_pil(value, notes=notes, text={}), name=name, kind=value.format)
     return image, [f"{label}: {note}" for note in notes]
 
 

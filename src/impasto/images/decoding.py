@@ -24,7 +24,8 @@ from PIL import (
 )
 
 from impasto.errors import ImageReadError
-from impasto.images import metadata, png, tiff
+from impasto.images import exif, heif, metadata, png, tiff
+from impasto.images.colorspaces import ADOBE_RGB, ColorSpace
 from impasto.images.raster import File, Raster, Space, check_size
 
 # Both also report damage to their loggers, and a logger without a handler prints it.
@@ -45,12 +46,15 @@ def decode(file: File, kind: str, max_pixels: int) -> Raster:
         return _decode_png(file, max_pixels)
     if kind == "TIFF":
         return _decode_tiff(file, max_pixels)
+    if kind == "HEIC":
+        return heif.decode(file, max_pixels)
     picture = _open(file, kind, max_pixels)
-    picture.load()
     notes: list[str] = []
+    colorspace = heif.colorspace(file, notes) if kind == "AVIF" else None
+    picture.load()
     if _animated(picture):
         notes.append("it is animated; only the first frame is used")
-    return from_pil(picture, notes=notes, text=_embedded_text(picture))
+    return from_pil(picture, notes=notes, colorspace=colorspace)
 
 
 def read_text(file: File, kind: str) -> tuple[dict[str, str], list[str]]:
@@ -67,11 +71,24 @@ def read_text(file: File, kind: str) -> tuple[dict[str, str], list[str]]:
         directory.load(file)
         description = directory.get(ExifTags.Base.ImageDescription)
         return (metadata.from_json(description) if isinstance(description, str) else {}), []
-    return _embedded_text(_OPENERS[kind](file)), []
+    if kind == "HEIC":
+        return heif.read_text(file), []
+    return exif.facts(_OPENERS[kind](file), []).text, []
 
 
-def from_pil(picture: PIL.Image.Image, *, notes: list[str], text: Mapping[str, str] | None = None) -> Raster:
+def from_pil(
+    picture: PIL.Image.Image,
+    *,
+    notes: list[str],
+    text: Mapping[str, str] | None = None,
+    colorspace: ColorSpace | None = None,
+) -> Raster:
     """A Raster of a decoded Pillow picture of any mode.
+
+    Args:
+        notes: the warnings so far.
+        text: its text entries; by default those in its EXIF data.
+        colorspace: of its colours; by default the one that its EXIF data names.
 
     Raises:
         ImageReadError: its values are on a scale that its mode does not tell.
@@ -100,14 +117,18 @@ def from_pil(picture: PIL.Image.Image, *, notes: list[str], text: Mapping[str, s
             color, alpha = samples[..., :-1], samples[..., -1]
         else:
             color = samples
+    facts = exif.facts(picture, notes)
+    if colorspace is None and facts.adobe_rgb and mode in ("RGB", "RGBA", "RGBX", "RGBa"):
+        colorspace = ADOBE_RGB
     return Raster(
         color=color,
         space=space,
         alpha=alpha,
         bit_depth=depth,
         profile=profile if isinstance(profile, bytes) else None,
-        orientation=_orientation(picture, notes),
-        text=text or {},
+        colorspace=colorspace,
+        orientation=facts.orientation,
+        text=facts.text if text is None else text,
         notes=notes,
     )
 
@@ -142,7 +163,7 @@ def _decode_png(file: File, max_pixels: int) -> Raster:
     deep = png.deep_samples(picture, scan.clean) if scan.bit_depth == 16 and picture.mode != "I;16" else None
     if deep is None:
         picture.load()
-        return from_pil(picture, notes=notes, text=scan.text)
+        return from_pil(picture, notes=notes, text=scan.text, colorspace=scan.colorspace)
     color, alpha = deep
     return Raster(
         color=color,
@@ -150,7 +171,8 @@ def _decode_png(file: File, max_pixels: int) -> Raster:
         alpha=alpha,
         bit_depth=16,
         profile=scan.profile,
-        orientation=_orientation(picture, notes),
+        colorspace=scan.colorspace,
+        orientation=exif.facts(picture, notes).orientation,
         text=scan.text,
         notes=notes,
     )
@@ -248,34 +270,3 @@ def _animated(picture: PIL.Image.Image) -> bool:
     except Exception:
         # Whether more frames follow is found by reading on, and damage there does not concern the first.
         return True
-
-
-def _exif(picture: PIL.Image.Image) -> PIL.Image.Exif | None:
-    """The picture's EXIF data; None if there is too much of it."""
-    blob = picture.info.get("exif")
-    if isinstance(blob, bytes) and len(blob) > metadata.MAX_EXIF_BYTES:
-        return None
-    return picture.getexif()
-
-
-def _orientation(picture: PIL.Image.Image, notes: list[str]) -> int:
-    try:
-        exif = _exif(picture)
-    except Exception:
-        # EXIF is parsed by several layers, each with its own exceptions; none is worth losing the picture.
-        notes.append("its EXIF data is damaged, and was ignored")
-        return 1
-    if exif is None:
-        notes.append(f"its EXIF data is longer than {metadata.MAX_EXIF_BYTES:,} bytes, and was ignored")
-        return 1
-    orientation = exif.get(ExifTags.Base.Orientation, 1)
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
-
-
-def _embedded_text(picture: PIL.Image.Image) -> dict[str, str]:
-    try:
-        exif = _exif(picture)
-        return metadata.from_exif(exif) if exif is not None else {}
-    except Exception:
-        # As above; the warning is `_orientation`'s.
-        return {}

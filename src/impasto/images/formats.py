@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from impasto.errors import ImageReadError
 
-READABLE_FORMATS = ("PNG", "JPEG", "WebP", "TIFF", "BMP", "GIF", "AVIF")
+READABLE_FORMATS = ("PNG", "JPEG", "WebP", "TIFF", "BMP", "GIF", "AVIF", "HEIC")
 
 # The suffix says which format to write. To read, the content alone decides.
 WRITABLE_SUFFIXES: Mapping[str, str] = {
@@ -36,6 +36,9 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
 }
+
+# HEIF with HEVC inside, and HEIF in general.
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 # Files that people often try, with the name that the refusal gives them. Searched in this order.
 _REFUSED: Mapping[bytes, str] = {
@@ -86,8 +89,8 @@ def identify(head: bytes) -> str:
         brands = head[8 : min(len(head), max(12, int.from_bytes(head[:4], "big")))]
         if b"avif" in brands or b"avis" in brands:
             return "AVIF"
-        if any(brand in brands for brand in (b"heic", b"heix", b"hevc", b"heim", b"mif1")):
-            raise _refused("a HEIC picture")
+        if any(brand in brands for brand in _HEIC_BRANDS):
+            return "HEIC"
         raise _refused("a camera's raw file" if b"crx " in brands else "a video")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     for signature, kind in _REFUSED.items():

@@ -22,9 +22,6 @@ MAX_METADATA_BYTES = 60 * 1024
 # The most that is read of one text entry.
 MAX_TEXT_BYTES = 64 * 1024
 
-# More than any camera writes: a JPEG segment allows 64 KB.
-MAX_EXIF_BYTES = 1 << 20
-
 _ASCII = b"ASCII\0\0\0"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ImageError, ImageReadError
+from impasto.images.alpha import unmultiplied
 from impasto.images.metadata import from_json, to_json
 from impasto.images.profiles import srgb_profile
 from impasto.images.raster import CHANNELS, File, Raster, Space, check_size
@@ -90,13 +91,14 @@ def refuse_camera_raw(tags: Mapping[int, Any]) -> None:
 
 
 def encode(samples: NDArray[Any], metadata: Mapping[str, str]) -> bytes:
-    """A TIFF of `samples`, uint8 or uint16 of shape (height, width, 3), deflated, with an sRGB profile."""
+    """A deflated TIFF of `samples`, uint8 or uint16 of shape (height, width, 3 or 4), with an sRGB profile."""
     out = io.BytesIO()
     software = metadata.get("Software", "")
     _tifffile().imwrite(
         out,
         samples,
         photometric="rgb",
+        extrasamples=["unassalpha"] if samples.shape[2] == 4 else None,
         compression="zlib",
         predictor=True,
         iccprofile=srgb_profile(),
@@ -155,12 +157,5 @@ def _split(page: tifffile.TiffPage, samples: NDArray[Any], space: Space) -> tupl
         if kind == _UNASSOCIATED:
             return color, alpha
         if kind == _ASSOCIATED:
-            return _unmultiplied(color, alpha, full), alpha
+            return unmultiplied(color, alpha, full), alpha
     return color, None
-
-
-def _unmultiplied(color: NDArray[Any], alpha: NDArray[Any], full: float) -> NDArray[Any]:
-    # Fully transparent pixels have no colour to recover.
-    share = np.maximum(alpha.astype(np.float32), np.float32(1e-6))[..., None] / np.float32(full)
-    straight = np.minimum(color / share, full)
-    return np.asarray(straight if color.dtype == np.float32 else np.rint(straight), color.dtype)

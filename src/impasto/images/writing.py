@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
 from impasto.errors import ImageError, ImageWriteError, ImpastoWarning, SettingsError
 from impasto.files import label, same_file, whole, why_not_written
+from impasto.images import alpha as transparency
 from impasto.images import metadata as embedding
 from impasto.images import png, tiff
 from impasto.images.formats import WRITABLE_FORMATS, WRITABLE_SUFFIXES
@@ -23,7 +26,6 @@ from impasto.messages import printable, reason
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-    from numpy.typing import NDArray
     from torch import Tensor
 
     Picture: TypeAlias = "HasPixels | Float[Tensor, '1 3 h w'] | NDArray[Any]"
@@ -32,6 +34,8 @@ else:
     Picture = object
 
 _DEEP_FORMATS = ("PNG", "TIFF")
+
+_OPAQUE_FORMATS = ("JPEG", "BMP")
 
 # The longest side each format holds; AVIF's is what decoders accept by default.
 _MAX_SIDE: Mapping[str, int] = {"JPEG": 65500, "WebP": 16383, "AVIF": 16384}
@@ -45,6 +49,9 @@ class HasPixels(Protocol):
 
     @property
     def pixels(self) -> Any: ...
+
+    @property
+    def alpha(self) -> Any: ...
 
 
 def write(
@@ -61,6 +68,9 @@ def write(
 
     The file appears whole or not at all: it is written under a temporary name in the same folder, synchronised to the
     disk, and renamed in one step. If anything fails, an existing file keeps its content. A symbolic link is followed.
+
+    The alpha of an Image is written too. JPEG and BMP have no transparency: there the picture is put onto white, or
+    onto black or grey if the object's edge would not be seen on white.
 
     Args:
         image: an Image, or a tensor or array of shape (1, 3, height, width), sRGB in [0, 1], rounded to the nearest
@@ -81,7 +91,7 @@ def write(
         SettingsError: `quality` or `bit_depth` is out of range.
 
     Warns:
-        ImpastoWarning: the metadata could not be embedded.
+        ImpastoWarning: the metadata could not be embedded, or the transparency was lost.
     """
     target = check_output(path, protect=protect, overwrite=overwrite)
     try:
@@ -217,7 +227,9 @@ def _encode(
         )
     text, notes = _fitting(embedding.checked(metadata or {}), kind)
     try:
-        return _bytes(quantize(pixels, bit_depth), kind, text, quality), notes
+        return _bytes(
+            _samples(pixels, getattr(image, "alpha", None), kind, bit_depth, notes), kind, text, quality
+        ), notes
     except ImageError as error:
         raise ImageWriteError(str(error)) from error
     except MemoryError as error:
@@ -225,6 +237,21 @@ def _encode(
     except Exception as error:
         # Encoders raise OSError, ValueError, RuntimeError and more.
         raise ImageWriteError(f"it could not be encoded as {kind} ({reason(error)})") from error
+
+
+def _samples(pixels: Any, alpha: Any, kind: str, bit_depth: int, notes: list[str]) -> NDArray[Any]:
+    """Whole levels of shape (height, width, 3), or (height, width, 4) with transparency."""
+    if alpha is None:
+        return quantize(pixels, bit_depth)
+    if kind not in _OPAQUE_FORMATS:
+        return np.concatenate([quantize(pixels, bit_depth), quantize(alpha, bit_depth)], axis=2)
+    # As arrays: writing does not import torch.
+    color, opacity = (
+        np.asarray(part[0].detach().cpu() if hasattr(part, "detach") else part[0]) for part in (pixels, alpha)
+    )
+    name, level = transparency.ground(color, opacity[0])
+    notes.append(f"{kind} has no transparency, so the picture was put onto {name}; write PNG to keep it transparent")
+    return quantize(transparency.composite(color, opacity[0], level)[None], bit_depth)
 
 
 def _fitting(text: dict[str, str], kind: str) -> tuple[dict[str, str], list[str]]:
@@ -257,6 +284,8 @@ def _bytes(samples: Any, kind: str, text: Mapping[str, str], quality: int) -> by
         picture.save(out, "PNG", icc_profile=profile, pnginfo=png.text_chunks(text))
         return out.getvalue()
     options: dict[str, Any] = {"quality": quality, "icc_profile": profile}
+    if kind == "WebP":  # keeps the colours under transparent pixels
+        options["exact"] = True
     if text:
         options["exif"] = embedding.to_exif(text)
     if kind != "WebP":  # lossy WebP is always 4:2:0
