@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the names of one file."""
+"""Files that appear whole or not at all, and the comparison of file names."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ def target(tmp_path):
     return path
 
 
-def test_it_takes_the_place_of_what_was_there(target):
+def test_it_replaces_the_existing_file(target):
     target.chmod(0o640)
     with whole(target) as beside:
         beside.write_text("new")
@@ -28,7 +28,7 @@ def test_it_takes_the_place_of_what_was_there(target):
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_an_error_leaves_what_was_there_and_nothing_else(target):
+def test_an_error_leaves_the_existing_file_and_nothing_else(target):
     with pytest.raises(RuntimeError), whole(target) as beside:
         beside.write_text("half")
         raise RuntimeError
@@ -36,7 +36,7 @@ def test_an_error_leaves_what_was_there_and_nothing_else(target):
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_what_is_there_is_not_replaced_unless_it_may_be(target):
+def test_an_existing_file_is_not_replaced_without_consent(target):
     with pytest.raises(FileExistsError), whole(target, overwrite=False) as beside:
         beside.write_text("new")
     assert target.read_text() == "old"
@@ -47,7 +47,7 @@ def test_what_is_there_is_not_replaced_unless_it_may_be(target):
     assert target.read_text() == "new"
 
 
-def test_what_a_kill_left_under_a_name_is_written_over(target):
+def test_a_file_left_by_a_killed_process_is_overwritten(target):
     left = target.with_name(".out.txt.tmp")
     left.write_text("of a process that was killed")
     with whole(target, beside=left) as beside:
@@ -57,7 +57,7 @@ def test_what_a_kill_left_under_a_name_is_written_over(target):
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_a_new_file_is_open_to_whom_new_files_are(tmp_path):
+def test_a_new_file_has_the_permissions_of_new_files(tmp_path):
     before = os.umask(0o027)
     try:
         with whole(tmp_path / "new") as beside:
@@ -68,7 +68,7 @@ def test_a_new_file_is_open_to_whom_new_files_are(tmp_path):
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_only_what_is_to_survive_a_power_cut_waits_for_the_disk(target, durable, monkeypatch):
+def test_only_durable_files_wait_for_the_disk(target, durable, monkeypatch):
     synchronised: list[int] = []
     monkeypatch.setattr(os, "fsync", synchronised.append)
     with whole(target, durable=durable) as beside:
@@ -77,22 +77,22 @@ def test_only_what_is_to_survive_a_power_cut_waits_for_the_disk(target, durable,
     assert len(synchronised) == (2 if durable else 0)
 
 
-def test_a_file_that_is_whole_moves_to_its_place(target):
-    whole_one = target.with_name("another")
-    whole_one.write_text("new")
-    settle(whole_one, target)
+def test_a_complete_file_is_renamed(target):
+    complete = target.with_name("another")
+    complete.write_text("new")
+    settle(complete, target)
     assert target.read_text() == "new"
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_a_missing_folder(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, whole(tmp_path / "no" / "out.txt"):
         pytest.fail("there is nowhere to write to")
     assert "make it first" in why_not_written(caught.value, tmp_path / "no" / "out.txt")
     assert "disk is full" in why_not_written(OSError(errno.ENOSPC, ""), tmp_path / "out.txt")
 
 
-def test_all_names_of_a_file_are_one_file_and_others_are_not(tmp_path, monkeypatch):
+def test_all_names_of_one_file_are_equal_and_other_names_are_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("one").write_text("same")
     Path("other").write_text("same")
@@ -103,7 +103,7 @@ def test_all_names_of_a_file_are_one_file_and_others_are_not(tmp_path, monkeypat
     assert not same_file("one", "other")
 
 
-def test_a_file_that_is_not_there_yet_has_names_too(tmp_path, monkeypatch):
+def test_names_of_a_file_that_does_not_exist_yet(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("soft").symlink_to("later")
     for name in ("later", "./later", tmp_path / "later", "soft"):

@@ -1,4 +1,4 @@
-"""Owns files that appear whole or not at all, the names of one file, and words for why one could not be written."""
+"""Owns writing files whole or not at all, comparing the names of files, and messages about failed writes."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from impasto.messages import printable, reason
 
 @contextmanager
 def whole(target: Path, *, overwrite: bool = True, durable: bool = True, beside: Path | None = None) -> Iterator[Path]:
-    """A file to write to, which takes the place of `target` in one step when the block is left, unless by an error.
+    """Yields a temporary file, and renames it to `target` in one step when the block ends without an error.
 
-    Whatever fails, a file that was there stays as it was, and nothing else is left; only a kill leaves the file beside.
+    If anything fails, an existing `target` keeps its content and the temporary file is removed. Only a killed process
+    leaves the temporary file behind.
 
     Args:
-        overwrite: whether a file that is there may be replaced; its permissions stay.
-        durable: whether the file is on the disk for certain when this returns, to survive a power cut.
-        beside: the file to write to, in the folder of `target`. A name that is always the same is written over the next
-            time, if a kill has left it behind; by default it is one that nobody else has.
+        overwrite: whether an existing `target` may be replaced; it keeps its permissions.
+        durable: whether to wait until the file is on the disk, so that it survives a power cut.
+        beside: the temporary file, in the folder of `target`; by default one with a random name. With a fixed name,
+            the file that a killed process left behind is overwritten the next time.
 
     Raises:
-        OSError: it cannot be written, or is there and must not be replaced (FileExistsError).
+        OSError: the file cannot be written, or `target` exists and must not be replaced (FileExistsError).
     """
-    # The name is short, so that a long name of the target still has room for it.
+    # A short name: the name of the target may be as long as the file system allows.
     named = beside is not None
     beside = beside or target.with_name(f".impasto-{secrets.token_hex(8)}.tmp")
     try:
-        # With the permissions of any new file, which a tempfile has not.
+        # `touch` gives the permissions of any new file; `tempfile` would not.
         beside.touch(exist_ok=named)
         yield beside
         if durable:
@@ -50,10 +51,10 @@ def whole(target: Path, *, overwrite: bool = True, durable: bool = True, beside:
 
 
 def settle(path: Path, target: Path) -> None:
-    """Move a file that is whole into the place of `target`, in one step and on the disk for certain.
+    """Rename a complete file to `target` in one step, and wait until it is on the disk.
 
     Raises:
-        OSError: it cannot be moved there.
+        OSError: the file cannot be renamed.
     """
     with path.open("rb+") as file:
         os.fsync(file.fileno())
@@ -62,7 +63,7 @@ def settle(path: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put on the disk what was made in a folder or moved into it, where the system lets a folder be opened for that."""
+    """Wait until the entries of a folder are on the disk, if the system lets a folder be opened for that."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -70,40 +71,40 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError:
-        # The file is whole and in its place; only how soon the disk knows is left to the system.
+        # The file itself is complete; the system writes the folder's entry later.
         return
     finally:
         os.close(descriptor)
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | str:
-    """What is the same for all names of one file, and for no other file: also of one that is not there yet."""
+    """A key that is equal for all names of one file and for no other file. The file need not exist yet."""
     try:
         found = Path(path).stat()
         return found.st_dev, found.st_ino
     except OSError:
         return os.path.realpath(path)
     except ValueError:
-        # A name that no file can have.
+        # No file can have this name.
         return os.fspath(path)
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether both are names of one file."""
+    """Whether both are names of the same file."""
     return identity(one) == identity(other)
 
 
 def label(path: str | os.PathLike[str]) -> str:
-    """A path as messages have it."""
+    """A path in the form that messages show."""
     return printable(os.fspath(path), 240)
 
 
 def why_not_written(error: OSError, target: Path) -> str:
-    """What went wrong, and what to do."""
+    """What went wrong and what to do, for a message."""
     folder = label(target.parent)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return f"the disk is full ({folder}); make room, or choose another folder. An older file is as it was"
+            return f"the disk is full ({folder}); make room, or choose another folder. An existing file was not changed"
         case errno.EFBIG:
             return "the file would be larger than the system allows; choose JPEG or a smaller picture"
         case errno.EACCES | errno.EPERM | errno.EROFS:
@@ -122,18 +123,18 @@ def _keep_permissions(target: Path, beside: Path) -> None:
     try:
         beside.chmod(stat.S_IMODE(target.stat().st_mode))
     except OSError:
-        # A new file has none to keep, and some file systems have none at all.
+        # A new file has no permissions to keep, and some file systems have none at all.
         return
 
 
 def _move_to_free_name(beside: Path, target: Path) -> None:
-    """Moves without ever replacing a file, even one made since somebody looked."""
+    """Rename without ever replacing a file, even one that another program makes at the same moment."""
     try:
         os.link(beside, target)
     except FileExistsError:
         raise
     except OSError:
-        # A file system without hard links. This leaves a moment between the look and the move.
+        # The file system has no hard links. Another program can make the file between these two lines.
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
         beside.replace(target)

@@ -1,25 +1,29 @@
 """Owns file <-> Image: reading, converting, resizing and writing pictures.
 
-ICC profiles, EXIF orientation, transparency and bit depth are dealt with here and nowhere else: an Image is upright,
-opaque sRGB in [0, 1]. Whatever a file is or does, reading it gives an Image or an ImageReadError, and writing leaves a
-whole file or the one that was there.
+Colour spaces, orientation, transparency and bit depth are handled here and nowhere else: an Image is upright sRGB in
+[0, 1], with alpha if it is not opaque. Reading any file gives an Image or an ImageReadError. Writing leaves a complete
+new file, or the old one unchanged.
 
 | module | owns |
 |---|---|
 | `image` | Image, `resize` |
 | `sizes` | `fit`, `of_area` |
 | `reading` | `read`, `read_metadata` |
-| `pixels` | pictures as arrays, for those who do without torch |
-| `opening` | sources, errors |
+| `pixels` | pictures as NumPy arrays, without torch |
+| `opening` | sources of every kind, errors of reading them |
 | `conversion` | `as_image`: tensors, arrays, Pillow pictures |
 | `writing` | `write`, `encode`, `check_output` |
-| `decoding` | what a file is by its first bytes; each format to a Raster |
-| `png`, `tiff` | what Pillow leaves undone with these |
-| `raster` | Raster, what decoders yield, and its development into pixels |
+| `formats` | the formats, their suffixes and first bytes |
+| `decoding` | a file of each format to a Raster |
+| `png`, `tiff`, `heif` | the files that Pillow does not read, or not in full |
+| `raster` | Raster, the result of decoding, and its conversion to pixels |
 | `profiles` | ICC profiles |
-| `metadata` | the text inside a picture |
+| `colorspaces` | colour spaces that files name by numbers, HDR |
+| `alpha` | transparency |
+| `exif` | orientation, colour space and text in EXIF |
+| `metadata` | the text embedded in a picture |
 
-Names are imported when they are first used, so that reading arrays and writing do not load torch.
+Names are imported on first use, so that reading arrays and writing do not load torch.
 """
 
 from __future__ import annotations
@@ -29,19 +33,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from impasto.images.conversion import as_image
-    from impasto.images.decoding import READABLE_FORMATS
+    from impasto.images.formats import READABLE_FORMATS, WRITABLE_SUFFIXES
     from impasto.images.image import Image, resize
     from impasto.images.opening import DEFAULT_MAX_PIXELS
-    from impasto.images.pixels import read_pixels, resize_pixels
+    from impasto.images.pixels import read_pixels, read_pixels_and_alpha, resize_pixels
     from impasto.images.reading import read, read_metadata
     from impasto.images.sizes import fit, of_area
-    from impasto.images.writing import WRITABLE_SUFFIXES, check_output, encode, write
+    from impasto.images.writing import check_output, encode, write
 
 _HOMES = {
     "DEFAULT_MAX_PIXELS": "opening",
     "Image": "image",
-    "READABLE_FORMATS": "decoding",
-    "WRITABLE_SUFFIXES": "writing",
+    "READABLE_FORMATS": "formats",
+    "WRITABLE_SUFFIXES": "formats",
     "as_image": "conversion",
     "check_output": "writing",
     "encode": "writing",
@@ -50,6 +54,7 @@ _HOMES = {
     "read": "reading",
     "read_metadata": "reading",
     "read_pixels": "pixels",
+    "read_pixels_and_alpha": "pixels",
     "resize": "image",
     "resize_pixels": "pixels",
     "write": "writing",
@@ -68,6 +73,7 @@ __all__ = [
     "read",
     "read_metadata",
     "read_pixels",
+    "read_pixels_and_alpha",
     "resize",
     "resize_pixels",
     "write",

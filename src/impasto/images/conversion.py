@@ -1,4 +1,4 @@
-"""Owns as_image: whatever a caller may hold a picture in becomes an Image."""
+"""Owns as_image: paths, files, arrays, tensors and Pillow pictures become an Image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from impasto.images.opening import DEFAULT_MAX_PIXELS, BinaryFile, translated
 from impasto.images.raster import Raster, check_size
 from impasto.images.reading import read_quietly, to_image
 
-# What float32 arithmetic may leave beyond [0, 1]: it is clamped. More is a mistake of scale.
+# Values may leave [0, 1] by this much through float32 rounding, and are clamped. More is an error of scale.
 _SLACK = 1e-3
 
 _ALLOWED = (
@@ -29,14 +29,14 @@ _ALLOWED = (
 
 
 def as_image(value: object, *, name: str | None = None, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image:
-    """Makes an Image of `value`; the value itself is never changed or shared.
+    """Makes an Image of `value`. The value itself is neither changed nor shared.
 
     Args:
         value: an Image, which is returned as it is; what `read` accepts; a Pillow picture, treated as a file is
             (orientation, profile, transparency); a torch tensor of shape (3, height, width), (1, 3, height, width) or
             (height, width), float in [0, 1] or uint8; a NumPy array of shape (height, width, 3), (height, width, 4) or
             (height, width), float in [0, 1], uint8 or uint16. Tensors and arrays are sRGB (gamma encoded).
-        name: what to call the picture; by default the name of its file, if it has one.
+        name: the name of the picture; by default the name of its file, if it has one.
         max_pixels: as in `read`.
 
     Raises:
@@ -69,7 +69,7 @@ def _from_pil(value: PIL.Image.Image, name: str | None, max_pixels: int) -> tupl
     with translated(label):
         check_size(*value.size, max_pixels)
         value.load()
-        image = to_image(from_pil(value, notes=notes), name=name, kind=value.format)
+        image = to_image(from_pil(value, notes=notes, text={}), name=name, kind=value.format)
     return image, [f"{label}: {note}" for note in notes]
 
 

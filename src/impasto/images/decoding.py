@@ -1,4 +1,4 @@
-"""Owns decoding: what kind of file the first bytes are, and from each allowed kind to a Raster."""
+"""Owns decoding: a file of each allowed format becomes a Raster."""
 
 from __future__ import annotations
 
@@ -24,92 +24,13 @@ from PIL import (
 )
 
 from impasto.errors import ImageReadError
-from impasto.images import metadata, png, tiff
+from impasto.images import exif, heif, metadata, png, tiff
+from impasto.images.colorspaces import ADOBE_RGB, ColorSpace
 from impasto.images.raster import File, Raster, Space, check_size
 
-# Both report damage to their loggers too, and a logger without any handler prints it.
+# Both also report damage to their loggers, and a logger without a handler prints it.
 for _library in ("PIL", "tifffile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
-
-READABLE_FORMATS = ("PNG", "JPEG", "WebP", "TIFF", "BMP", "GIF", "AVIF")
-
-# How many first bytes `identify` looks at.
-HEAD_BYTES = 256
-
-_SIGNATURES: Mapping[bytes, str] = {
-    png.SIGNATURE: "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-    b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-}
-
-# What people try most, to be told what they have. Searched in this order.
-_REFUSED: Mapping[bytes, str] = {
-    b"8BPS": "a Photoshop document",
-    b"%!PS": "an EPS or PostScript file",
-    b"\xc5\xd0\xd3\xc6": "an EPS file",
-    b"%PDF": "a PDF document",
-    b"<svg": "an SVG drawing",
-    b"<?xml": "an XML or SVG file",
-    b"<!DOCTYPE": "a web page",
-    b"<html": "a web page",
-    b"\0\0\0\x0cjP  ": "a JPEG 2000 picture",
-    b"\xff\x4f\xff\x51": "a JPEG 2000 picture",
-    b"\0\0\0\x0cJXL ": "a JPEG XL picture",
-    b"\xff\x0a": "a JPEG XL picture",
-    b"\x76\x2f\x31\x01": "an OpenEXR picture",
-    b"#?RADIANCE": "a Radiance HDR picture",
-    b"\0\0\1\0": "an icon",
-    b"icns": "an icon",
-    b"gimp xcf": "a GIMP document",
-    b"PK\3\4": "a ZIP archive or a document made of one",
-    b"FUJIFILM": "a camera's raw file",
-    b"IIRO": "a camera's raw file",
-    b"IIU\0": "a camera's raw file",
-    b"P5": "a PGM picture",
-    b"P6": "a PPM picture",
-    b"DDS ": "a DDS texture",
-    b"\x1a\x45\xdf\xa3": "a video",
-}
-
-
-def identify(head: bytes) -> str:
-    """The format of a file that begins with `head`, of READABLE_FORMATS; its name plays no part.
-
-    Raises:
-        ImageReadError: it is none of them; says what it is instead, where that is known.
-    """
-    for signature, name in _SIGNATURES.items():
-        if head.startswith(signature):
-            # A Canon raw file is a TIFF with its own mark, around a JPEG preview.
-            if name == "TIFF" and head[8:10] == b"CR":
-                raise _refused("a camera's raw file")
-            return name
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WebP"
-    if head[4:8] == b"ftyp":
-        # ISO's container: the brands it is compatible with, four bytes each, say what is inside.
-        brands = head[8 : min(len(head), max(12, int.from_bytes(head[:4], "big")))]
-        if b"avif" in brands or b"avis" in brands:
-            return "AVIF"
-        if any(brand in brands for brand in (b"heic", b"heix", b"hevc", b"heim", b"mif1")):
-            raise _refused("a HEIC picture")
-        raise _refused("a camera's raw file" if b"crx " in brands else "a video")
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    for signature, kind in _REFUSED.items():
-        # Only markup may be preceded by a byte order mark and spaces, and be written in either case.
-        if head.startswith(signature) or (signature[:1] == b"<" and start.lower().startswith(signature.lower())):
-            raise _refused(kind)
-    raise ImageReadError(f"it is not a picture that Impasto reads; allowed are {', '.join(READABLE_FORMATS)}")
-
-
-def _refused(kind: str) -> ImageReadError:
-    return ImageReadError(f"it is {kind}; allowed are {', '.join(READABLE_FORMATS)}: export it as one of these")
 
 
 def decode(file: File, kind: str, max_pixels: int) -> Raster:
@@ -125,12 +46,15 @@ def decode(file: File, kind: str, max_pixels: int) -> Raster:
         return _decode_png(file, max_pixels)
     if kind == "TIFF":
         return _decode_tiff(file, max_pixels)
+    if kind == "HEIC":
+        return heif.decode(file, max_pixels)
     picture = _open(file, kind, max_pixels)
-    picture.load()
     notes: list[str] = []
+    colorspace = heif.colorspace(file, notes) if kind == "AVIF" else None
+    picture.load()
     if _animated(picture):
         notes.append("it is animated; only the first frame is used")
-    return from_pil(picture, notes=notes, text=_embedded_text(picture))
+    return from_pil(picture, notes=notes, colorspace=colorspace)
 
 
 def read_text(file: File, kind: str) -> tuple[dict[str, str], list[str]]:
@@ -147,11 +71,24 @@ def read_text(file: File, kind: str) -> tuple[dict[str, str], list[str]]:
         directory.load(file)
         description = directory.get(ExifTags.Base.ImageDescription)
         return (metadata.from_json(description) if isinstance(description, str) else {}), []
-    return _embedded_text(_OPENERS[kind](file)), []
+    if kind == "HEIC":
+        return heif.read_text(file), []
+    return exif.facts(_OPENERS[kind](file), []).text, []
 
 
-def from_pil(picture: PIL.Image.Image, *, notes: list[str], text: Mapping[str, str] | None = None) -> Raster:
+def from_pil(
+    picture: PIL.Image.Image,
+    *,
+    notes: list[str],
+    text: Mapping[str, str] | None = None,
+    colorspace: ColorSpace | None = None,
+) -> Raster:
     """A Raster of a decoded Pillow picture of any mode.
+
+    Args:
+        notes: the warnings so far.
+        text: its text entries; by default those in its EXIF data.
+        colorspace: of its colours; by default the one that its EXIF data names.
 
     Raises:
         ImageReadError: its values are on a scale that its mode does not tell.
@@ -180,14 +117,18 @@ def from_pil(picture: PIL.Image.Image, *, notes: list[str], text: Mapping[str, s
             color, alpha = samples[..., :-1], samples[..., -1]
         else:
             color = samples
+    facts = exif.facts(picture, notes)
+    if colorspace is None and facts.adobe_rgb and mode in ("RGB", "RGBA", "RGBX", "RGBa"):
+        colorspace = ADOBE_RGB
     return Raster(
         color=color,
         space=space,
         alpha=alpha,
         bit_depth=depth,
         profile=profile if isinstance(profile, bytes) else None,
-        orientation=_orientation(picture, notes),
-        text=text or {},
+        colorspace=colorspace,
+        orientation=facts.orientation,
+        text=facts.text if text is None else text,
         notes=notes,
     )
 
@@ -222,7 +163,7 @@ def _decode_png(file: File, max_pixels: int) -> Raster:
     deep = png.deep_samples(picture, scan.clean) if scan.bit_depth == 16 and picture.mode != "I;16" else None
     if deep is None:
         picture.load()
-        return from_pil(picture, notes=notes, text=scan.text)
+        return from_pil(picture, notes=notes, text=scan.text, colorspace=scan.colorspace)
     color, alpha = deep
     return Raster(
         color=color,
@@ -230,7 +171,8 @@ def _decode_png(file: File, max_pixels: int) -> Raster:
         alpha=alpha,
         bit_depth=16,
         profile=scan.profile,
-        orientation=_orientation(picture, notes),
+        colorspace=scan.colorspace,
+        orientation=exif.facts(picture, notes).orientation,
         text=scan.text,
         notes=notes,
     )
@@ -328,34 +270,3 @@ def _animated(picture: PIL.Image.Image) -> bool:
     except Exception:
         # Whether more frames follow is found by reading on, and damage there does not concern the first.
         return True
-
-
-def _exif(picture: PIL.Image.Image) -> PIL.Image.Exif | None:
-    """The picture's EXIF data; None if there is too much of it."""
-    blob = picture.info.get("exif")
-    if isinstance(blob, bytes) and len(blob) > metadata.MAX_EXIF_BYTES:
-        return None
-    return picture.getexif()
-
-
-def _orientation(picture: PIL.Image.Image, notes: list[str]) -> int:
-    try:
-        exif = _exif(picture)
-    except Exception:
-        # EXIF is parsed by several layers, each with its own exceptions; none is worth losing the picture.
-        notes.append("its EXIF data is damaged, and was ignored")
-        return 1
-    if exif is None:
-        notes.append(f"its EXIF data is longer than {metadata.MAX_EXIF_BYTES:,} bytes, and was ignored")
-        return 1
-    orientation = exif.get(ExifTags.Base.Orientation, 1)
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
-
-
-def _embedded_text(picture: PIL.Image.Image) -> dict[str, str]:
-    try:
-        exif = _exif(picture)
-        return metadata.from_exif(exif) if exif is not None else {}
-    except Exception:
-        # As above; the warning is `_orientation`'s.
-        return {}

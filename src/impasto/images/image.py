@@ -1,4 +1,4 @@
-"""Owns Image, a picture in memory, and what can be done to its size without knowing of files."""
+"""Owns Image, a picture in memory, and resize."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import PIL.Image
 import torch
 from jaxtyping import Float
@@ -16,27 +17,30 @@ from torch.nn import functional
 from impasto.errors import ImageError
 from impasto.images.pixels import quantize
 from impasto.images.sizes import checked, fit
+from impasto.images.writing import encode, write
 
 if TYPE_CHECKING:
     from os import PathLike
 
-# The long side of what a notebook shows, in pixels: sharp on a page, and small in the notebook's file.
+# The longest side of the picture a notebook shows, in pixels: sharp on a page, and small in the notebook's file.
 _PREVIEW_SIDE = 1024
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Image:
-    """A picture in memory, and what its file said of it.
+    """A picture in memory, with what its file says about it.
 
     Attributes:
-        pixels: float32, shape (1, 3, height, width), sRGB (gamma encoded) in [0, 1], opaque, upright.
-        name: what messages and metadata call it: the file's name without folders, or "".
+        pixels: float32, shape (1, 3, height, width), sRGB (gamma encoded) in [0, 1], upright. Under transparent pixels
+            they continue the colours of the object's edge.
+        name: its name in messages and metadata: the file's name without folders, or "".
         format: the format of the file it came from, such as "PNG"; None if it came from no file.
         bit_depth: bits for each channel in the file: 8, 16 or 32.
         sha256: SHA-256 of the file's bytes in hexadecimal; None if it came from no file.
-        icc_converted: description of the embedded colour profile its colours were converted from; None if there was
-            none, or if it was sRGB already.
-        text: the file's text entries, such as the settings Impasto embeds under "impasto".
+        icc_converted: description of the colour profile or colour space that its colours were converted from; None if
+            the file names none, or if it is sRGB already.
+        text: the text entries of the file, such as the settings that Impasto embeds under "impasto".
+        alpha: opacity, float32, shape (1, 1, height, width), in [0, 1]; None if all of it is opaque.
     """
 
     pixels: Float[Tensor, "1 3 height width"]
@@ -47,6 +51,7 @@ class Image:
     sha256: str | None = None
     icc_converted: str | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    alpha: Float[Tensor, "1 1 height width"] | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.pixels.shape)
@@ -54,6 +59,13 @@ class Image:
             raise ImageError(
                 f"pixels: received shape {shape} of {self.pixels.dtype}; an Image holds float32 of shape "
                 "(1, 3, height, width); as_image() converts tensors, arrays and pictures"
+            )
+        if self.alpha is not None and (
+            tuple(self.alpha.shape) != (1, 1, *shape[2:]) or self.alpha.dtype != torch.float32
+        ):
+            raise ImageError(
+                f"alpha: received shape {tuple(self.alpha.shape)} of {self.alpha.dtype}; allowed is float32 of shape "
+                f"{(1, 1, *shape[2:])}, as large as the pixels"
             )
         if self.bit_depth not in (8, 16, 32):
             raise ImageError(f"bit_depth: received {self.bit_depth!r}; allowed: 8, 16, 32")
@@ -75,13 +87,18 @@ class Image:
 
     def resized(self, size: tuple[int, int]) -> Image:
         """The same picture at `size`, (height, width) in pixels; see `resize`."""
-        return replace(self, pixels=resize(self.pixels, size))
+        alpha = self.alpha if self.alpha is None else resize(self.alpha, size)
+        return replace(self, pixels=resize(self.pixels, size), alpha=alpha)
+
+    def with_alpha_of(self, other: Image) -> Image:
+        """The same pixels with the transparency of `other`, resized to this size; opaque if `other` is."""
+        alpha = other.alpha if other.alpha is None else resize(other.alpha, self.size)
+        return replace(self, alpha=alpha)
 
     def to_pil(self) -> PIL.Image.Image:
-        """An 8-bit RGB Pillow picture, rounded to the nearest level."""
-        return PIL.Image.fromarray(quantize(self.pixels))
-
-    # Writing knows Image, so Image meets it only when it is asked to write.
+        """An 8-bit RGB or RGBA Pillow picture, rounded to the nearest level."""
+        samples = quantize(self.pixels)
+        return PIL.Image.fromarray(samples if self.alpha is None else np.dstack([samples, quantize(self.alpha)]))
 
     def save(
         self,
@@ -94,8 +111,6 @@ class Image:
         overwrite: bool = True,
     ) -> Path:
         """Writes the picture to `path`; see `impasto.images.write`."""
-        from impasto.images.writing import write
-
         return write(
             self,
             path,
@@ -107,11 +122,9 @@ class Image:
         )
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows: a PNG of at most 1024 pixels a side."""
-        from impasto.images.writing import encode
-
+        """The PNG that a notebook shows, at most 1024 pixels a side."""
         long_side = min(max(self.size), _PREVIEW_SIDE)
-        return encode(resize(self.pixels, fit(self.size, long_side)), "PNG")
+        return encode(self.resized(fit(self.size, long_side)), "PNG")
 
     def __repr__(self) -> str:
         kind = self.format or "no file"
@@ -121,8 +134,8 @@ class Image:
 def resize(pixels: Float[Tensor, "1 c h w"], size: tuple[int, int]) -> Float[Tensor, "1 c height width"]:
     """`pixels` resampled to `size`, (height, width) in pixels, by an antialiased bicubic filter.
 
-    Values are in [0, 1] and stay there: the filter's overshoot is clamped. The dtype is kept; at the size it already
-    has, the very same tensor is returned.
+    Values are in [0, 1] and stay there: the filter's overshoot is clamped. The dtype is kept. If the size is already
+    right, the same tensor is returned.
 
     Raises:
         ImageError: a side is not a positive whole number.

@@ -1,7 +1,7 @@
-"""Owns the text inside a picture: a mapping of strings, as EXIF, as JSON and as PNG's own entries.
+"""Owns the text embedded in a picture: a mapping of strings, as EXIF, as JSON and as PNG's own entries.
 
 PNG has text entries of its own. JPEG, WebP and AVIF carry the mapping as one JSON object in EXIF's UserComment, TIFF in
-its ImageDescription. Of anything else in EXIF (camera, place, time) nothing is kept or written.
+its ImageDescription. Nothing else of EXIF (camera, place, time) is kept or written.
 """
 
 from __future__ import annotations
@@ -16,20 +16,17 @@ from PIL import ExifTags
 from impasto.errors import ImageWriteError
 from impasto.messages import printable
 
-# What is embedded at most, as JSON: one APP1 segment of a JPEG holds 65,533 bytes, of which EXIF takes some.
+# The most that is embedded, as JSON: an APP1 segment of a JPEG holds 65,533 bytes, and EXIF itself takes some.
 MAX_METADATA_BYTES = 60 * 1024
 
-# What is read at most of one text entry.
+# The most that is read of one text entry.
 MAX_TEXT_BYTES = 64 * 1024
-
-# No camera's EXIF comes near it: a JPEG allows 64 KB.
-MAX_EXIF_BYTES = 1 << 20
 
 _ASCII = b"ASCII\0\0\0"
 
 
 def checked(metadata: Mapping[str, str]) -> dict[str, str]:
-    """A copy of `metadata`, good for every format.
+    """A copy of `metadata`, after a check that every format can hold it.
 
     Raises:
         ImageWriteError: a key or value that some format cannot hold.

@@ -1,4 +1,4 @@
-"""Owns the opening of a picture's file, from any source; and that nothing but an ImageReadError comes of a bad one."""
+"""Owns opening: any source becomes a seekable file, and every error of reading one becomes an ImageReadError."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from typing import Protocol, runtime_checkable
 import PIL.Image
 
 from impasto.errors import ImageError, ImageReadError
-from impasto.images.decoding import HEAD_BYTES, READABLE_FORMATS, identify
+from impasto.images.formats import HEAD_BYTES, READABLE_FORMATS, identify
 from impasto.images.raster import File
 from impasto.messages import printable, reason
 
-# 200 megapixels are 2.4 GB as float32 RGB; a full-frame camera has a quarter of it.
+# 200 megapixels are 2.4 GB as float32 RGB. Full-frame cameras have about 50 megapixels.
 DEFAULT_MAX_PIXELS = 200_000_000
 
-# No format here spends more on a pixel than four float32 samples; the rest is for text, profiles and previews.
+# The longest allowed file: four float32 samples a pixel, plus room for text, profiles and previews.
 _BYTES_PER_PIXEL = 16
 _BYTES_ASIDE = 64 << 20
 
@@ -33,7 +33,7 @@ _READ_BLOCK = 1 << 20
 
 @runtime_checkable
 class BinaryFile(Protocol):
-    """Anything that can be read from in bytes: an open file, standard input's buffer, an upload."""
+    """Anything whose `read` returns bytes: an open file, standard input's buffer, an upload."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
@@ -42,10 +42,10 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 
 
 class _Hush:
-    """Sets aside Pillow's own warnings and size limit while pictures are being decoded.
+    """Suspends Pillow's own warnings and size limit while pictures are being decoded.
 
-    Both are global to the process, and reads may overlap in threads: the first to begin sets them aside, the last to
-    end puts them back. Sizes are checked by `check_size` before Pillow would.
+    Both are global to the process, and reads may overlap in threads: the first read to begin suspends them, the last
+    read to end restores them. `check_size` checks sizes instead of Pillow.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ _HUSH = _Hush()
 
 @contextmanager
 def translated(label: str) -> Iterator[None]:
-    """Turns whatever decoding raises into an ImageReadError about `label`, and keeps decoders' warnings to itself."""
+    """Turns every exception of decoding into an ImageReadError about `label`, and silences decoders' warnings."""
     try:
         with _HUSH:
             yield
@@ -100,6 +100,11 @@ def _out_of_memory(label: str) -> ImageReadError:
 
 
 def kind_of(file: File) -> str:
+    """The format of `file`, one of READABLE_FORMATS.
+
+    Raises:
+        ImageReadError: the file is empty, or of another format.
+    """
     file.seek(0)
     head = file.read(HEAD_BYTES)
     if not head:
@@ -108,15 +113,15 @@ def kind_of(file: File) -> str:
 
 
 def base_name(source: Source) -> str:
-    """The file's name without folders; "" where there is none."""
+    """The file's name without folders; "" if there is none."""
     name = source if isinstance(source, (str, os.PathLike)) else getattr(source, "name", "")
-    # A file opened by its number has that for a name, and the standard streams one in angle brackets.
+    # A file opened by its descriptor has that number as its name; standard streams have a name in angle brackets.
     return "" if not isinstance(name, (str, os.PathLike)) or str(name).startswith("<") else Path(name).name
 
 
 @contextmanager
 def opened(source: Source, max_pixels: int, name: str | None = None) -> Iterator[tuple[File, str]]:
-    """A seekable file of the source's bytes, and what messages call it."""
+    """A seekable file with the bytes of `source`, and its name for messages."""
     most = _BYTES_PER_PIXEL * max_pixels + _BYTES_ASIDE
     file: File
     with ExitStack() as stack:
@@ -135,7 +140,7 @@ def opened(source: Source, max_pixels: int, name: str | None = None) -> Iterator
 
 def _rewindable(file: io.BufferedReader, label: str, most: int) -> File:
     status = os.fstat(file.fileno())
-    # A pipe, as the shell's <(...) makes one, cannot be gone back in. A device may have no end.
+    # A pipe, such as the shell's <(...), is not seekable. A device may have no end.
     if stat.S_ISFIFO(status.st_mode):
         return _hold(file, label, most)
     if not stat.S_ISREG(status.st_mode):
@@ -146,7 +151,7 @@ def _rewindable(file: io.BufferedReader, label: str, most: int) -> File:
 
 
 def _hold(source: object, label: str, most: int) -> io.BytesIO:
-    """The bytes of `source` in memory, read no further than any allowed picture goes."""
+    """The bytes of `source` in memory. Reading stops at `most` bytes, more than any allowed picture has."""
     if isinstance(source, BinaryFile):
         return io.BytesIO(_drained(source, label, most))
     if not isinstance(source, (bytes, bytearray, memoryview)):

@@ -1,4 +1,4 @@
-"""Owns what Pillow leaves undone with PNG: limits on its text and profiles, and pictures of 16 bits a channel."""
+"""Owns PNG beyond Pillow: limits on text and profiles, and pictures of 16 bits a channel."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import PngImagePlugin
 
 from impasto.errors import ImageReadError
+from impasto.images.colorspaces import ColorSpace, ColorSpaceError, from_code_points, from_gamma
 from impasto.images.metadata import MAX_TEXT_BYTES
 from impasto.images.profiles import MAX_PROFILE_BYTES, srgb_profile
 from impasto.images.raster import File
@@ -21,17 +22,19 @@ from impasto.messages import printable
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-# All the text of one file together. Each entry is held to MAX_TEXT_BYTES as well.
+# The limit for all the text of one file. MAX_TEXT_BYTES is the limit for each entry.
 _MAX_ALL_TEXT = 1 << 20
 
-# Adobe's editing history: long in honest files, and of no use here.
+# Adobe's editing history: long even in ordinary files, and not used here.
 _XMP = "XML:com.adobe.xmp"
 
-# What the decoder needs. Animation is left out, so that the still picture is what is decoded.
+# The chunks the decoder needs. Animation chunks are left out, so that the still picture is decoded.
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"})
 
 # Pillow decodes 16-bit colour into 8 bits: one raw mode takes the high byte of every sample, the other the low byte.
 _LOW_BYTES = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
+
+_COLOR_MARKS = frozenset({b"cICP", b"sRGB", b"gAMA", b"cHRM"})
 
 _ROWS = 64
 
@@ -45,9 +48,10 @@ class Scan:
         bit_depth: bits for each sample.
         clean: the file without its text, profile and animation; empty if it was not asked for.
         text: its text entries.
-        profile: its ICC profile.
+        profile: its ICC profile, unless a mark of higher priority says otherwise.
+        colorspace: what its other colour marks say; None for sRGB.
         animated: whether it has more frames than the first.
-        notes: what was left out and should be known.
+        notes: warnings about what was left out.
     """
 
     size: tuple[int, int]
@@ -55,6 +59,7 @@ class Scan:
     clean: bytes = b""
     text: dict[str, str] = field(default_factory=dict)
     profile: bytes | None = None
+    colorspace: ColorSpace | None = None
     animated: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -80,6 +85,7 @@ def scan(file: File, *, clean: bool = True) -> Scan:
     text: dict[str, str] = {}
     budget = _MAX_ALL_TEXT
     profile: bytes | None = None
+    marks: dict[bytes, bytes] = {}
     animated = False
     notes: list[str] = []
     for kind, start, length in _chunks(file):
@@ -88,13 +94,15 @@ def scan(file: File, *, clean: bool = True) -> Scan:
             if clean and (kind != b"IHDR" or len(kept) == len(SIGNATURE)):
                 file.seek(start)
                 kept += file.read(length + 12)
+        elif kind in _COLOR_MARKS:
+            file.seek(start + 8)
+            marks.setdefault(kind, file.read(min(length, 32)))
         elif kind == b"acTL":
             animated = True
         elif kind in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
-            # Compressed or not, an entry longer than this is not worth reading.
             limit = MAX_PROFILE_BYTES if kind == b"iCCP" else MAX_TEXT_BYTES
             file.seek(start + 8)
-            # Keys and languages are short; the rest of what is longer than the limit is not even read.
+            # 1,024 bytes more, for the key and the language before the text.
             body = file.read(min(length, limit + 1024))
             try:
                 key, value = _entry(kind, body, length, limit)
@@ -115,11 +123,42 @@ def scan(file: File, *, clean: bool = True) -> Scan:
                 notes.append(f"its text is longer than {_MAX_ALL_TEXT:,} bytes in all, and the rest was ignored")
             else:
                 text[key] = value.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")
-    return Scan((width, height), bit_depth, bytes(kept) if clean else b"", text, profile, animated, notes)
+    profile, colorspace = _color(marks, profile, notes)
+    return Scan((width, height), bit_depth, bytes(kept) if clean else b"", text, profile, colorspace, animated, notes)
+
+
+def _color(
+    marks: Mapping[bytes, bytes], profile: bytes | None, notes: list[str]
+) -> tuple[bytes | None, ColorSpace | None]:
+    """The colour mark that counts, in the order of the PNG specification (3rd edition, section 4.3).
+
+    cICP comes first, then iCCP, then sRGB, then gAMA and cHRM together.
+    """
+    try:
+        if len(cicp := marks.get(b"cICP", b"")) == 4:
+            primaries, transfer, matrix, full_range = cicp
+            if matrix == 0 and full_range == 1:
+                return None, from_code_points(primaries, transfer)
+            notes.append("its cICP entry asks for another layout than full-range RGB, and was ignored")
+        if profile is not None:
+            return profile, None
+        if b"sRGB" in marks:
+            return None, None
+        gamma, chromaticities = marks.get(b"gAMA", b""), marks.get(b"cHRM", b"")
+        encoded = struct.unpack(">I", gamma)[0] if len(gamma) == 4 else 0
+        exponent = 100_000 / encoded if encoded else None
+        if len(chromaticities) != 32:
+            return None, from_gamma(exponent, None)
+        values = [value / 100_000 for value in struct.unpack(">8I", chromaticities)]
+        white, red, green, blue = zip(values[::2], values[1::2], strict=True)
+        return None, from_gamma(exponent, (red, green, blue, white))
+    except ColorSpaceError as error:
+        notes.append(f"its colour description {error}, and was ignored")
+        return profile, None
 
 
 def deep_samples(picture: PngImagePlugin.PngImageFile, clean: bytes) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
-    """(colour, alpha) of a 16-bit colour PNG at its full depth; None where Pillow decodes it differently than expected.
+    """(colour, alpha) of a 16-bit colour PNG at its full depth; None if Pillow decodes this PNG in another way.
 
     Colour has shape (height, width, channels), alpha (height, width), both uint16.
     """
@@ -145,7 +184,7 @@ def deep_samples(picture: PngImagePlugin.PngImageFile, clean: bytes) -> tuple[ND
 
 
 def text_chunks(metadata: Mapping[str, str]) -> PngImagePlugin.PngInfo:
-    """`metadata` as PNG text entries: Latin-1 where that holds it, else Unicode."""
+    """`metadata` as PNG text entries: Latin-1 if every character is in it, else UTF-8."""
     info = PngImagePlugin.PngInfo()
     for key, value in metadata.items():
         info.add_text(key, value)
@@ -153,19 +192,20 @@ def text_chunks(metadata: Mapping[str, str]) -> PngImagePlugin.PngInfo:
 
 
 def encode_deep(samples: NDArray[np.uint16], metadata: Mapping[str, str]) -> bytes:
-    """A 16-bit RGB PNG, which Pillow cannot write, of `samples` of shape (height, width, 3), with an sRGB profile."""
-    height, width, _ = samples.shape
+    """A 16-bit PNG of `samples`, shape (height, width, 3 or 4), with an sRGB profile. Pillow cannot write these."""
+    height, width, channels = samples.shape
+    pixel = 2 * channels
     out = io.BytesIO()
     out.write(SIGNATURE)
-    _put(out, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    _put(out, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 6 if channels == 4 else 2, 0, 0, 0))
     _put(out, b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
     for chunk in text_chunks(metadata).chunks:
         _put(out, chunk[0], chunk[1])
     deflate = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)
-    above = np.zeros(width * 6, np.int16)
+    above = np.zeros(width * pixel, np.int16)
     for top in range(0, height, _ROWS):
-        rows = samples[top : top + _ROWS].astype(">u2").view(np.uint8).reshape(-1, width * 6).astype(np.int16)
-        packed = deflate.compress(_paeth(rows, above).tobytes())
+        rows = samples[top : top + _ROWS].astype(">u2").view(np.uint8).reshape(-1, width * pixel).astype(np.int16)
+        packed = deflate.compress(_paeth(rows, above, pixel).tobytes())
         above = rows[-1]
         if packed:
             _put(out, b"IDAT", packed)
@@ -174,13 +214,13 @@ def encode_deep(samples: NDArray[np.uint16], metadata: Mapping[str, str]) -> byt
     return out.getvalue()
 
 
-def _paeth(rows: NDArray[np.int16], above: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """Lines of 6 bytes a pixel under PNG's filter 4, each preceded by that number; `above` is the line before them."""
+def _paeth(rows: NDArray[np.int16], above: NDArray[np.int16], pixel: int) -> NDArray[np.uint8]:
+    """Lines of `pixel` bytes a pixel under PNG's filter 4, each preceded by that number; `above` is the line before."""
     up = np.vstack((above[None], rows[:-1]))
     left = np.zeros_like(rows)
-    left[:, 6:] = rows[:, :-6]
+    left[:, pixel:] = rows[:, :-pixel]
     corner = np.zeros_like(rows)
-    corner[:, 6:] = up[:, :-6]
+    corner[:, pixel:] = up[:, :-pixel]
     to_left, to_up, to_corner = np.abs(up - corner), np.abs(left - corner), np.abs(left + up - 2 * corner)
     guess = np.where((to_left <= to_up) & (to_left <= to_corner), left, np.where(to_up <= to_corner, up, corner))
     lines = np.full((rows.shape[0], rows.shape[1] + 1), 4, np.uint8)

@@ -1,4 +1,4 @@
-"""Owns colour profiles: the sRGB profile that is embedded, and the way from an embedded ICC profile to sRGB."""
+"""Owns ICC profiles: the sRGB profile to embed, and conversion from an embedded profile to sRGB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import ImageCms
 from impasto.errors import ImpastoError
 from impasto.messages import printable
 
-# A device link with large tables stays below this; what is larger is no profile of a picture.
+# Profiles with large tables have up to about 3 MB.
 MAX_PROFILE_BYTES = 8 << 20
 
 # Relative colorimetric with black point compensation: in-gamut colours are kept, and black stays black.
@@ -25,14 +25,14 @@ _MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
 
 
 class ProfileError(ImpastoError):
-    """A profile cannot be used; the picture is read without it."""
+    """A profile cannot be used. The picture is read without it."""
 
 
 @functools.cache
 def srgb_profile() -> bytes:
     """An sRGB ICC profile, the same bytes at every call and on every day."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    # Little CMS writes the time of day into the header, bytes 24 to 35. The same picture must be the same file.
+    # Little CMS writes the current time into the header, bytes 24 to 35. The same picture must give the same file.
     profile[24:36] = bytes.fromhex("07d0 0001 0001 0000 0000 0000")
     return bytes(profile)
 
@@ -46,11 +46,11 @@ def to_srgb(samples: NDArray[Any], space: str, profile: bytes) -> tuple[NDArray[
         profile: the bytes of an ICC profile.
 
     Returns:
-        The converted samples, shape (height, width, 3), or the very same ones where the profile is sRGB already; the
-        profile's description, or None where it is sRGB already; whether the conversion kept more than 8 bits.
+        The converted samples, shape (height, width, 3), or `samples` themselves if the profile is sRGB already; the
+        profile's description, or None if it is sRGB already; whether the conversion kept more than 8 bits.
 
     Raises:
-        ProfileError: the profile is damaged, or is for other channels than these.
+        ProfileError: the profile is damaged, or is for other channels.
     """
     if len(profile) > MAX_PROFILE_BYTES:
         raise ProfileError(f"is {len(profile):,} bytes long; at most {MAX_PROFILE_BYTES:,} are read")
@@ -92,7 +92,7 @@ def _shallow(samples: NDArray[Any], space: str, source: ImageCms.ImageCmsProfile
 
 
 def _deep(samples: NDArray[Any], space: str, profile: bytes) -> NDArray[Any] | None:
-    """The conversion at the samples' own depth, which Pillow has not; None without imagecodecs."""
+    """The conversion at the depth of the samples, which Pillow does not offer; None without imagecodecs."""
     try:
         import imagecodecs
     except ImportError:
@@ -119,7 +119,7 @@ def _eight_bits(samples: NDArray[Any]) -> NDArray[Any]:
 def _is_srgb(profile: bytes) -> bool:
     """Whether an RGB profile moves no colour of a 9 × 9 × 9 grid by more than one 8-bit level.
 
-    sRGB comes under many names and in many versions; converting between them would only add rounding.
+    There are many sRGB profiles; converting from one to another would only add rounding errors.
     """
     axis = np.linspace(0, 255, 9).astype(np.uint8)
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(27, 27, 3)

@@ -1,4 +1,4 @@
-"""Owns Raster, what every decoder yields, and its development into upright, opaque sRGB pixels."""
+"""Owns Raster, the result of every decoder, and its conversion to upright sRGB pixels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from impasto.errors import ImageReadError
-from impasto.images.profiles import ProfileError, to_srgb
+from impasto.images import alpha as transparency
+from impasto.images import colorspaces, profiles
+from impasto.images.colorspaces import ColorSpace, ColorSpaceError
+from impasto.images.profiles import ProfileError
 
-# Below 2 pixels there is nothing to resample from; beyond 50:1 a picture leaves the network no second dimension.
+# Resampling needs at least 2 pixels a side; beyond 50:1 the network's deep layers would be one pixel wide.
 MIN_SIDE = 2
 MAX_ASPECT = 50
 
-# What decoders read from: a file on disk, or the bytes of one.
+# Decoders read from a file on disk, or from its bytes in memory.
 File = io.BufferedReader | io.BytesIO
 
 Space = Literal["GRAY", "RGB", "CMYK"]
@@ -34,10 +37,11 @@ class Raster:
         space: what the channels are.
         alpha: shape (height, width), of the same dtype as `color`; None if opaque.
         bit_depth: bits for each channel in the file.
-        profile: the embedded ICC profile, untested.
+        profile: the embedded ICC profile, not yet validated.
+        colorspace: of the colours, if the file names one without an ICC profile; a usable `profile` wins.
         orientation: as in EXIF, 1 to 8; 1 is upright.
         text: text entries of the file.
-        notes: what the reader of the picture should be warned of; decoding adds to it.
+        notes: warnings for the user; decoding and `develop` add to it.
     """
 
     color: NDArray[Any]
@@ -45,13 +49,14 @@ class Raster:
     alpha: NDArray[Any] | None = None
     bit_depth: int
     profile: bytes | None = None
+    colorspace: ColorSpace | None = None
     orientation: int = 1
     text: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuses a picture by what its header says, before anything is decoded.
+    """Checks the size that a header states, before anything is decoded.
 
     Raises:
         ImageReadError: too small, too large, or too long for its width.
@@ -70,10 +75,26 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def develop(raster: Raster) -> tuple[Float[np.ndarray, "1 3 h w"], str | None]:
-    """The pixels of an Image, and the description of the profile they were converted from, if any.
+@dataclass(frozen=True, eq=False)
+class Developed:
+    """The pixels of an Image, as arrays.
 
-    Colours go to sRGB, transparency onto white, and the picture upright. Adds to `raster.notes`.
+    Attributes:
+        pixels: sRGB (gamma encoded) in [0, 1], upright.
+        alpha: opacity in [0, 1], upright; None if all of it is opaque.
+        description: of the profile or colour space that the colours were converted from; None if there was none.
+    """
+
+    pixels: Float[np.ndarray, "1 3 h w"]
+    alpha: Float[np.ndarray, "1 1 h w"] | None
+    description: str | None
+
+
+def develop(raster: Raster) -> Developed:
+    """The pixels of a decoded picture. Adds to `raster.notes`.
+
+    Colours are converted to sRGB, and the picture is turned upright. Under transparent pixels the colours of the
+    object's edge are continued.
 
     Raises:
         ImageReadError: the values are not finite, or far outside [0, 1].
@@ -86,15 +107,17 @@ def develop(raster: Raster) -> tuple[Float[np.ndarray, "1 3 h w"], str | None]:
         pixels = np.repeat(pixels, 3, axis=0)
     if color.dtype == np.float32:
         _clip(pixels, raster.notes)
-    if raster.alpha is not None:
-        _flatten(pixels, _unit(raster.alpha[..., None])[0], raster.notes)
-    return _upright(pixels, raster.orientation)[None], description
+    alpha = _alpha(raster)
+    if alpha is not None:
+        transparency.fill(pixels, alpha)
+        alpha = _upright(alpha[None], raster.orientation)[None]
+    return Developed(_upright(pixels, raster.orientation)[None], alpha, description)
 
 
 def _colors(raster: Raster) -> tuple[NDArray[Any], str | None]:
     if raster.profile:
         try:
-            color, description, kept = to_srgb(raster.color, raster.space, raster.profile)
+            color, description, kept = profiles.to_srgb(raster.color, raster.space, raster.profile)
         except ProfileError as error:
             raster.notes.append(f"its colour profile {error}, and was ignored")
         else:
@@ -104,13 +127,41 @@ def _colors(raster: Raster) -> tuple[NDArray[Any], str | None]:
                     "pip install imagecodecs"
                 )
             return color, description
-    if raster.space != "CMYK":
-        return raster.color, None
-    raster.notes.append("it is CMYK without a usable colour profile, so its colours are approximate")
-    # The plain complement that Pillow applies too, at the samples' own depth: a colour is what neither ink took.
-    full = 1.0 if raster.color.dtype == np.float32 else np.iinfo(raster.color.dtype).max
-    light = (full - raster.color.astype(np.float32)) / np.float32(full)
-    return light[..., :3] * light[..., 3:], None
+    if raster.space == "CMYK":
+        raster.notes.append("it is CMYK without a usable colour profile, so its colours are approximate")
+        # The plain complement, as in Pillow, but at the depth of the samples: light = (1 - ink) * (1 - black).
+        full = 1.0 if raster.color.dtype == np.float32 else np.iinfo(raster.color.dtype).max
+        light = (full - raster.color.astype(np.float32)) / np.float32(full)
+        return light[..., :3] * light[..., 3:], None
+    if raster.colorspace is not None:
+        try:
+            converted = colorspaces.to_srgb(raster.color, raster.colorspace)
+        except ColorSpaceError as error:
+            raster.notes.append(f"its colour description {error}, and was ignored")
+        else:
+            if raster.colorspace.is_hdr:
+                raster.notes.append(
+                    f"its colours are high dynamic range ({raster.colorspace.name}); they were mapped to the range of "
+                    "sRGB, and highlights were compressed"
+                )
+            return converted, raster.colorspace.name
+    return raster.color, None
+
+
+def _alpha(raster: Raster) -> NDArray[np.float32] | None:
+    """Opacity, shape (height, width), in [0, 1]; None if all of it is opaque."""
+    if raster.alpha is None:
+        return None
+    alpha: NDArray[np.float32] = _unit(raster.alpha[..., None])[0]
+    if not np.isfinite(alpha).all():
+        raise ImageReadError("its transparency has values that are not finite numbers: repair it in its editor")
+    np.clip(alpha, 0.0, 1.0, out=alpha)
+    if float(alpha.min()) == 1.0:
+        return None
+    if float(alpha.max()) == 0.0:
+        raster.notes.append("it is transparent everywhere; the colours stored under its transparency are used")
+        return None
+    return alpha
 
 
 def _unit(samples: NDArray[Any]) -> NDArray[np.float32]:
@@ -125,7 +176,7 @@ def _unit(samples: NDArray[Any]) -> NDArray[np.float32]:
 def _check_floats(color: NDArray[Any]) -> None:
     if not np.isfinite(color).all():
         raise ImageReadError("it has values that are not finite numbers (NaN or infinity): repair it in its editor")
-    # Highlights may exceed 1 in a high dynamic range picture. Where most of it does, it is on another scale.
+    # Highlights of a high dynamic range picture may exceed 1. If most values do, they are on another scale.
     if np.count_nonzero(color > 1.0) * 2 > color.size:
         raise ImageReadError(
             f"its float values go up to {float(color.max()):g}, most of them above 1; allowed is [0, 1]: scale it"
@@ -134,22 +185,10 @@ def _check_floats(color: NDArray[Any]) -> None:
 
 def _clip(pixels: NDArray[np.float32], notes: list[str]) -> None:
     low, high = float(pixels.min()), float(pixels.max())
-    # A conversion of colours overshoots by rounding; only what can be seen deserves a warning.
+    # Colour conversion overshoots slightly by rounding. Only visible differences are warned of.
     if low < -0.01 or high > 1.01:
         notes.append(f"its float values, {low:g} to {high:g}, were clipped to [0, 1]")
     np.clip(pixels, 0.0, 1.0, out=pixels)
-
-
-def _flatten(pixels: NDArray[np.float32], alpha: NDArray[np.float32], notes: list[str]) -> None:
-    """Puts `pixels`, shape (3, height, width), in place onto white."""
-    if not np.isfinite(alpha).all():
-        raise ImageReadError("its transparency has values that are not finite numbers: repair it in its editor")
-    np.clip(alpha, 0.0, 1.0, out=alpha)
-    if float(alpha.min()) == 1.0:
-        return
-    notes.append("its transparent parts were put onto white")
-    pixels *= alpha
-    pixels += 1.0 - alpha
 
 
 def _upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

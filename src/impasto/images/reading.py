@@ -18,14 +18,17 @@ from impasto.messages import printable
 def read(source: Source, *, name: str | None = None, max_pixels: int = DEFAULT_MAX_PIXELS) -> Image:
     """Reads a picture.
 
-    The file's bytes decide what it is, not its name: PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF. Of several frames or
-    pages the first is used. EXIF orientation is applied; colours are converted from the embedded ICC profile to sRGB;
-    transparency is put onto white. 16-bit PNG and TIFF and floating-point TIFF keep their precision; float values are
-    taken as sRGB in [0, 1] unless a profile says otherwise. Size is checked in the header, before anything is decoded.
+    The content of the file decides its format, not its name: PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC. Of several
+    frames the first is used, of several pages the largest. Orientation is applied. Colours are converted to sRGB from
+    the embedded ICC profile, or from the colour space that the file names in another way (PNG's cICP, gAMA and cHRM,
+    EXIF's Adobe RGB, the code points of AVIF and HEIC); high dynamic range (PQ, HLG) is mapped to the range of sRGB.
+    Transparency is kept as `Image.alpha`. 16-bit PNG and TIFF and floating-point TIFF keep their precision; float
+    values are taken as sRGB in [0, 1] unless a profile says otherwise. Size is checked in the header, before anything
+    is decoded.
 
     Args:
         source: a path, the bytes of a file, or a file open for reading in binary mode (read from where it stands).
-        name: what to call the picture; by default the name of the file.
+        name: the name of the picture; by default the name of the file.
         max_pixels: the largest width × height that is accepted. The default is 200 megapixels.
 
     Raises:
@@ -33,7 +36,7 @@ def read(source: Source, *, name: str | None = None, max_pixels: int = DEFAULT_M
             or of more than 50:1 are refused as well.
 
     Warns:
-        ImpastoWarning: something in the file was left out or changed, such as frames, transparency or a broken profile.
+        ImpastoWarning: something in the file was left out or changed, such as frames or a damaged profile.
     """
     image, notes = read_quietly(source, name=name, max_pixels=max_pixels)
     for note in notes:
@@ -44,8 +47,8 @@ def read(source: Source, *, name: str | None = None, max_pixels: int = DEFAULT_M
 def read_metadata(source: Source) -> dict[str, str]:
     """The text embedded in a picture, such as what `write` put there; no pixel is decoded.
 
-    PNG: its text entries. JPEG, WebP, AVIF: the JSON object in EXIF's UserComment; TIFF: the one in ImageDescription.
-    BMP and GIF have none. An entry of more than 64 KB is left out.
+    PNG: its text entries. JPEG, WebP, AVIF, HEIC: the JSON object in EXIF's UserComment. TIFF: the JSON object in
+    ImageDescription. BMP and GIF have none. An entry of more than 64 KB is left out.
 
     Args:
         source: as in `read`.
@@ -64,7 +67,7 @@ def read_metadata(source: Source) -> dict[str, str]:
 
 
 def read_quietly(source: Source, *, name: str | None, max_pixels: int) -> tuple[Image, list[str]]:
-    """As `read`, with the warnings as a list, for callers that warn from their own place."""
+    """As `read`, with the warnings as a list, for callers that issue them with their own stack level."""
     if max_pixels < 1:
         raise ImageReadError(f"max_pixels: received {max_pixels}; it must be at least 1")
     with opened(source, max_pixels, name) as (file, label), translated(label):
@@ -78,13 +81,14 @@ def read_quietly(source: Source, *, name: str | None, max_pixels: int) -> tuple[
 
 def to_image(raster: Raster, *, name: str, kind: str | None = None, digest: str | None = None) -> Image:
     """The Image of a decoded picture."""
-    pixels, description = develop(raster)
+    developed = develop(raster)
     return Image(
-        torch.from_numpy(pixels),
+        torch.from_numpy(developed.pixels),
         name=printable(name),
         format=kind,
         bit_depth=raster.bit_depth,
         sha256=digest,
-        icc_converted=description,
+        icc_converted=developed.description,
         text=dict(raster.text),
+        alpha=None if developed.alpha is None else torch.from_numpy(developed.alpha),
     )

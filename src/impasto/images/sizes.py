@@ -1,4 +1,4 @@
-"""Owns sizes, (height, width) in whole pixels: what a picture's becomes."""
+"""Owns sizes, (height, width) in whole pixels: the size of a picture after resizing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from impasto.errors import ImageError
 
 
 def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
-    """(height, width) of the same aspect as `size` whose longer side is `long_side` pixels; it may shrink or enlarge.
+    """(height, width) of the same aspect as `size` whose longer side is `long_side` pixels: smaller or larger.
 
     The shorter side is rounded to the nearest pixel, halves up, and is at least 1.
 
@@ -18,7 +18,7 @@ def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
     height, width = checked(size)
     checked((long_side, long_side))
     longest = max(height, width)
-    # In whole numbers, so that no size depends on how a quotient was rounded.
+    # Integer arithmetic, so that no size depends on floating-point rounding.
     return (
         max(1, (2 * height * long_side + longest) // (2 * longest)),
         max(1, (2 * width * long_side + longest) // (2 * longest)),

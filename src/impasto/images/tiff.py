@@ -1,4 +1,4 @@
-"""Owns the TIFF files that Pillow does not read in full, or write: more than 8 bits a channel, floats, odd layouts."""
+"""Owns TIFF beyond Pillow: more than 8 bits a channel, floats, planar and tiled layouts; and writing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.errors import ImageError, ImageReadError
+from impasto.images.alpha import unmultiplied
 from impasto.images.metadata import from_json, to_json
 from impasto.images.profiles import srgb_profile
 from impasto.images.raster import CHANNELS, File, Raster, Space, check_size
@@ -30,7 +31,7 @@ _ORIENTATION, _DNG_VERSION, _SUB_IFDS, _NEW_SUBFILE_TYPE = 274, 50706, 330, 254
 
 
 class CodecMissingError(ImageReadError):
-    """The file is compressed in a way that only the optional imagecodecs unpacks."""
+    """The file's compression needs the optional package imagecodecs."""
 
 
 def decode(file: File, max_pixels: int) -> Raster:
@@ -90,17 +91,18 @@ def refuse_camera_raw(tags: Mapping[int, Any]) -> None:
 
 
 def encode(samples: NDArray[Any], metadata: Mapping[str, str]) -> bytes:
-    """A TIFF of `samples`, uint8 or uint16 of shape (height, width, 3), deflated, with an sRGB profile."""
+    """A deflated TIFF of `samples`, uint8 or uint16 of shape (height, width, 3 or 4), with an sRGB profile."""
     out = io.BytesIO()
     software = metadata.get("Software", "")
     _tifffile().imwrite(
         out,
         samples,
         photometric="rgb",
+        extrasamples=["unassalpha"] if samples.shape[2] == 4 else None,
         compression="zlib",
         predictor=True,
         iccprofile=srgb_profile(),
-        # Without these tifffile writes its own name and the array's shape.
+        # Without these, tifffile writes its own name and the array's shape.
         description=to_json(metadata) if metadata else None,
         software=software if software and software.isascii() else False,
         metadata=None,
@@ -109,7 +111,7 @@ def encode(samples: NDArray[Any], metadata: Mapping[str, str]) -> bytes:
 
 
 def _tifffile() -> ModuleType:
-    # Imported only where it is needed: it takes longer to load than the rest of this package.
+    # Imported only when it is needed: it takes longer to load than the rest of this package.
     try:
         import tifffile
     except ImportError as error:
@@ -155,12 +157,5 @@ def _split(page: tifffile.TiffPage, samples: NDArray[Any], space: Space) -> tupl
         if kind == _UNASSOCIATED:
             return color, alpha
         if kind == _ASSOCIATED:
-            return _unmultiplied(color, alpha, full), alpha
+            return unmultiplied(color, alpha, full), alpha
     return color, None
-
-
-def _unmultiplied(color: NDArray[Any], alpha: NDArray[Any], full: float) -> NDArray[Any]:
-    # Where nothing shows there is no colour to recover.
-    share = np.maximum(alpha.astype(np.float32), np.float32(1e-6))[..., None] / np.float32(full)
-    straight = np.minimum(color / share, full)
-    return np.asarray(straight if color.dtype == np.float32 else np.rint(straight), color.dtype)

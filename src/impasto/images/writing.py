@@ -1,4 +1,4 @@
-"""Owns write: from an Image to a file that is either whole or not there, and never in the place of an input."""
+"""Owns write and encode: pixels to a file. The file appears whole or not at all, and never replaces an input."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ import stat
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+import numpy as np
 import PIL.Image
+from numpy.typing import NDArray
 
 from impasto.errors import ImageError, ImageWriteError, ImpastoWarning, SettingsError
 from impasto.files import label, same_file, whole, why_not_written
+from impasto.images import alpha as transparency
 from impasto.images import metadata as embedding
 from impasto.images import png, tiff
+from impasto.images.formats import WRITABLE_FORMATS, WRITABLE_SUFFIXES
 from impasto.images.pixels import quantize
 from impasto.images.profiles import srgb_profile
 from impasto.messages import printable, reason
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    from impasto.images.image import Image
-
-    Picture: TypeAlias = Image | Float[Tensor, "1 3 h w"] | NDArray[Any]
+    Picture: TypeAlias = "HasPixels | Float[Tensor, '1 3 h w'] | NDArray[Any]"
 else:
-    # Writing needs no torch, so that a command that computes without it can start without it.
+    # Writing does not import torch, so that a command that computes without torch starts without it.
     Picture = object
 
-WRITABLE_SUFFIXES: Mapping[str, str] = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WebP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-    ".avif": "AVIF",
-}
-
-_FORMATS = tuple(dict.fromkeys(WRITABLE_SUFFIXES.values()))
-
 _DEEP_FORMATS = ("PNG", "TIFF")
+
+_OPAQUE_FORMATS = ("JPEG", "BMP")
 
 # The longest side each format holds; AVIF's is what decoders accept by default.
 _MAX_SIDE: Mapping[str, int] = {"JPEG": 65500, "WebP": 16383, "AVIF": 16384}
 
-# From here on the eye is meant to see no loss, so colour keeps its full resolution.
+# From this quality on no loss should be visible, so colour keeps its full resolution.
 _FULL_COLOR_QUALITY = 90
+
+
+class HasPixels(Protocol):
+    """An Image, or any other object that holds pixels as an Image does."""
+
+    @property
+    def pixels(self) -> Any: ...
+
+    @property
+    def alpha(self) -> Any: ...
 
 
 def write(
@@ -64,10 +64,13 @@ def write(
     protect: Iterable[str | os.PathLike[str]] = (),
     overwrite: bool = True,
 ) -> Path:
-    """Writes a picture, in the format that the suffix of `path` names, with an sRGB profile inside (not in BMP).
+    """Writes a picture in the format that the suffix of `path` names, with an sRGB profile inside (except in BMP).
 
-    The file appears whole or not at all: it is written beside its place under another name, synchronised to the disk,
-    and moved there in one step. Whatever fails, a file that was there stays as it was. A symbolic link is followed.
+    The file appears whole or not at all: it is written under a temporary name in the same folder, synchronised to the
+    disk, and renamed in one step. If anything fails, an existing file keeps its content. A symbolic link is followed.
+
+    The alpha of an Image is written too. JPEG and BMP have no transparency: there the picture is put onto white, or
+    onto black or grey if the object's edge would not be seen on white.
 
     Args:
         image: an Image, or a tensor or array of shape (1, 3, height, width), sRGB in [0, 1], rounded to the nearest
@@ -77,18 +80,18 @@ def write(
         quality: of JPEG, WebP and AVIF, 1 to 100; from 90 on JPEG and AVIF keep colour at full resolution. The other
             formats lose nothing.
         bit_depth: 8, or 16 for PNG and TIFF.
-        protect: files that must not be overwritten, whatever their name or link: the inputs.
+        protect: files that must not be overwritten under any of their names or links: the inputs.
         overwrite: whether an existing file may be replaced.
 
     Returns:
         The path as given.
 
     Raises:
-        ImageWriteError: the picture cannot be written there, or so.
+        ImageWriteError: the picture cannot be written to this place, or in this format.
         SettingsError: `quality` or `bit_depth` is out of range.
 
     Warns:
-        ImpastoWarning: the metadata could not be embedded.
+        ImpastoWarning: the metadata could not be embedded, or the transparency was lost.
     """
     target = check_output(path, protect=protect, overwrite=overwrite)
     try:
@@ -112,11 +115,11 @@ def encode(
     quality: int = 95,
     bit_depth: int = 8,
 ) -> bytes:
-    """The bytes of the file that `write` would write, for standard output or a response.
+    """The bytes of the file that `write` would write: for standard output or an HTTP response.
 
     Args:
         image: as in `write`.
-        format: PNG, JPEG, WebP, TIFF, BMP or AVIF, in any case; JPG and TIF will do.
+        format: PNG, JPEG, WebP, TIFF, BMP or AVIF, in upper or lower case; JPG and TIF are accepted too.
         metadata: as in `write`.
         quality: as in `write`.
         bit_depth: as in `write`.
@@ -129,7 +132,7 @@ def encode(
     """
     kind = WRITABLE_SUFFIXES.get(f".{format.lower()}")
     if kind is None:
-        raise ImageWriteError(f"format: received {printable(format)!r}; allowed are {', '.join(_FORMATS)}")
+        raise ImageWriteError(f"format: received {printable(format)!r}; allowed are {', '.join(WRITABLE_FORMATS)}")
     data, notes = _encode(image, kind, metadata, quality, bit_depth)
     for note in notes:
         warnings.warn(note, ImpastoWarning, stacklevel=2)
@@ -139,7 +142,7 @@ def encode(
 def check_output(
     path: str | os.PathLike[str], *, protect: Iterable[str | os.PathLike[str]] = (), overwrite: bool = True
 ) -> Path:
-    """Refuses what `write` would refuse, without writing: to be called before long work begins.
+    """Raises what `write` would raise for this path, without writing. Call it before long work begins.
 
     Args:
         path: as in `write`.
@@ -159,7 +162,9 @@ def check_output(
         _check_place(target, overwrite)
         for source in protect:
             if same_file(target, source):
-                raise ImageWriteError(f"it is an input ({label(source)}), and would be lost; choose another name")
+                raise ImageWriteError(
+                    f"it is an input ({label(source)}), which writing would replace; choose another name"
+                )
         return target
     except ImageWriteError as error:
         raise ImageWriteError(f"{name}: {error}") from error
@@ -222,7 +227,9 @@ def _encode(
         )
     text, notes = _fitting(embedding.checked(metadata or {}), kind)
     try:
-        return _bytes(quantize(pixels, bit_depth), kind, text, quality), notes
+        return _bytes(
+            _samples(pixels, getattr(image, "alpha", None), kind, bit_depth, notes), kind, text, quality
+        ), notes
     except ImageError as error:
         raise ImageWriteError(str(error)) from error
     except MemoryError as error:
@@ -232,8 +239,23 @@ def _encode(
         raise ImageWriteError(f"it could not be encoded as {kind} ({reason(error)})") from error
 
 
+def _samples(pixels: Any, alpha: Any, kind: str, bit_depth: int, notes: list[str]) -> NDArray[Any]:
+    """Whole levels of shape (height, width, 3), or (height, width, 4) with transparency."""
+    if alpha is None:
+        return quantize(pixels, bit_depth)
+    if kind not in _OPAQUE_FORMATS:
+        return np.concatenate([quantize(pixels, bit_depth), quantize(alpha, bit_depth)], axis=2)
+    # As arrays: writing does not import torch.
+    color, opacity = (
+        np.asarray(part[0].detach().cpu() if hasattr(part, "detach") else part[0]) for part in (pixels, alpha)
+    )
+    name, level = transparency.ground(color, opacity[0])
+    notes.append(f"{kind} has no transparency, so the picture was put onto {name}; write PNG to keep it transparent")
+    return quantize(transparency.composite(color, opacity[0], level)[None], bit_depth)
+
+
 def _fitting(text: dict[str, str], kind: str) -> tuple[dict[str, str], list[str]]:
-    """The text to embed, and what to warn of: a picture is not lost for what is written about it."""
+    """The text to embed, and the warnings. Text that does not fit is left out; the picture is written all the same."""
     if not text:
         return text, []
     if kind == "BMP":
@@ -262,11 +284,13 @@ def _bytes(samples: Any, kind: str, text: Mapping[str, str], quality: int) -> by
         picture.save(out, "PNG", icc_profile=profile, pnginfo=png.text_chunks(text))
         return out.getvalue()
     options: dict[str, Any] = {"quality": quality, "icc_profile": profile}
+    if kind == "WebP":  # keeps the colours under transparent pixels
+        options["exact"] = True
     if text:
         options["exif"] = embedding.to_exif(text)
-    if kind != "WebP":  # whose lossy form has no other than 4:2:0
+    if kind != "WebP":  # lossy WebP is always 4:2:0
         options["subsampling"] = "4:4:4" if quality >= _FULL_COLOR_QUALITY else "4:2:0"
-    if kind == "AVIF":  # Pillow's default takes minutes for a camera's picture, for a file hardly smaller
+    if kind == "AVIF":  # Pillow's default takes minutes for a camera's picture, and the file is hardly smaller
         options["speed"] = 8
     picture.save(out, kind.upper(), **options)
     return out.getvalue()

@@ -38,6 +38,7 @@ MEDIA_TYPES = {
     "BMP": "image/bmp",
     "GIF": "image/gif",
     "AVIF": "image/avif",
+    "HEIC": "image/heic",
 }
 SAMPLE_PREFIX = "sample:"
 #: Side of a tile, in pixels.

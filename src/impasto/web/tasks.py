@@ -21,7 +21,7 @@ from impasto import devices, images, planning, sweeps
 from impasto.errors import ImageReadError, ImpastoError, SettingsWarning
 from impasto.guidance import Guidance
 from impasto.images import Image
-from impasto.images.decoding import HEAD_BYTES, identify
+from impasto.images.formats import HEAD_BYTES, identify
 from impasto.inputs import Inputs
 from impasto.recipes import METADATA_KEY, Fingerprint, Recipe
 from impasto.settings import OPTIONS, Settings
