@@ -189,10 +189,10 @@ def test_a_model_survives_its_file(model, tmp_path):
 
 
 def test_strength_goes_from_the_photograph_to_the_style(model):
-    assert torch.equal(model.mixed(["night"], strength=0.0), model.photo)
-    assert torch.equal(model.mixed(["night"]), model.table["night"])
+    assert torch.equal(model.blended(["night"], strength=0.0), model.photo)
+    assert torch.equal(model.blended(["night"]), model.table["night"])
     torch.testing.assert_close(
-        model.mixed(["night", "noon"], blend=(3, 1)), 0.75 * model.table["night"] + 0.25 * model.table["noon"]
+        model.blended(["night", "noon"], blend=(3, 1)), 0.75 * model.table["night"] + 0.25 * model.table["noon"]
     )
 
 
@@ -227,7 +227,7 @@ def test_large_pictures_take_strips_and_small_ones_do_not(model, monkeypatch):
 )
 def test_wrong_styles_and_shares_say_what_to_do(model, styles, options, words):
     with pytest.raises(SettingsError, match=words):
-        model.mixed(styles, **options)
+        model.blended(styles, **options)
 
 
 def test_what_is_no_model_is_refused_in_words(model, tmp_path):
@@ -478,7 +478,7 @@ def test_pixels_and_colours_are_float32_in_training(folder):
 def test_a_painting_is_looked_at_in_the_numbers_asked_for():
     model = FastModel.load("any")
     painting = impasto.Image(pixels=photo(64, 64, 7), name="p")
-    looks = [model.mixed([painting], precision=precision) for precision in ("float32", "bfloat16")]
+    looks = [model.blended([painting], precision=precision) for precision in ("float32", "bfloat16")]
     assert not torch.equal(*looks)
     torch.testing.assert_close(*looks, rtol=0.2, atol=0.2)
 

@@ -16,7 +16,7 @@ import torch
 from impasto._version import __version__
 from impasto.errors import ImageReadError
 from impasto.images import Image, read_metadata, write
-from impasto.portable import FAST_METADATA
+from impasto.images.metadata import FAST_METADATA
 from impasto.settings import Settings, strength_of
 
 #: Name of the metadata entry that holds a picture's recipe as JSON.
