@@ -16,13 +16,13 @@ import impasto
 from impasto.backbones import VGG19
 from impasto.errors import ImageReadError, ImpastoWarning, ModelError, OptimizationError, SettingsError
 from impasto.fast import FastModel, strips
-from impasto.fast.dataset import Pictures
+from impasto.fast.dataset import PictureDataset
 from impasto.fast.network import (
     COLORS,
     MARGIN,
-    Architecture,
     Enlarging,
     Network,
+    NetworkArchitecture,
     bordered,
     color_of,
     mirrored,
@@ -33,7 +33,7 @@ from impasto.fast.predictor import STATISTICS, Predictor, style_statistics
 from impasto.fast.runs import Run
 from impasto.fast.training import Model, Trainer, Training
 
-SMALL = Architecture(fine=4, middle=8, coarse=8, blocks=1)
+SMALL = NetworkArchitecture(fine=4, middle=8, coarse=8, blocks=1)
 
 
 def condition(size: int, seed: int = 0) -> torch.Tensor:
@@ -283,7 +283,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_pictures_that_cannot_be_read_are_named_and_left_out(folder):
-    pictures = Pictures([folder])
+    pictures = PictureDataset([folder])
     assert [path.name for path in pictures.paths] == ["a.png", "b.png", "bad.jpg", "c.png"]
     with pytest.warns(ImpastoWarning, match="bad.jpg is left out"):
         assert pictures[2].name == "c.png"
@@ -292,24 +292,24 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(folder):
 
 def test_a_folder_without_pictures(tmp_path):
     with pytest.raises(ImageReadError, match="there is no picture in it"):
-        Pictures([tmp_path])
+        PictureDataset([tmp_path])
     (tmp_path / "x.png").write_bytes(b"")
     with pytest.warns(ImpastoWarning), pytest.raises(ImageReadError, match="none of the 1"):
-        Pictures([tmp_path])[0]
+        PictureDataset([tmp_path])[0]
 
 
 def test_crops_are_drawn_by_the_generator_alone(folder):
     (folder / "bad.jpg").unlink()
-    one, other = (Pictures([folder]).crop(32, torch.Generator().manual_seed(5)) for _ in range(2))
+    one, other = (PictureDataset([folder]).crop(32, torch.Generator().manual_seed(5)) for _ in range(2))
     assert one.shape == (1, 3, 32, 32)
     assert torch.equal(one, other)
-    assert not torch.equal(one, Pictures([folder]).crop(32, torch.Generator().manual_seed(6)))
+    assert not torch.equal(one, PictureDataset([folder]).crop(32, torch.Generator().manual_seed(6)))
 
 
 def trainer(folder: Path, steps: int = 4, seed: int = 1, **training: object) -> Trainer:
     torch.manual_seed(seed)
     painting = impasto.Image(pixels=photo(64, 64, 7), name="p")
-    contents = Pictures([folder / "a.png", folder / "b.png"])
+    contents = PictureDataset([folder / "a.png", folder / "b.png"])
     return Trainer(
         Model(SMALL, styles=1),
         [painting],
@@ -321,7 +321,11 @@ def trainer(folder: Path, steps: int = 4, seed: int = 1, **training: object) -> 
 
 def run_of(folder: Path, path: Path, **training: object) -> Run:
     return Run(
-        trainer=trainer(folder, **training), path=path, names=["p"], held_out=Pictures([folder / "a.png"]), every=2
+        trainer=trainer(folder, **training),
+        path=path,
+        names=["p"],
+        held_out=PictureDataset([folder / "a.png"]),
+        every=2,
     )
 
 

@@ -112,12 +112,12 @@ def fast(
     if many:
         return _paint_all(content, style, paint, output, report)
     begin = time.monotonic()
-    place = Output.of(
+    target = Output.of(
         OutputOptions(**vars(output)), report, stem=inputs.stem(content, style), protect=inputs.files([content, *style])
     )
-    place.check()
+    target.check()
     painted = paint(content)
-    path = place.save(painted)
+    path = target.save(painted)
     seconds = time.monotonic() - begin
     height, width = painted.size
     if report.json:
@@ -280,9 +280,9 @@ def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOp
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             options = OutputOptions(**{**vars(output), "out": str(path)})
-            place = Output.of(options, report, stem="", protect=[*sources, *inputs.files(style)])
-            place.check()
-            place.save(paint(str(source)))
+            target = Output.of(options, report, stem="", protect=[*sources, *inputs.files(style)])
+            target.check()
+            target.save(paint(str(source)))
         except (ImpastoError, OSError) as error:
             failed += 1
             reporting.warning(_blamed(source, error))

@@ -21,7 +21,7 @@ _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"
 _CACHE = 1 << 30
 
 
-class Pictures:
+class PictureDataset:
     """The pictures in folders and files, one by its place in a sorted list.
 
     A file that cannot be read is named in a warning, once, and the next one stands in for it.
@@ -52,7 +52,7 @@ class Pictures:
             named = ", ".join(str(source) for source in sources) or "no folder"
             raise ImageReadError(f"{named}: there is no picture in it; name a folder of JPEG, PNG, WebP or TIFF files")
 
-    def held_out(self, one_in: int) -> Pictures:
+    def held_out(self, one_in: int) -> PictureDataset:
         """One in so many pictures, taken out of these; where there are fewer, the same pictures."""
         other = copy(self)
         if len(self) >= one_in:

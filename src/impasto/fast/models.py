@@ -25,7 +25,7 @@ from impasto.backbones import VGG19
 from impasto.errors import AssetError, ModelError
 from impasto.fast import strips
 from impasto.fast.blending import shares, unknown_style
-from impasto.fast.network import Architecture, Network
+from impasto.fast.network import Network, NetworkArchitecture
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
 from impasto.files import whole
 from impasto.images import Image
@@ -97,7 +97,7 @@ class FastModel:
                 "use the Impasto that made it, or train it again"
             )
         try:
-            network = Network(Architecture(**json.loads(about["architecture"])))
+            network = Network(NetworkArchitecture(**json.loads(about["architecture"])))
             size = network.architecture.condition_size
             names = json.loads(about["styles"])
             network.load_state_dict(_below("network.", tensors))
