@@ -15,7 +15,7 @@ import reference
 from conftest import painting_pixels, photo_pixels
 from impasto.backbones import VGG19, Layer
 from impasto.errors import ImageWriteError, SettingsError
-from impasto.explanations import reconstructions, subjects
+from impasto.explanations import features, reconstructions
 from impasto.explanations.explanation import explaining
 from impasto.explanations.gram import Correlations
 from impasto.explanations.receptive_fields import Field, pooled, staircase
@@ -30,7 +30,7 @@ SMALL = {"size": 64, "device": "cpu", "precision": "float32"}
 
 def reconstructed(subject: str, image: Image, layers: str, **options: object) -> list[reconstructions.Reconstruction]:
     settings = settings_for(subject, **{**SMALL, **options})
-    chosen = subjects.layers_for(subject, settings, layers)
+    chosen = features.layers_for(subject, settings, layers)
     return list(list(reconstructions.reconstruct(subject, image, chosen, settings))[-1].done)
 
 
@@ -73,7 +73,7 @@ def test_style_is_painted_from_more_and_more_layers_and_has_no_likeness():
 
 
 def grams(pixels: Tensor, settings: impasto.Settings) -> dict[str, np.ndarray]:
-    found = subjects.features_of(pixels, ("relu1_1", "relu2_1"), settings)
+    found = features.features_of(pixels, ("relu1_1", "relu2_1"), settings)
     return {layer: maps.double().numpy() for layer, maps in found.items()}
 
 
@@ -95,7 +95,7 @@ def test_nothing_but_the_layer_takes_part():
 
 def test_progress_counts_the_arithmetic_of_each_layer():
     settings = settings_for("content", **SMALL, iterations=2)
-    layers = subjects.layers_for("content", settings)
+    layers = features.layers_for("content", settings)
     steps = list(reconstructions.reconstruct("content", PHOTO, layers, settings))
     assert [(step.scale, step.iteration) for step in steps] == [(index, k) for index in range(5) for k in (1, 2)]
     work = [step.work for step in steps]
@@ -183,15 +183,15 @@ def test_the_examples_are_the_pairs_that_go_together_most_and_least():
 
 def test_the_figure_shows_the_matrices_that_numpy_computes():
     explanation = impasto.explain("gram", PAINTING, layers="relu1_1,relu2_1,relu3_1", **SMALL)
-    features = subjects.features_of(PAINTING.pixels, ("relu1_1", "relu2_1", "relu3_1"), settings_for("gram", **SMALL))
-    for layer, maps in features.items():
+    maps_of = features.features_of(PAINTING.pixels, ("relu1_1", "relu2_1", "relu3_1"), settings_for("gram", **SMALL))
+    for layer, maps in maps_of.items():
         expected = reference.correlation(maps.double().numpy())
         order = Correlations.of(LAYERS[layer], maps).order.numpy()
         assert np.allclose(drawn(explanation.figure, f"Gram {layer}"), expected[order][:, order], atol=1e-4)
     fact = explanation.facts[1]
     i, j = fact["together"]
     assert fact["correlation"] == pytest.approx(
-        reference.correlation(features["relu2_1"].double().numpy())[i, j], abs=1e-4
+        reference.correlation(maps_of["relu2_1"].double().numpy())[i, j], abs=1e-4
     )
     assert f"{fact['correlation']:.2f}" in words(explanation.figure)
 
@@ -216,7 +216,7 @@ def test_a_feature_sees_its_field_and_nothing_else(name):
 
 def test_the_squares_and_the_climb_are_the_table_of_layers():
     explanation = impasto.explain("network", PHOTO, size=64, device="cpu")
-    names = list(subjects.architecture("vgg19").default_style_layers)
+    names = list(features.architecture("vgg19").default_style_layers)
     squares = {
         patch.get_label(): (patch.get_width(), patch.get_height())
         for axes in explanation.figure.axes
@@ -336,5 +336,5 @@ def test_a_figure_goes_only_where_one_can(tmp_path):
 def test_every_subject_has_defaults_that_settings_allow():
     for subject in SUBJECTS:
         settings = settings_for(subject)
-        assert len(subjects.layers_for(subject, settings)) == 5
+        assert len(features.layers_for(subject, settings)) == 5
         assert set(DEFAULTS) <= set(settings.to_mapping())

@@ -5,7 +5,8 @@ Gram matrices come from Moments.
 
 | module | owns |
 |---|---|
-| `subjects` | what can be explained: settings, layers, the picture's features |
+| `subjects` | what can be explained, with which settings |
+| `features` | the layers that are explained, and their features of the picture |
 | `drawing` | parts that all figures share: a heading, pictures under titles |
 | `reconstructions` | pictures painted from the features of some layers, and their figure |
 | `gram` | which feature maps go together, and the figure of Gram matrices |

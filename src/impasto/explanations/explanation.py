@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.errors import SettingsError
+from impasto.explanations.features import features_of, layers_for, picture_at
 from impasto.explanations.reconstructions import ReconstructionProgress, reconstruct, reconstruction_figure
-from impasto.explanations.subjects import features_of, layers_for, picture_at
 from impasto.images import Image
 from impasto.plots import DPI, check_figure_path, write_figure
 from impasto.settings import Settings

@@ -25,7 +25,7 @@ from impasto.explanations.drawing import (
     put_title,
     put_words,
 )
-from impasto.explanations.subjects import responds_to
+from impasto.explanations.features import responds_to
 from impasto.plots.page import GAP, GRAY, INK, LARGE, MARGIN, WIDTH, new_figure, put_text
 from impasto.representations import Moments
 

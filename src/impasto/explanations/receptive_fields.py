@@ -22,8 +22,8 @@ from impasto.explanations.drawing import (
     put_title,
     put_words,
 )
+from impasto.explanations.features import features_of, responds_to
 from impasto.explanations.reconstructions import busiest
-from impasto.explanations.subjects import features_of, responds_to
 from impasto.plots.page import (
     FAINT,
     FONT,

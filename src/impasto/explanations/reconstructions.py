@@ -20,7 +20,8 @@ from torch import Tensor
 from impasto import devices, method
 from impasto.backbones import Layer
 from impasto.explanations.drawing import BREAK, TITLE, heading_height, put_heading, put_picture, put_title
-from impasto.explanations.subjects import DEFAULTS, picture_at, responds_to
+from impasto.explanations.features import picture_at, responds_to
+from impasto.explanations.subjects import DEFAULTS
 from impasto.images import Image
 from impasto.planning.arithmetic import settings_multiply_adds
 from impasto.plots.page import GAP, MARGIN, WIDTH, new_figure

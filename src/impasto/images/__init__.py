@@ -11,6 +11,7 @@ whole file or the one that was there.
 | `reading` | `read`, `read_metadata` |
 | `pixels` | pictures as arrays, for those who do without torch |
 | `opening` | sources, errors |
+| `folders` | which files of a folder are pictures |
 | `conversion` | `as_image`: tensors, arrays, Pillow pictures |
 | `writing` | `write`, `encode`, `check_output` |
 | `decoding` | what a file is by its first bytes; each format to a Raster |
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from impasto.images.conversion import as_image
     from impasto.images.decoding import READABLE_FORMATS
+    from impasto.images.folders import Folder
     from impasto.images.image import Image, resize
     from impasto.images.opening import DEFAULT_MAX_PIXELS
     from impasto.images.pixels import read_pixels, resize_pixels
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DEFAULT_MAX_PIXELS": "opening",
+    "Folder": "folders",
     "Image": "image",
     "READABLE_FORMATS": "decoding",
     "WRITABLE_SUFFIXES": "writing",
@@ -59,6 +62,7 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "READABLE_FORMATS",
     "WRITABLE_SUFFIXES",
+    "Folder",
     "Image",
     "as_image",
     "check_output",

@@ -3,7 +3,7 @@
 `strength` says what a strength means.
 """
 
-from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, parse_layers
+from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, number_in, parse_layers
 from impasto.settings.settings import OPTIONS, ContentLossName, Settings, StyleLossName
 from impasto.settings.strength import pull, strength_of
 
@@ -16,6 +16,7 @@ __all__ = [
     "Settings",
     "Shares",
     "StyleLossName",
+    "number_in",
     "parse_layers",
     "pull",
     "strength_of",
