@@ -17,7 +17,7 @@ from benchmarks.store import Row, Store
 from impasto import assets, loading
 from impasto.fast import FastModel
 from impasto.fast.export import Weights, painter, write_painter, write_style_encoder
-from impasto.portable import style_path
+from impasto.fast.onnx import style_path
 
 _SIDE, _COMMAND_SIDE, _TURNS, _REPEATS = 1024, 512, 3, 3
 _STYLE = "starry_night"
@@ -35,8 +35,8 @@ if precision:
     paint = lambda: fast.paint(image, condition, precision=precision).pixels.numpy()
 else:
     from impasto.images import read_pixels
-    from impasto.portable import PortableModel
-    exported, image = PortableModel.load(model), read_pixels(photo)
+    from impasto.fast.onnx import OnnxModel
+    exported, image = OnnxModel.load(model), read_pixels(photo)
     style = "STYLE" if exported.table else read_pixels(sys.argv[6])
     condition = exported.condition(style)
     paint = lambda: exported.paint(image, condition)

@@ -16,7 +16,7 @@ from benchmarks.processes import run
 from benchmarks.store import Row, Store
 from impasto import loading
 from impasto.fast import FastModel
-from impasto.fast.dataset import Pictures
+from impasto.fast.dataset import PictureDataset
 from impasto.fast.training import LOSS, Styles
 from impasto.images import Image
 from impasto.objective import evaluate
@@ -91,7 +91,7 @@ def _optimise(painting: Path | Image) -> dict[str, object]:
 
 def _held_out(style: Image) -> tuple[Styles, list[torch.Tensor]]:
     # The bundled models, and so what begins with them, have seen the other folders' photographs.
-    photographs = Pictures([data() / "classic" / "content"])
+    photographs = PictureDataset([data() / "classic" / "content"])
     crops = [photographs.crop(_JUDGED, torch.Generator().manual_seed(seed)) for seed in range(_CROPS)]
     return Styles([style], LOSS), crops
 

@@ -127,11 +127,11 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, list[str]], list[st
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small fast model of two styles, `small.safetensors`, and `small.onnx`, exported from it."""
     from impasto.fast import FastModel
-    from impasto.fast.network import COLORS, Architecture, Network
+    from impasto.fast.network import COLORS, Network, NetworkArchitecture
     from tests.cli_running import run
 
     folder = tmp_path_factory.mktemp("exported")
-    network = Network(Architecture(fine=8, middle=16, coarse=24, blocks=1))
+    network = Network(NetworkArchitecture(fine=8, middle=16, coarse=24, blocks=1))
     size = network.architecture.condition_size
     generator = torch.Generator().manual_seed(1)
     for weights in network.parameters():

@@ -13,12 +13,12 @@ import torch
 
 import impasto
 from impasto import assets, method
-from impasto.api import input_of, settings_for, stylization, stylize
+from impasto.api import settings_for, stylization, stylize
 from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, SettingsError
 from impasto.fast import FastModel
 from impasto.images import Image
 from impasto.loading import load
-from impasto.recipes import Fingerprint, Recipe
+from impasto.recipes import Fingerprint, Recipe, find_picture
 from impasto.settings import Settings
 
 FAST: dict[str, Any] = {
@@ -213,13 +213,13 @@ def test_stylization_without_settings_is_the_default_preset(files):
     assert progress.pastiche().settings.replace(device="auto", precision="auto") == settings_for()
 
 
-# --- input_of
+# --- finding the pictures of a recipe
 
 
 def test_an_input_is_found_by_its_bare_name(files, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    found = input_of(Fingerprint.of(load(files[0])), [empty, tmp_path])
+    found = find_picture(Fingerprint.of(load(files[0])), [empty, tmp_path])
     assert torch.equal(found.pixels, load(files[0]).pixels)
 
 
@@ -227,28 +227,28 @@ def test_the_right_file_of_two_of_one_name(files, photo, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     photo(20, 20).save(other / "photo.png")
-    assert input_of(Fingerprint.of(load(files[0])), [other, tmp_path]).size == (30, 40)
+    assert find_picture(Fingerprint.of(load(files[0])), [other, tmp_path]).size == (30, 40)
 
 
 def test_a_sample_is_found(tmp_path):
     sample = load(f"sample:{assets.samples()[0].name}")
-    assert input_of(Fingerprint.of(sample), [tmp_path]).name == sample.name
+    assert find_picture(Fingerprint.of(sample), [tmp_path]).name == sample.name
     with pytest.raises(ImageReadError, match="not the picture it was"):
-        input_of(Fingerprint(sample.name, "0" * 64), [tmp_path])
+        find_picture(Fingerprint(sample.name, "0" * 64), [tmp_path])
 
 
 def test_a_file_that_has_changed_is_refused(files, painting, tmp_path):
     note = Fingerprint.of(load(files[0]))
     painting(30, 40).save(files[0])
     with pytest.raises(ImageReadError, match=r"photo\.png is not the picture it was"):
-        input_of(note, [tmp_path])
+        find_picture(note, [tmp_path])
 
 
 def test_a_file_that_is_gone_is_named(files, tmp_path):
     note = Fingerprint.of(load(files[1]))
     files[1].unlink()
     with pytest.raises(ImageReadError, match=r"painting\.png is not in"):
-        input_of(note, [tmp_path])
+        find_picture(note, [tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -283,20 +283,20 @@ def test_no_path_in_a_recipe_is_followed(files, photo, tmp_path, name, monkeypat
     monkeypatch.setattr(Path, "is_file", lambda path: looked_at.append(path) or real(path))
     wanted = Fingerprint(name, load(tmp_path / "outside" / "secret.png").sha256)
     with pytest.raises(ImageReadError):
-        input_of(wanted, [inside])
+        find_picture(wanted, [inside])
     # Nothing but a name directly in the folder that was named.
     assert all(path.parent == inside for path in looked_at)
 
 
 def test_an_unknown_sample_in_a_recipe_is_refused(tmp_path):
     with pytest.raises(ImpastoError, match="nobody"):
-        input_of(Fingerprint("sample:nobody", "0" * 64), [tmp_path])
+        find_picture(Fingerprint("sample:nobody", "0" * 64), [tmp_path])
 
 
 def test_a_picture_from_memory_cannot_be_found_again(photo, tmp_path):
     in_memory = Fingerprint.of(Image(photo(20, 20).pixels))
     with pytest.raises(ImageReadError):
-        input_of(in_memory, [tmp_path])
+        find_picture(in_memory, [tmp_path])
 
 
 def test_a_setting_without_effect_warns():

@@ -31,7 +31,7 @@ from benchmarks import (
     wasserstein,
     yardstick,
 )
-from impasto import assets, targets
+from impasto import assets, targets, weighting
 from impasto.backbones import VGG19
 from impasto.images import Image, resize
 from impasto.loading import load
@@ -205,7 +205,7 @@ def test_a_strength_stands_between_the_ends():
 
 def test_a_correction_by_how_far_there_is_to_go_is_found_and_not_where_there_is_none():
     far = {name: 2.0**index for index, name in enumerate("abcdefgh")}
-    balances = [targets.balance(value)[0] / targets.balance(0.5)[0] for value in (0.25, 0.5, 0.75)]
+    balances = [weighting.balance(value)[0] / weighting.balance(0.5)[0] for value in (0.25, 0.5, 0.75)]
 
     def positions(power: float) -> dict[str, list[float]]:
         # Falls evenly with the logarithm of the balance, shifted by a power of how far there is to go.
@@ -364,12 +364,12 @@ def test_a_jittered_objective_has_its_own_gradient():
     settings = Settings(content_layers={"relu2_1": 1.0}, style_layers={"relu1_1": 1.0, "relu2_1": 1.0})
     objective = targets.objective_at(VGG19("relu2_1"), photo_pixels(48, 48), [Image(pixels=pixels)], settings)
     jitter = ablation.Jitter(1.5)
-    found = jitter(objective, pixels)
+    found = jitter.evaluate(objective, pixels)
     step = 1e-3 * found.gradient / found.gradient.abs().max()
     values = []
     for sign in (1, -1):
         jitter.generator.manual_seed(0)
-        values.append(jitter(objective, pixels + sign * step).value)
+        values.append(jitter.evaluate(objective, pixels + sign * step).value)
     expected = 2 * float((found.gradient * step).sum())
     assert values[0] - values[1] == pytest.approx(expected, rel=0.05)
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import export, newstyle, processes
 from impasto import assets
 from impasto.fast import FastModel
-from impasto.fast.dataset import Pictures
+from impasto.fast.dataset import PictureDataset
 from impasto.loading import load
 
 
@@ -29,7 +29,7 @@ def test_a_new_style_is_judged_by_photographs_that_no_model_was_trained_on(data,
         monkeypatch.setattr(newstyle, name, value)
     commands, judged = [], []
     monkeypatch.setattr(newstyle, "run", lambda command: commands.append(command) or processes.run(command))
-    monkeypatch.setattr(newstyle, "Pictures", lambda folders: judged.extend(folders) or Pictures(folders))
+    monkeypatch.setattr(newstyle, "PictureDataset", lambda folders: judged.extend(folders) or PictureDataset(folders))
     painting = data / f"{newstyle._NEW}.jpg"
     shutil.copy(assets.sample("pere_tanguy").path, painting)
     newstyle._train(painting)

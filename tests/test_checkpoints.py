@@ -21,12 +21,13 @@ from impasto.checkpoints import Checkpoint
 from impasto.errors import CheckpointError, SettingsError
 from impasto.guidance import Guidance
 from impasto.images import Image
-from impasto.method import Stylization, stylization
+from impasto.method import Stylization
 from impasto.objective import evaluate
 from impasto.progress import Progress
 from impasto.recipes import Change, Recipe
 from impasto.settings import OPTIONS, Settings
 from impasto.sweeps import painted
+from tests.painting import stylization
 from tests.test_method import picture, root_mean_square, shallow
 
 Make = Callable[[int, int], Image]

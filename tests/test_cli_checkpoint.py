@@ -142,10 +142,10 @@ def test_what_cannot_be_gone_on_from_is_replaced_only_with_consent(wrong):
     content = "other.png" if wrong == "photo" else "photo.png"
     command = ("stylize", content, "painting.png", *QUICK, "-o", "out.png", "--checkpoint", "kept")
     refused = run(*command)
-    assert (refused.code, refused.error()) == (1, f"{said}; add --force to begin anew and replace it")
+    assert (refused.code, refused.error()) == (1, f"{said}; add --force to start over and replace it")
     assert Path("kept").read_bytes() == before
     done = run(*command, "--force", "-q")
-    assert (done.code, done.notes) == (0, [f"impasto: warning: {said}; it is begun anew"])
+    assert (done.code, done.notes) == (0, [f"impasto: warning: {said}; painting starts over"])
     assert not Path("kept").exists()
 
 
@@ -154,7 +154,7 @@ def test_inputs_and_outputs_are_no_place_for_it(name):
     before = read("photo.png").sha256
     done = run("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png", "--checkpoint", name, "--force")
     assert done.code == 1
-    assert "it is an input or an output; choose another name for the checkpoint" in done.error()
+    assert "this file is an input or an output; choose another name for the checkpoint" in done.error()
     assert read("photo.png").sha256 == before
 
 
@@ -172,7 +172,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_stop_the_painting(monkeypa
     assert done.code == 0
     assert done.notes == [
         f"impasto: warning: kept: the disk is full ({Path.cwd()}); make room, or choose another folder. An older file "
-        "is as it was; no more checkpoints are written, the painting goes on"
+        "is as it was; no more checkpoints are written, painting continues"
     ]
 
 

@@ -54,7 +54,7 @@ def test_as_json():
         (("content",), 2, "PICTURE is missing"),
         (("content", "photo.png", "--size", "31"), 2, "--size: got 31; it must be 32 to 32768 px"),
         (("content", "photo.png", "--layers", "relu6_1"), 2, "--layers: VGG-19 has no layer 'relu6_1'"),
-        (("content", "photo.png", "--layers", "relu1_1,relu1_1"), 2, "--layers: relu1_1 stands twice"),
+        (("content", "photo.png", "--layers", "relu1_1,relu1_1"), 2, "--layers: relu1_1 is named twice"),
         (("gram", "photo.png", "--iterations", "3"), 2, "--iterations: it has no effect on gram: nothing is painted"),
         (("content", "none.png"), 1, "none.png"),
         (("content", "text.txt"), 1, "text.txt"),

@@ -14,10 +14,10 @@ from torch import Tensor
 import impasto
 from impasto.backbones import VGG19, Layer, architecture
 from impasto.errors import ImageWriteError, SettingsError
-from impasto.explanations import reconstructions, seeing, sheets
-from impasto.explanations.correlations import Correlations
+from impasto.explanations import features, reconstructions
 from impasto.explanations.explanation import explaining
-from impasto.explanations.fields import Field, pooled, staircase
+from impasto.explanations.gram import Correlations
+from impasto.explanations.receptive_fields import Field, pooled, staircase
 from impasto.explanations.subjects import DEFAULTS, SUBJECTS, settings_for
 from impasto.images import Image, read
 from tests import reference
@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {"size": 64, "device": "cpu", "precision": "float32"}
 
 def reconstructed(subject: str, image: Image, layers: str, **options: Any) -> list[reconstructions.Reconstruction]:
     settings = settings_for(subject, **{**SMALL, **options})
-    chosen = seeing.layers_for(subject, settings, layers)
+    chosen = features.layers_for(subject, settings, layers)
     return list(list(reconstructions.reconstruct(subject, image, chosen, settings))[-1].done)
 
 
@@ -74,7 +74,7 @@ def test_style_is_painted_from_more_and_more_layers_and_has_no_likeness():
 
 
 def grams(pixels: Tensor, settings: impasto.Settings) -> dict[str, np.ndarray]:
-    found = seeing.features_of(pixels, ("relu1_1", "relu2_1"), settings)
+    found = features.features_of(pixels, ("relu1_1", "relu2_1"), settings)
     return {layer: maps.double().numpy() for layer, maps in found.items()}
 
 
@@ -96,7 +96,7 @@ def test_nothing_but_the_layer_takes_part():
 
 def test_progress_counts_the_arithmetic_of_each_layer():
     settings = settings_for("content", **SMALL, iterations=2)
-    layers = seeing.layers_for("content", settings)
+    layers = features.layers_for("content", settings)
     steps = list(reconstructions.reconstruct("content", PHOTO, layers, settings))
     assert [(step.scale, step.iteration) for step in steps] == [(index, k) for index in range(5) for k in (1, 2)]
     work = [step.work for step in steps]
@@ -184,15 +184,15 @@ def test_the_examples_are_the_pairs_that_go_together_most_and_least():
 
 def test_the_figure_shows_the_matrices_that_numpy_computes():
     explanation = impasto.explain("gram", PAINTING, layers="relu1_1,relu2_1,relu3_1", **SMALL)
-    features = seeing.features_of(PAINTING.pixels, ("relu1_1", "relu2_1", "relu3_1"), settings_for("gram", **SMALL))
-    for layer, maps in features.items():
+    maps_of = features.features_of(PAINTING.pixels, ("relu1_1", "relu2_1", "relu3_1"), settings_for("gram", **SMALL))
+    for layer, maps in maps_of.items():
         expected = reference.correlation(maps.double().numpy())
         order = Correlations.of(LAYERS[layer], maps).order.numpy()
         assert np.allclose(drawn(explanation.figure, f"Gram {layer}"), expected[order][:, order], atol=1e-4)
     fact = explanation.facts[1]
     i, j = fact["together"]
     assert fact["correlation"] == pytest.approx(
-        reference.correlation(features["relu2_1"].double().numpy())[i, j], abs=1e-4
+        reference.correlation(maps_of["relu2_1"].double().numpy())[i, j], abs=1e-4
     )
     assert f"{fact['correlation']:.2f}" in words(explanation.figure)
 
@@ -296,7 +296,7 @@ def test_a_figure_is_a_file_or_shown_in_a_notebook(tmp_path):
 def test_the_detail_is_where_there_is_most_to_see():
     picture = torch.zeros(1, 3, 60, 80)
     picture[..., 20:30, 50:60] = torch.rand((10, 10), generator=torch.Generator().manual_seed(0))
-    rows, columns = sheets.busiest(picture)
+    rows, columns = reconstructions.busiest(picture)
     assert rows.start <= 20 < 30 <= rows.stop
     assert columns.start <= 50 < 60 <= columns.stop
 
@@ -304,7 +304,7 @@ def test_the_detail_is_where_there_is_most_to_see():
 def test_what_is_iterated_can_be_left():
     steps = explaining("content", PHOTO, settings_for("content", **SMALL, iterations=3))
     first = next(steps)
-    assert (first.painting.iteration, first.painting.done) == (1, ())
+    assert (first.reconstruction.iteration, first.reconstruction.done) == (1, ())
 
 
 # --- What cannot be
@@ -319,7 +319,7 @@ def test_what_is_iterated_can_be_left():
         ("content", {"strength": 1}, "strength", "do not take it"),
         ("content", {"size": 31}, "size", "32 to 32768"),
         ("content", {"layers": "relu1_7"}, "layers", "relu1_7"),
-        ("style", {"layers": "relu1_1,block1_conv1"}, "layers", "stands twice"),
+        ("style", {"layers": "relu1_1,block1_conv1"}, "layers", "is named twice"),
         ("gram", {"layers": list(LAYERS)[:9]}, "layers", "room for 8"),
     ],
 )
@@ -337,5 +337,5 @@ def test_a_figure_goes_only_where_one_can(tmp_path):
 def test_every_subject_has_defaults_that_settings_allow():
     for subject in SUBJECTS:
         settings = settings_for(subject)
-        assert len(seeing.layers_for(subject, settings)) == 5
+        assert len(features.layers_for(subject, settings)) == 5
         assert set(DEFAULTS) <= set(settings.to_mapping())

@@ -17,13 +17,13 @@ import impasto
 from impasto.backbones import VGG19
 from impasto.errors import ImageReadError, ImpastoWarning, ModelError, OptimizationError, SettingsError
 from impasto.fast import FastModel, strips
-from impasto.fast.dataset import Pictures
+from impasto.fast.dataset import PictureDataset
 from impasto.fast.network import (
     COLORS,
     MARGIN,
-    Architecture,
     Enlarging,
     Network,
+    NetworkArchitecture,
     bordered,
     color_of,
     mirrored,
@@ -34,7 +34,7 @@ from impasto.fast.predictor import STATISTICS, Predictor, style_statistics
 from impasto.fast.runs import Run
 from impasto.fast.training import Model, Trainer, Training
 
-SMALL = Architecture(fine=4, middle=8, coarse=8, blocks=1)
+SMALL = NetworkArchitecture(fine=4, middle=8, coarse=8, blocks=1)
 
 
 def condition(size: int, seed: int = 0) -> torch.Tensor:
@@ -190,10 +190,10 @@ def test_a_model_survives_its_file(model, tmp_path):
 
 
 def test_strength_goes_from_the_photograph_to_the_style(model):
-    assert torch.equal(model.mixed(["night"], strength=0.0), model.photo)
-    assert torch.equal(model.mixed(["night"]), model.table["night"])
+    assert torch.equal(model.blended(["night"], strength=0.0), model.photo)
+    assert torch.equal(model.blended(["night"]), model.table["night"])
     torch.testing.assert_close(
-        model.mixed(["night", "noon"], blend=(3, 1)), 0.75 * model.table["night"] + 0.25 * model.table["noon"]
+        model.blended(["night", "noon"], blend=(3, 1)), 0.75 * model.table["night"] + 0.25 * model.table["noon"]
     )
 
 
@@ -228,7 +228,7 @@ def test_large_pictures_take_strips_and_small_ones_do_not(model, monkeypatch):
 )
 def test_wrong_styles_and_shares_say_what_to_do(model, styles, options, words):
     with pytest.raises(SettingsError, match=words):
-        model.mixed(styles, **options)
+        model.blended(styles, **options)
 
 
 def test_what_is_no_model_is_refused_in_words(model, tmp_path):
@@ -284,7 +284,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_pictures_that_cannot_be_read_are_named_and_left_out(folder):
-    pictures = Pictures([folder])
+    pictures = PictureDataset([folder])
     assert [path.name for path in pictures.paths] == ["a.png", "b.png", "bad.jpg", "c.png"]
     with pytest.warns(ImpastoWarning, match="bad.jpg is left out"):
         assert pictures[2].name == "c.png"
@@ -293,24 +293,24 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(folder):
 
 def test_a_folder_without_pictures(tmp_path):
     with pytest.raises(ImageReadError, match="there is no picture in it"):
-        Pictures([tmp_path])
+        PictureDataset([tmp_path])
     (tmp_path / "x.png").write_bytes(b"")
     with pytest.warns(ImpastoWarning), pytest.raises(ImageReadError, match="none of the 1"):
-        Pictures([tmp_path])[0]
+        PictureDataset([tmp_path])[0]
 
 
 def test_crops_are_drawn_by_the_generator_alone(folder):
     (folder / "bad.jpg").unlink()
-    one, other = (Pictures([folder]).crop(32, torch.Generator().manual_seed(5)) for _ in range(2))
+    one, other = (PictureDataset([folder]).crop(32, torch.Generator().manual_seed(5)) for _ in range(2))
     assert one.shape == (1, 3, 32, 32)
     assert torch.equal(one, other)
-    assert not torch.equal(one, Pictures([folder]).crop(32, torch.Generator().manual_seed(6)))
+    assert not torch.equal(one, PictureDataset([folder]).crop(32, torch.Generator().manual_seed(6)))
 
 
 def trainer(folder: Path, steps: int = 4, seed: int = 1, **training: Any) -> Trainer:
     torch.manual_seed(seed)
     painting = impasto.Image(pixels=photo(64, 64, 7), name="p")
-    contents = Pictures([folder / "a.png", folder / "b.png"])
+    contents = PictureDataset([folder / "a.png", folder / "b.png"])
     return Trainer(
         Model(SMALL, styles=1),
         [painting],
@@ -322,7 +322,11 @@ def trainer(folder: Path, steps: int = 4, seed: int = 1, **training: Any) -> Tra
 
 def run_of(folder: Path, path: Path, **training: Any) -> Run:
     return Run(
-        trainer=trainer(folder, **training), path=path, names=["p"], held_out=Pictures([folder / "a.png"]), every=2
+        trainer=trainer(folder, **training),
+        path=path,
+        names=["p"],
+        held_out=PictureDataset([folder / "a.png"]),
+        every=2,
     )
 
 
@@ -479,7 +483,7 @@ def test_pixels_and_colours_are_float32_in_training(folder):
 def test_a_painting_is_looked_at_in_the_numbers_asked_for():
     model = FastModel.load("any")
     painting = impasto.Image(pixels=photo(64, 64, 7), name="p")
-    looks = [model.mixed([painting], precision=precision) for precision in ("float32", "bfloat16")]
+    looks = [model.blended([painting], precision=precision) for precision in ("float32", "bfloat16")]
     assert not torch.equal(*looks)
     torch.testing.assert_close(*looks, rtol=0.2, atol=0.2)
 

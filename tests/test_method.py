@@ -19,7 +19,6 @@ from impasto.images import Image, fit, read, resize
 from impasto.initialization import detail_share, enlarged
 from impasto.loading import load
 from impasto.losses import content_loss, gram_loss
-from impasto.method import stylization
 from impasto.objective import Evaluation, Objective, evaluate
 from impasto.presets import preset
 from impasto.progress import Progress
@@ -27,6 +26,7 @@ from impasto.recipes import Fingerprint, Recipe
 from impasto.representations import Moments
 from impasto.settings import OPTIONS, Settings, strength_of, style_balance
 from impasto.weighting import balance
+from tests.painting import stylization
 
 Make = Callable[[int, int], Image]
 

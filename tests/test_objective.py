@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from impasto.backbones import VGG19
-from impasto.losses import content_loss, gram_loss, range_loss, total_variation_loss
+from impasto.losses import (
+    ColorRange,
+    TotalVariation,
+    content_loss,
+    gram_loss,
+    range_loss,
+    total_variation_loss,
+)
 from impasto.objective import Evaluation, Objective, StyleTarget, evaluate
 from impasto.representations import Moments
 
@@ -42,9 +49,10 @@ def objective(network: VGG19, **changes) -> Objective:
         "regions": [StyleTarget(style={layer: Moments.of(painting[layer]) for layer in STYLE})],
         "content_weights": CONTENT,
         "style_weights": STYLE,
-        "tv_weight": 3.0,
-        "range_weight": 10.0,
     }
+    weights = {name: changes.pop(name, weight) for name, weight in (("tv_weight", 3.0), ("range_weight", 10.0))}
+    terms: list[Any] = [TotalVariation(weights["tv_weight"]), ColorRange(weights["range_weight"])]
+    parts["image_terms"] = [term for term in terms if term.weight]
     return Objective(backbone=network, **(parts | changes))
 
 
@@ -148,7 +156,10 @@ def test_style_terms_depend_on_moments_only(network):
 
 
 def test_terms_without_weight_are_left_out(network):
-    assert objective(network, tv_weight=0.0, range_weight=0.0).image_terms(image()) == {}
+    assert evaluate(objective(network, tv_weight=0.0, range_weight=0.0), image()).terms.keys() == {
+        *(f"content {layer}" for layer in CONTENT),
+        *(f"style {layer}" for layer in STYLE),
+    }
     assert objective(network).layers == set(CONTENT) | set(STYLE)
 
 

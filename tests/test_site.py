@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -123,7 +124,7 @@ def test_every_module_of_the_reference_exists() -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    def pages(part: object) -> list[str]:
+    def pages(part: Any) -> list[str]:
         if isinstance(part, str):
             return [part]
         return [page for value in (part.values() if isinstance(part, dict) else part) for page in pages(value)]

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import matplotlib
 import pytest
@@ -78,7 +79,7 @@ def test_its_names_of_impasto_are_public(notebook: ModuleType) -> None:
 
 def test_outputs_are_those_of_jupyter(notebook: ModuleType) -> None:
     def run(code: str) -> list:
-        cells = [{"cell_type": "code", "source": [code], "outputs": [], "execution_count": None}]
+        cells: list[dict[str, Any]] = [{"cell_type": "code", "source": [code], "outputs": [], "execution_count": None}]
         notebook.run({"cells": cells})
         return cells[0]["outputs"]
 

@@ -18,13 +18,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from impasto.color import LUMA
 from impasto.images import Image, of_area, resize
 
 Pixels = Float[Tensor, "1 3 _ _"]
 Plane = Float[Tensor, "_ _"]
 
-# Rec. 709 luma, on gamma-encoded values as they are.
-_LUMA = (0.2126, 0.7152, 0.0722)
 # Sides of the windows that spectra are taken in, the larger one where the picture has room for it.
 _WINDOWS = (128, 64)
 # Windows along a side of the picture, at most.
@@ -378,7 +377,7 @@ def _size(picture: Pixels) -> tuple[int, int]:
 
 
 def luma(picture: Pixels) -> Plane:
-    return torch.einsum("c,chw->hw", picture.new_tensor(_LUMA), picture[0])
+    return torch.einsum("c,chw->hw", picture.new_tensor(LUMA), picture[0])
 
 
 _CHECKS = (

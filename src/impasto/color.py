@@ -21,6 +21,9 @@ from impasto.images import resize
 Pixels = Float[Tensor, "1 3 _ _"]
 ColorMode = Literal["none", "luminance", "covariance", "histogram"]
 
+#: Weights of red, green and blue in luma by Rec. 709, which applies them to gamma-encoded values.
+LUMA = (0.2126, 0.7152, 0.0722)
+
 # Ottosson, "A perceptual color space for image processing", 2020: linear sRGB to cone responses, and their cube roots
 # to lightness, green-red and blue-yellow.
 _TO_CONES = (

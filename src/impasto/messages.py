@@ -1,4 +1,4 @@
-"""Owns how what files and libraries say reaches a message: on one line, and fit to be printed."""
+"""Owns the parts of messages: text from files and libraries on one printable line, and counts with their nouns."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def reason(error: BaseException) -> str:
     """What a library's exception says, fit for the brackets of a message of ours."""
     lines = str(error).splitlines()
     return printable(lines[0]) if lines else type(error).__name__
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 picture`, `2 pictures`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

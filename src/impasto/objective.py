@@ -176,7 +176,7 @@ class Objective:
     def terms_of(self, sums: Sums, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
         """The weighted loss terms, by name, from the sums of the whole image."""
         on_image = {term.name: term(image) for term in self.image_terms}
-        return dict(sums.content) | self._style_terms(sums.style) | on_image
+        return dict(sums.content) | self.style_terms(sums.style) | on_image
 
     def _content_term(self, layer: str, features: Tensor, window: Window | None = None) -> dict[str, Float[Tensor, ""]]:
         """The content term of a layer, if it has one; of a window, its share."""
@@ -200,7 +200,7 @@ class Objective:
             if layer in (layers := layers_of(term)) and features.keys() >= set(layers)
         }
 
-    def _style_terms(self, style: Sequence[Mapping[str, Any]]) -> dict[str, Float[Tensor, ""]]:
+    def style_terms(self, style: Sequence[Mapping[str, Any]]) -> dict[str, Float[Tensor, ""]]:
         """Style terms from the statistics of each region; the terms of all regions are added up by name."""
         found: dict[str, Tensor] = {}
         for region, statistics in zip(self.regions, style, strict=True):

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from impasto.color import LUMA
 from impasto.errors import SettingsError
 from impasto.images import Image, of_area, resize
 from impasto.settings import OPTIONS, Settings
@@ -23,7 +24,6 @@ _SIDE = 384
 _RADII = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18)
 # What paintings' strokes mostly are, in percent of the long side of a photograph of 3:2.
 _USUAL = 2.2
-_LUMA = (0.2126, 0.7152, 0.0722)
 
 
 def stroke_width(painting: Image) -> float:
@@ -35,7 +35,7 @@ def stroke_width(painting: Image) -> float:
     octagons, and what is larger than a tenth of the side is left out, for it is the scene and not the brush.
     """
     pixels = resize(painting.pixels, of_area(painting.size, _SIDE**2))
-    light = (pixels * pixels.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    light = (pixels * pixels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     spectrum = pattern_spectrum(torch.cat([light, 1 - light]))
     if float(spectrum.sum()) <= 1e-6:
         # Nothing is painted on it; any answer will do.

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -32,7 +33,7 @@ def deep_scene(channels: int = 3) -> np.ndarray:
     return np.random.default_rng(7).integers(0, 65536, (HEIGHT, WIDTH, channels)).astype(np.uint16)
 
 
-def saved(picture: PIL.Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def saved(picture: PIL.Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     out = io.BytesIO()
     picture.save(out, kind, **options)
     return out.getvalue()
@@ -71,7 +72,7 @@ def deep_png(samples: np.ndarray, color: int, extra: bytes = b"", interlaced: bo
     return png_file(samples.shape[1], samples.shape[0], 16, color, rows, extra, int(interlaced))
 
 
-def tiff_file(samples: np.ndarray, **options: object) -> bytes:
+def tiff_file(samples: np.ndarray, **options: Any) -> bytes:
     out = io.BytesIO()
     tifffile.imwrite(out, samples, **{"photometric": "rgb", "metadata": None, **options})
     return out.getvalue()

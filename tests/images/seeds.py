@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import PIL.Image
 from PIL import ExifTags, PngImagePlugin
 
-from images.drawing import (
+from tests.images.drawing import (
     ALPHA,
     METADATA,
     deep_png,
@@ -18,7 +19,7 @@ from images.drawing import (
     scene,
     tiff_file,
 )
-from images.icc import (
+from tests.images.icc import (
     ADOBE_D50,
     cmyk_profile,
     matrix_profile,
@@ -30,11 +31,11 @@ def seeds() -> dict[str, bytes]:
     exif = PIL.Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + json.dumps(METADATA).encode()
-    rich = {"exif": exif, "icc_profile": matrix_profile(ADOBE_D50, 2.2)}
+    rich: dict[str, Any] = {"exif": exif, "icc_profile": matrix_profile(ADOBE_D50, 2.2)}
     info = PngImagePlugin.PngInfo()
     info.add_text("impasto", METADATA["impasto"], zip=True)
     rgba = PIL.Image.fromarray(np.dstack([scene(), ALPHA]))
-    several = {"save_all": True, "append_images": [picture]}
+    several: dict[str, Any] = {"save_all": True, "append_images": [picture]}
     return {
         "PNG": saved(picture, pnginfo=info, **rich),
         "PNG palette": saved(palette_picture(), transparency=b"\x80\0"),

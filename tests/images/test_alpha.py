@@ -11,11 +11,11 @@ import PIL.ImageDraw
 import pytest
 import torch
 
-from images.drawing import ALPHA, pixels_of, saved, scene
 from impasto.errors import ImageError, ImpastoWarning
 from impasto.images import Image, as_image, encode, read, read_pixels_and_alpha, write
 from impasto.images.alpha import fill, ground
 from impasto.images.pixels import quantize
+from tests.images.drawing import ALPHA, pixels_of, saved, scene
 
 
 def logo(color: tuple[int, int, int], under: tuple[int, int, int] = (255, 255, 255)) -> PIL.Image.Image:
@@ -92,8 +92,9 @@ def test_other_programs_see_the_transparency(kind: str) -> None:
     data = encode(read(saved(logo((20, 80, 200)))), kind, quality=100)
     with PIL.Image.open(io.BytesIO(data)) as picture:
         assert picture.mode == "RGBA"
-        assert picture.getpixel((0, 0))[3] == 0
-        assert picture.getpixel((30, 20))[3] == 255
+        alpha = picture.getchannel("A")
+        assert alpha.getpixel((0, 0)) == 0
+        assert alpha.getpixel((30, 20)) == 255
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from images.drawing import (
+from impasto.errors import ImageReadError, ImpastoWarning
+from impasto.images import (
+    read,
+    read_metadata,
+)
+from tests.images.drawing import (
     HEIGHT,
     WIDTH,
     animations,
@@ -26,11 +31,6 @@ from images.drawing import (
     saved,
     scene,
     tiff_file,
-)
-from impasto.errors import ImageReadError, ImpastoWarning
-from impasto.images import (
-    read,
-    read_metadata,
 )
 
 

@@ -12,15 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags
 
-from images.drawing import (
-    HEIGHT,
-    METADATA,
-    WIDTH,
-    WRITABLE,
-    palette_picture,
-    saved,
-    scene,
-)
 from impasto.errors import ImageWriteError, ImpastoWarning
 from impasto.images import (
     WRITABLE_SUFFIXES,
@@ -30,6 +21,15 @@ from impasto.images import (
     read,
     read_metadata,
     write,
+)
+from tests.images.drawing import (
+    HEIGHT,
+    METADATA,
+    WIDTH,
+    WRITABLE,
+    palette_picture,
+    saved,
+    scene,
 )
 
 
@@ -42,7 +42,7 @@ def test_metadata_comes_back(kind: str, tmp_path: Path) -> None:
     assert read_metadata(path.read_bytes()) == METADATA
     # The program's name stands where other programs look for it.
     with PIL.Image.open(path) as picture:
-        software = picture.text["Software"] if kind == "PNG" else picture.getexif()[ExifTags.Base.Software]
+        software = picture.info["Software"] if kind == "PNG" else picture.getexif()[ExifTags.Base.Software]
     assert software == "Impasto 0.1.0"
 
 

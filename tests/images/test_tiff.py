@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from images.drawing import (
+from impasto.errors import ImageReadError, ImageWriteError, ImpastoWarning
+from impasto.images import (
+    as_image,
+    encode,
+    read,
+)
+from tests.images.drawing import (
     ALPHA,
     deep_scene,
     grey3,
@@ -19,12 +25,6 @@ from images.drawing import (
     scene,
     shown,
     tiff_file,
-)
-from impasto.errors import ImageReadError, ImageWriteError, ImpastoWarning
-from impasto.images import (
-    as_image,
-    encode,
-    read,
 )
 
 

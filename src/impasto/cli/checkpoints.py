@@ -1,4 +1,4 @@
-"""Owns the checkpoint of a command that paints: what is done with one that is found, and when it is written."""
+"""Owns the checkpoint of a command that paints: reading one that exists, and when to write a new one."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from impasto.progress import Progress
 
 DEFAULT_SECONDS = 30
-# A checkpoint of a large picture takes long to write: painting has this many times as long in between.
+# Painting gets at least this many times the time that writing a checkpoint takes, which is long for large pictures.
 _LEAST_RATIO = 20
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CheckpointOptions:
-    """Where it is kept, and how often."""
+    """The file of the checkpoint, and how often it is written."""
 
     checkpoint: Annotated[
         str | None,
         words(
-            "Keep here where the painting stands, and go on from there if it was stopped, to the very same picture. "
-            "Deleted when the picture is done.",
+            "Save the progress to this file. If it exists, continue from it; the result is exactly the same picture. "
+            "Deleted when the picture is finished.",
             "none",
             metavar="FILE",
         ),
@@ -45,21 +45,21 @@ class CheckpointOptions:
         whole(
             "checkpoint_every",
             str(DEFAULT_SECONDS),
-            "How often the checkpoint is written.",
+            "Time between two checkpoints.",
             Option(meaning="", group=OUTPUT, unit="seconds", low=0, high=86400),
         ),
     ] = DEFAULT_SECONDS
 
 
 @dataclass
-class Keeper:
-    """Keeps a checkpoint in a file while a picture is painted; without a path, it does nothing.
+class Checkpointer:
+    """Writes checkpoints to a file while a picture is painted; without a path, it does nothing.
 
     Attributes:
         path: of the file.
-        seconds: least time between two writings.
-        overwrite: whether a file may be replaced that cannot be gone on from.
-        clock: in seconds.
+        seconds: least time between two checkpoints.
+        overwrite: whether a file that painting cannot continue from may be replaced.
+        clock: the time in seconds.
     """
 
     path: Path | None
@@ -70,7 +70,7 @@ class Keeper:
 
     @classmethod
     def of(cls, options: CheckpointOptions, output: Output) -> Self:
-        """The keeper that the options ask for.
+        """The checkpointer that the options ask for.
 
         Raises:
             CheckpointError: the file is an input or an output, or its folder does not exist.
@@ -80,16 +80,18 @@ class Keeper:
         path = Path(options.checkpoint)
         for other in (*output.protect, *filter(None, (output.path, output.figure))):
             if same_file(path, other):
-                raise CheckpointError(f"{path}: it is an input or an output; choose another name for the checkpoint")
+                raise CheckpointError(
+                    f"{path}: this file is an input or an output; choose another name for the checkpoint"
+                )
         if not path.absolute().parent.is_dir():
             raise CheckpointError(f"{path}: there is no folder {path.parent}; make it first")
         return cls(path, options.checkpoint_every, output.overwrite)
 
-    def found(self) -> Checkpoint | None:
-        """What is in the file, if there is one.
+    def load(self) -> Checkpoint | None:
+        """The checkpoint in the file; None if there is no file, or painting starts over because it is unusable.
 
         Raises:
-            CheckpointError: it is no checkpoint, or a damaged one, and may not be replaced.
+            CheckpointError: it is not a checkpoint, or damaged, and must not be replaced.
         """
         from impasto.checkpoints import Checkpoint
 
@@ -99,21 +101,21 @@ class Keeper:
         try:
             return Checkpoint.load(self.path)
         except CheckpointError as error:
-            self.give_up(error)
+            self.start_over(error)
             return None
 
-    def give_up(self, error: CheckpointError) -> None:
-        """Begin anew because of `error`, if the file may be replaced; else raise it."""
+    def start_over(self, error: CheckpointError) -> None:
+        """Warn that painting starts over because of `error`, if the file may be replaced; else raise the error."""
         message = str(error) if str(self.path) in str(error) else f"{self.path}: {error}"
         if not self.overwrite:
-            raise CheckpointError(f"{message}; add --force to begin anew and replace it") from error
-        reporting.warning(f"{message}; it is begun anew")
+            raise CheckpointError(f"{message}; add --force to start over and replace it") from error
+        reporting.warning(f"{message}; painting starts over")
 
-    def keep(self, progress: Progress, *, now: bool = False) -> bool:
-        """Write where the painting stands, if it is time (or `now`); what fails is told once and not tried again.
+    def save(self, progress: Progress, *, now: bool = False) -> bool:
+        """Write a checkpoint if it is time, or `now`. After a failure it warns once and never tries again.
 
         Returns:
-            Whether it was written.
+            Whether a checkpoint was written.
         """
         begin = self.clock()
         if self.path is None or (begin < self._next and not now):
@@ -122,13 +124,13 @@ class Keeper:
             progress.checkpoint().save(self.path)
         except CheckpointError as error:
             self.path = None
-            reporting.warning(f"{error}; no more checkpoints are written, the painting goes on")
+            reporting.warning(f"{error}; no more checkpoints are written, painting continues")
             return False
         end = self.clock()
         self._next = end + max(self.seconds, _LEAST_RATIO * (end - begin))
         return True
 
-    def done(self) -> None:
-        """Delete the file: the picture is saved."""
+    def delete(self) -> None:
+        """Delete the file, once the picture is saved."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)

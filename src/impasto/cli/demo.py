@@ -56,18 +56,18 @@ def demo(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ImageWriteError(f"{folder}: the folder cannot be made ({error.strerror}); choose another") from error
-        place = Output.of(
+        target = Output.of(
             OutputOptions(out=str(folder / "pastiche.png"), figure=str(folder / "figure.png")),
             report,
             stem="",
             protect=inputs.files(inputs.starting_picture(settings.init)),
         )
-        place.check()
+        target.check()
         return painting.paint(
             inputs.picture(content),
             [inputs.picture(style)],
             settings,
-            place,
+            target,
             signals,
             as_json=report.json,
             quiet=report.quiet,

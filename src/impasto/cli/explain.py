@@ -99,8 +99,8 @@ def _explained(
 
     with bar(shown=not quiet, clock=time.monotonic, noun="layer", forecasting=SteadyForecast) as show:
         for step in steps:
-            if step.painting is not None:
-                show(step.painting)
+            if step.reconstruction is not None:
+                show(step.reconstruction)
     return step.explanation()
 
 

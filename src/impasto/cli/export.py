@@ -69,7 +69,7 @@ def _file(model: str, path: Path, half: bool, int8: bool, report: ReportOptions)
     # Only now, so that help and mistakes need not wait for torch.
     from impasto.fast import FastModel
     from impasto.fast.export import export as written
-    from impasto.portable import style_path
+    from impasto.fast.onnx import style_path
 
     chosen = FastModel.load(model)
     if chosen.predictor is not None:

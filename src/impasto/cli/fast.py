@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from impasto.cli.options import SettingOptions as Look
     from impasto.fast import FastModel
+    from impasto.fast.onnx import OnnxModel
     from impasto.images import Image
-    from impasto.portable import PortableModel
 else:
     Look = setting_options(
         "Look",
@@ -112,12 +112,12 @@ def fast(
     if many:
         return _paint_all(content, style, paint, output, report)
     begin = time.monotonic()
-    place = Output.of(
+    target = Output.of(
         OutputOptions(**vars(output)), report, stem=inputs.stem(content, style), protect=inputs.files([content, *style])
     )
-    place.check()
+    target.check()
     painted = paint(content)
-    path = place.save(painted)
+    path = target.save(painted)
     seconds = time.monotonic() - begin
     height, width = painted.size
     if report.json:
@@ -162,12 +162,12 @@ class _Asked:
             "keep_color": self.settings.keep_color,
         }
 
-    def condition(self, model: FastModel | PortableModel, styles: Sequence[Any], **more: Any) -> Any:
+    def condition(self, model: FastModel | OnnxModel, styles: Sequence[Any], **more: Any) -> Any:
         """The condition of all the styles together, as the model has it."""
         settings = self.settings
         if model.table and self.style_size != _USUAL_STYLE_SIZE:
             reporting.warning(f"--style-size has no effect: {model.name} has styles of its own, at the size it learned")
-        return model.mixed(styles, blend=settings.blend, strength=settings.strength, side=self.style_size, **more)
+        return model.blended(styles, blend=settings.blend, strength=settings.strength, side=self.style_size, **more)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class _Painted:
 
     def metadata(self) -> dict[str, str]:
         from impasto import __version__
-        from impasto.portable import FAST_METADATA
+        from impasto.images.metadata import FAST_METADATA
 
         return {FAST_METADATA: json_format.dumps(self.about), "Software": f"Impasto {__version__}"}
 
@@ -225,7 +225,8 @@ def _by_torch(asked: _Asked) -> _Paint:
 
 
 def _by_onnx(asked: _Asked) -> _Paint:
-    from impasto import images, portable
+    from impasto import images
+    from impasto.fast.onnx import OnnxModel
 
     if asked.model is None or not _exported(asked.model):
         raise SettingsError(
@@ -236,7 +237,7 @@ def _by_onnx(asked: _Asked) -> _Paint:
     for name, plain in (("keep_color", "none"), ("device", "auto"), ("precision", "auto")):
         if getattr(asked.settings, name) != plain:
             raise SettingsError(name, f"got {getattr(asked.settings, name)}; --engine onnx has only {plain}")
-    chosen = portable.PortableModel.load(asked.model, threads=asked.threads)
+    chosen = OnnxModel.load(asked.model, threads=asked.threads)
     styles = [name if chosen.table else inputs.pixels(_painting(name)) for name in asked.style]
     condition = asked.condition(chosen, styles)
 

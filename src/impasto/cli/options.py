@@ -19,7 +19,7 @@ from cyclopts import Group, Parameter
 from impasto import assets
 from impasto.errors import SettingsError
 from impasto.presets import DEFAULT, preset
-from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings, Shares
+from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings, Shares, number_in
 
 if TYPE_CHECKING:
     from cyclopts import Token
@@ -85,13 +85,7 @@ def _read(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
     """Text to value: a number where the text is one, else the text, which `Settings` refuses in its own words."""
 
     def convert(_: Any, tokens: Sequence[Token]) -> Any:
-        typed = arrived(tokens[0].value)
-        for number in {int: (int, float), float: (float,)}.get(kind, ()):
-            try:
-                return number(typed)
-            except ValueError:
-                continue
-        return typed
+        return number_in(kind, arrived(tokens[0].value))
 
     return convert
 

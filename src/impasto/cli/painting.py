@@ -17,7 +17,7 @@ import torch
 from impasto import api, artifacts, devices, planning, plots, strokes
 from impasto.artifacts import Artifact
 from impasto.cli import reporting
-from impasto.cli.checkpoints import Keeper
+from impasto.cli.checkpoints import Checkpointer
 from impasto.cli.options import as_typed
 from impasto.cli.outputs import Output
 from impasto.cli.progress import bar, duration
@@ -49,7 +49,7 @@ def paint(
     content_map: Image | None = None,
     weights: str | Path | None = None,
     changes: Sequence[Change] = (),
-    keeper: Keeper | None = None,
+    checkpointer: Checkpointer | None = None,
     as_json: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -59,7 +59,7 @@ def paint(
         content, styles, settings, init, masks, style_masks, content_map, weights, changes: as for `api.stylization`.
         output: where to; checked by the caller.
         signals: being caught.
-        keeper: of the checkpoint.
+        checkpointer: of the checkpoint.
         as_json: whether the result is reported as JSON.
         quiet: whether neither progress nor the closing line is shown.
 
@@ -73,7 +73,7 @@ def paint(
     """
     check_memory(content, settings, len(styles))
     begin = time.monotonic()
-    keeper = keeper or Keeper(None)
+    checkpointer = checkpointer or Checkpointer(None)
     start = partial(
         api.stylization,
         content,
@@ -86,8 +86,8 @@ def paint(
         changes=changes,
         weights=weights,
     )
-    steps = _begun(start, keeper, quiet=quiet)
-    latest, stages, failure = _run(steps, output, signals, keeper, quiet=quiet)
+    steps = _begun(start, checkpointer, quiet=quiet)
+    latest, stages, failure = _run(steps, output, signals, checkpointer, quiet=quiet)
     if latest is None:
         raise failure or RuntimeError("the method ended without a first iteration")
     complete = failure is None
@@ -99,7 +99,7 @@ def paint(
             error.add_note(f"before that, the painting failed: {failure}")
         raise
     if complete:
-        keeper.done()
+        checkpointer.delete()
     faults = artifacts.find(pastiche.image, content, styles) if complete else ()
     for fault in faults:
         reporting.warning(as_typed(f"the picture shows {fault}"))
@@ -127,8 +127,8 @@ def paint(
                 reporting.note(f"painted {size} in {duration(seconds)} on {pastiche.settings.device}")
             return 0
         case Interruption():
-            if keeper.keep(latest, now=True):
-                saved += f", and where it stands in {keeper.path}"
+            if checkpointer.save(latest, now=True):
+                saved += f", and where it stands in {checkpointer.path}"
             reporting.note(f"interrupted at scale {latest.scale + 1} of {latest.scales}; {saved}")
             return failure.code
         case _:
@@ -136,23 +136,23 @@ def paint(
             raise failure
 
 
-def _begun(start: Callable[..., Iterator[Progress]], keeper: Keeper, *, quiet: bool) -> Iterator[Progress]:
+def _begun(start: Callable[..., Iterator[Progress]], checkpointer: Checkpointer, *, quiet: bool) -> Iterator[Progress]:
     """The painting, from the checkpoint if there is one."""
-    found = keeper.found()
+    found = checkpointer.load()
     if found is None:
         return start()
     try:
         steps = start(resume=found)
     except CheckpointError as error:
-        keeper.give_up(error)
+        checkpointer.start_over(error)
         return start()
     if not quiet:
-        reporting.note(f"going on from {keeper.path}, after {len(found.trace)} iterations")
+        reporting.note(f"going on from {checkpointer.path}, after {len(found.trace)} iterations")
     return steps
 
 
 def _run(
-    steps: Iterator[Progress], output: Output, signals: Signals, keeper: Keeper, *, quiet: bool
+    steps: Iterator[Progress], output: Output, signals: Signals, checkpointer: Checkpointer, *, quiet: bool
 ) -> tuple[Progress | None, list[str], BaseException | None]:
     """Paint to the end, or to the exception that is returned; from then on the first signal waits."""
     latest: Progress | None = None
@@ -163,7 +163,7 @@ def _run(
             for count, latest in enumerate(steps, start=1):
                 signals.keep()
                 show(latest)
-                keeper.keep(latest)
+                checkpointer.save(latest)
                 if save_every and count % save_every == 0:
                     try:
                         stages.append(str(output.save_stage(latest.preview(), count // save_every)))

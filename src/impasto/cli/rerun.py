@@ -93,7 +93,7 @@ def rerun(
         sources = [*pictures, *inputs.optional(weights), *start]
         folders = list(dict.fromkeys([Path(picture).absolute().parent, Path.cwd()]))
         suffix = Path(picture).suffix
-        place = Output.of(
+        target = Output.of(
             output,
             report,
             stem=f"{Path(picture).stem}-rerun",
@@ -103,7 +103,7 @@ def rerun(
                 *(folder / Path(note.name).name for note in _notes(recipe) for folder in folders),
             ],
         )
-        place.check()
+        target.check()
         photograph = _input(recipe.content, content, folders, "--content")
         paintings = _inputs(recipe.styles, style or (), folders, "--style")
         init = _input(recipe.init, None, folders, "--init") if recipe.init and "init" not in changes else None
@@ -118,7 +118,7 @@ def rerun(
             photograph,
             paintings,
             settings,
-            place,
+            target,
             signals,
             init=init,
             masks=masks,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from impasto.cli import inputs
-from impasto.cli.checkpoints import CheckpointOptions, Keeper
+from impasto.cli.checkpoints import Checkpointer, CheckpointOptions
 from impasto.cli.options import (
     Content,
     MaskOptions,
@@ -59,19 +59,19 @@ def stylize(
         painting.use_threads(threads)
         others = [*regions.files(), *inputs.starting_picture(settings.init), *inputs.optional(weights)]
         protect = inputs.files([*names, *others])
-        place = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
-        place.check()
-        keeper = Keeper.of(checkpoint, place)
+        target = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
+        target.check()
+        checkpointer = Checkpointer.of(checkpoint, target)
         return painting.paint(
             inputs.picture(content),
             [inputs.picture(name) for name in style],
             settings,
-            place,
+            target,
             signals,
             masks=[inputs.picture(name) for name in regions.mask],
             style_masks=[inputs.picture(name) for name in regions.style_mask],
             content_map=inputs.picture(regions.content_map) if regions.content_map else None,
-            keeper=keeper,
+            checkpointer=checkpointer,
             weights=weights,
             as_json=report.json,
             quiet=report.quiet,

@@ -60,13 +60,13 @@ def texture(
         across = width or settings.size
         content, settings = api.texture_settings(settings, width=across, height=height or across, tile=tile)
         protect = inputs.files([*style, *inputs.starting_picture(settings.init), *inputs.optional(weights)])
-        place = Output.of(output, report, stem=inputs.stem("texture", style), protect=protect)
-        place.check()
+        target = Output.of(output, report, stem=inputs.stem("texture", style), protect=protect)
+        target.check()
         return painting.paint(
             loading.load(content),
             [inputs.picture(name) for name in style],
             settings,
-            place,
+            target,
             signals,
             weights=weights,
             as_json=report.json,

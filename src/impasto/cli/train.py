@@ -114,18 +114,20 @@ def train(
         # Only now, so that help and mistakes need not wait for torch.
         from impasto import devices, loading
         from impasto.cli import painting
-        from impasto.fast.dataset import Pictures
+        from impasto.fast.dataset import PictureDataset
         from impasto.fast.runs import Run
         from impasto.fast.training import Trainer, Training
 
         painting.use_threads(threads)
         device = _joined(devices.resolve(settings.device))
-        photographs = Pictures(list(map(Path, content)))
+        photographs = PictureDataset(list(map(Path, content)))
         protect: list[str | Path] = [*named, *photographs.paths]
         few = len(photographs) < _HELD_OUT
         held_out = photographs.held_out(_HELD_OUT)
-        paintings = Pictures(list(map(Path, styles)), limit=limit) if any else [loading.load(name) for name in style]
-        if isinstance(paintings, Pictures):
+        paintings = (
+            PictureDataset(list(map(Path, styles)), limit=limit) if any else [loading.load(name) for name in style]
+        )
+        if isinstance(paintings, PictureDataset):
             protect += paintings.paths
         training = Training(
             steps=steps or (40_000 if any else 1000),

@@ -1,16 +1,15 @@
-"""Owns figures that explain: what a network's layers know of a picture, drawn for whoever learns the method.
+"""Owns figures that explain what the layers of a network represent of a picture, for people who learn the method.
 
-What they show is computed by the method itself: reconstructions are painted by `method.stylization`, features come from
-the backbone, Gram matrices from Moments.
+The method itself computes what they show: `method.stylization` paints reconstructions, the backbone gives features,
+Gram matrices come from Moments.
 
 | module | owns |
 |---|---|
 | `subjects` | what can be explained, with which settings |
-| `seeing` | at which layers and size a picture is looked at, and its features |
-| `reconstructions` | pictures painted from what some layers know |
-| `correlations` | which feature maps go together, and in what order they are shown |
-| `fields` | what one feature sees, and what pooling keeps |
-| `drawing` | what the figures have in common: a heading, pictures under titles |
-| `sheets`, `matrices`, `networks` | the figures |
+| `features` | the layers that are explained, and their features of the picture |
+| `drawing` | parts that all figures share: a heading, pictures under titles |
+| `reconstructions` | pictures painted from the features of some layers, and their figure |
+| `gram` | which feature maps go together, and the figure of Gram matrices |
+| `receptive_fields` | what one feature sees, what pooling keeps, and the figure of both |
 | `explanation` | from a picture to its figure, step by step |
 """

@@ -1,4 +1,4 @@
-"""Owns the way from a picture to the figure that explains something with it, step by step."""
+"""Owns explanations: a figure with its numbers, and the steps that compute it from a picture."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.errors import SettingsError
-from impasto.explanations.correlations import Correlations
-from impasto.explanations.reconstructions import Painting, reconstruct
-from impasto.explanations.seeing import features_of, layers_for, picture_at
+from impasto.explanations.features import features_of, layers_for, picture_at
+from impasto.explanations.reconstructions import ReconstructionProgress, reconstruct, reconstruction_figure
 from impasto.images import Image
 from impasto.plots import DPI, check_figure_path, write_figure
 from impasto.settings import Settings
@@ -28,8 +27,9 @@ class Explanation:
 
     Attributes:
         subject: what is explained.
-        figure: Matplotlib's.
-        facts: of each layer, in the order of the network: `layer`, `receptive_field`, `stride`, and what was found.
+        figure: of Matplotlib.
+        facts: one mapping for each layer, in the order of the network: `layer`, `receptive_field`, `stride`,
+            `channels`, and the results for the subject.
     """
 
     subject: str
@@ -53,39 +53,40 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Step:
+class ExplanationProgress:
     """One step towards an explanation.
 
     Attributes:
-        painting: where the reconstructions are; None for what takes a moment.
+        reconstruction: how far the reconstructions are; None for subjects that take a moment.
     """
 
-    painting: Painting | None
+    reconstruction: ReconstructionProgress | None
     _draw: Callable[[], Explanation] = field(repr=False)
 
     def explanation(self) -> Explanation:
-        """The figure, of what is complete by now."""
+        """The figure, with the reconstructions that are complete."""
         return self._draw()
 
 
 def explaining(
     subject: str, image: Image, settings: Settings, layers: str | Iterable[str] = "", *, weights: Path | None = None
-) -> Iterator[Step]:
-    """Explain something with a picture: iterate to go on, stop iterating to cancel; the last step's is the figure.
+) -> Iterator[ExplanationProgress]:
+    """Explain a subject with a picture. Iterate to compute, stop iterating to cancel; the last step has it all.
 
     Args:
         subject: one of `subjects.SUBJECTS`.
         image: the photograph or the painting.
         settings: from `subjects.settings_for`.
-        layers: names, as text between commas or one by one; those of the paper if there is none.
-        weights: file of the backbone's weights; its own by default.
+        layers: names, in one text with commas or one by one; the paper's layers if empty.
+        weights: file of the backbone's weights; None for its own.
 
     Raises:
-        SettingsError: there is no such subject or layer, or weights have no effect on the subject; raised at once.
+        SettingsError: there is no such subject or layer, or weights have no effect on the subject. Raised before
+            the iteration begins.
     """
     if subject == "network" and weights is not None:
         raise SettingsError(
-            "weights", "they have no effect on network, which explains the embedded VGG-19; leave them out"
+            "weights", "they have no effect on `network`, which always explains the embedded VGG-19; leave them out"
         )
     chosen = layers_for(subject, settings, layers)
     whole = picture_at(image, settings)
@@ -97,10 +98,8 @@ def explaining(
         )
         return tuple({**one, **more} for one, more in zip(common, found, strict=False))
 
-    def painted(painting: Painting) -> Explanation:
-        from impasto.explanations.sheets import reconstruction_figure
-
-        done = painting.done
+    def reconstructed(progress: ReconstructionProgress) -> Explanation:
+        done = progress.done
         return Explanation(
             subject,
             reconstruction_figure(subject, image, whole, done),
@@ -108,7 +107,7 @@ def explaining(
         )
 
     def gram() -> Explanation:
-        from impasto.explanations.matrices import gram_figure
+        from impasto.explanations.gram import Correlations, gram_figure
 
         maps = features_of(whole, [layer.name for layer in chosen], settings, weights)
         found = [Correlations.of(layer, maps[layer.name]) for layer in chosen]
@@ -120,11 +119,11 @@ def explaining(
         return Explanation(subject, gram_figure(whole, found), facts(together))
 
     def network() -> Explanation:
-        from impasto.explanations.networks import network_figure
+        from impasto.explanations.receptive_fields import network_figure
 
         return Explanation(subject, network_figure(whole, chosen, settings), facts({} for _ in chosen))
 
     if subject in ("gram", "network"):
-        return iter([Step(None, gram if subject == "gram" else network)])
-    paintings = reconstruct(subject, image, chosen, settings, weights)
-    return (Step(painting, partial(painted, painting)) for painting in paintings)
+        return iter([ExplanationProgress(None, gram if subject == "gram" else network)])
+    steps = reconstruct(subject, image, chosen, settings, weights)
+    return (ExplanationProgress(step, partial(reconstructed, step)) for step in steps)

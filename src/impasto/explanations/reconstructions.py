@@ -1,8 +1,8 @@
-"""Owns reconstructions: pictures painted from noise until the network knows of them what it knows of another.
+"""Owns reconstructions: pictures painted from noise until some layers have the same features, and their figure.
 
-What such a picture has in common with the one it was made from is what those layers hold; all else is noise. After
-figure 1 of Gatys, Ecker & Bethge (2016), and for content Mahendran & Vedaldi, "Understanding Deep Image Representations
-by Inverting Them", CVPR 2015.
+What such a picture has in common with the original is what those layers hold; the rest is noise. After figure 1 of
+Gatys, Ecker & Bethge (2016), and for content Mahendran & Vedaldi, "Understanding Deep Image Representations by
+Inverting Them", CVPR 2015.
 """
 
 from __future__ import annotations
@@ -10,30 +10,66 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from impasto import devices, method
 from impasto.backbones import Layer
-from impasto.explanations.seeing import picture_at
+from impasto.explanations.drawing import BREAK, TITLE, heading_height, put_heading, put_picture, put_title
+from impasto.explanations.features import picture_at, responds_to
 from impasto.explanations.subjects import DEFAULTS
 from impasto.images import Image
 from impasto.inputs import Inputs
 from impasto.planning.arithmetic import settings_multiply_adds
+from impasto.plots.page import GAP, MARGIN, WIDTH, new_figure
 from impasto.settings import Settings
 from impasto.task import Engine
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLUMNS = 3
+# Side of a close-up as a share of the picture's shorter side.
+_CLOSE = 0.3
+
+_WORDS = {
+    "content": (
+        "What each layer knows of a photograph",
+        (
+            "Each picture began as noise; its pixels were moved until one layer of the network answered to it as to "
+            "the photograph.",
+            "What came back is what the layer holds. Deep layers know what is where, but not in which shade and "
+            "stroke: that is free to be painted.",
+            "(px: how far one feature sees. dB: how like the photograph; 6 dB more is half the difference.)",
+        ),
+    ),
+    "style": (
+        "What the statistics of each layer know of a painting",
+        (
+            "Each picture began as noise, and its pixels were moved until the Gram matrices of the first one, two, … "
+            "layers were the painting's.",
+            "They say which features occur together, and not where: the manner comes back, from grain to brushwork to "
+            "large forms, and not the",
+            "scene. (px: how far one feature sees. Where that is most of the picture, a little of the scene is "
+            "remembered after all.)",
+        ),
+    ),
+}
+_CLOSE_UP = "The same detail, close up"
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A picture painted from what some layers know of another.
+    """A picture painted from the features of some layers of another.
 
     Attributes:
-        layers: that it was painted from.
+        layers: whose features it was painted from.
         image: the picture.
-        likeness: how near it is to the other, place by place: the peak signal-to-noise ratio, in decibels.
+        likeness: how similar its pixels are to the original's: the peak signal-to-noise ratio, in decibels.
     """
 
     layers: tuple[Layer, ...]
@@ -42,13 +78,13 @@ class Reconstruction:
 
 
 @dataclass(frozen=True)
-class Painting:
-    """Where the reconstructions are, after one iteration.
+class ReconstructionProgress:
+    """How far the reconstructions are, after one iteration.
 
     Attributes:
         scale, scales: index of the reconstruction (from 0) and how many there are.
-        size, iteration, iterations, value: as in `method.Progress`.
-        work, total_work: multiply-adds, done and in all.
+        size, iteration, iterations, value: as in `impasto.Progress`.
+        work, total_work: multiply-adds done, and those of all reconstructions.
         done: the reconstructions that are complete.
     """
 
@@ -64,26 +100,26 @@ class Painting:
 
 
 def content_settings(settings: Settings, layer: Layer) -> Settings:
-    """The settings by which the method paints from noise what `layer` knows of a photograph, place by place."""
+    """Settings with which the method paints, from noise, a picture with the photograph's features at `layer`."""
     return _from_noise(settings).replace(style_weight=0.0, content_layers={layer.name: 1.0})
 
 
 def style_settings(settings: Settings, layers: Sequence[Layer]) -> Settings:
-    """The settings by which the method paints from noise what the Gram matrices of `layers` know of a painting."""
+    """Settings with which the method paints, from noise, a picture with the painting's Gram matrices at `layers`."""
     weights = {layer.name: 1.0 for layer in layers}
-    # Steps as smooth as a painting's would lay out large areas of colour that no layer has asked for.
+    # The default preconditioning would add large areas of colour that no layer asks for.
     style = {"style_loss": "gram", "style_weight": 10.0, "style_layers": weights}
     return _from_noise(settings).replace(content_weight=0.0, preconditioning=0.5, **style)
 
 
 def _from_noise(settings: Settings) -> Settings:
-    # At one size, as in the paper: what a coarser one had put there would not come from the layer.
+    # At one size, as in the paper: structure from a coarser size would not come from the layer.
     return settings.replace(init="noise", scales=1, strength=Settings().strength, tolerance=0.0)
 
 
 def reconstruct(
     subject: str, image: Image, layers: Sequence[Layer], settings: Settings, weights: Path | None = None
-) -> Iterator[Painting]:
+) -> Iterator[ReconstructionProgress]:
     """Paint a picture from each layer (`content`), or from the first one, two, … of them (`style`).
 
     Args:
@@ -91,10 +127,10 @@ def reconstruct(
         image: the photograph, or the painting.
         layers: in the order of the network.
         settings: size, iterations, seed, backbone, pooling, device and precision are used.
-        weights: file of the backbone's weights; its own by default.
+        weights: file of the backbone's weights; None for its own.
 
     Returns:
-        An iterator of where the work is, one after every iteration; the last one has all reconstructions.
+        An iterator that yields the progress after every iteration; the last one has all reconstructions.
     """
     whole = picture_at(image, settings)
     original = Image(pixels=whole, name=image.name)
@@ -114,7 +150,7 @@ def reconstruct(
             if progress.iteration == progress.iterations:
                 painted = progress.pastiche().image
                 done.append(Reconstruction(some, painted, likeness(painted.pixels, whole)))
-            yield Painting(
+            yield ReconstructionProgress(
                 scale=index,
                 scales=len(plans),
                 size=progress.size,
@@ -128,11 +164,68 @@ def reconstruct(
 
 
 def _cost(settings: Settings) -> float:
-    """What an iteration costs for each pixel; networks whose arithmetic is not known cost the same at every layer."""
+    """Multiply-adds of an iteration for each pixel; 1 for networks whose arithmetic is not known."""
     known = settings.backbone == DEFAULTS["backbone"]
     return settings_multiply_adds(settings, gradient=True) if known else 1.0
 
 
 def likeness(image: Float[Tensor, "1 3 h w"], other: Float[Tensor, "1 3 h w"]) -> float:
-    """Peak signal-to-noise ratio in decibels: −10 log₁₀ of the mean squared difference; infinite for the same."""
+    """Peak signal-to-noise ratio in decibels: −10 log₁₀ of the mean squared difference; infinite for equal images."""
     return float(-10.0 * torch.log10((image - other).square().mean()))
+
+
+def reconstruction_figure(
+    subject: str, image: Image, whole: Tensor, reconstructions: Sequence[Reconstruction]
+) -> Figure:
+    """The original first, then the reconstructions; for content also one detail of each, close up.
+
+    Args:
+        subject: `content` or `style`.
+        image: the original as given, for its name.
+        whole: the original at the size of the reconstructions, (1, 3, height, width).
+        reconstructions: in the order of the network.
+    """
+    title, lines = _WORDS[subject]
+    original = "Photograph" if subject == "content" else "Painting"
+    panels = [(original, image.name.removeprefix("sample:"), whole)]
+    panels += [(*_named(subject, one), one.image.pixels) for one in reconstructions]
+    cell = (WIDTH - 2 * MARGIN - GAP * (_COLUMNS - 1)) / _COLUMNS
+    row_height = TITLE + cell * whole.shape[-2] / whole.shape[-1]
+    rows = [panels[start : start + _COLUMNS] for start in range(0, len(panels), _COLUMNS)]
+    total = 2 * MARGIN + heading_height(lines) + len(rows) * (row_height + GAP) - GAP
+    close = (WIDTH - 2 * MARGIN - GAP * (len(panels) - 1)) / len(panels)
+    if subject == "content":
+        total += BREAK + TITLE + close
+    fig = new_figure(WIDTH, total)
+    top = put_heading(fig, total - MARGIN, title, lines)
+    for row in rows:
+        for column, (name, beside, pixels) in enumerate(row):
+            put_picture(fig, pixels, MARGIN + column * (cell + GAP), top, cell, title=name, beside=beside)
+        top -= row_height + GAP
+    if subject == "content":
+        top += GAP - BREAK
+        put_title(fig, MARGIN, top + 0.06, WIDTH, _CLOSE_UP)
+        rows_, columns_ = busiest(whole)
+        for column, (name, _, pixels) in enumerate(panels):
+            detail = pixels[..., rows_, columns_]
+            put_picture(fig, detail, MARGIN + column * (close + GAP), top, close, title="", beside=name)
+    return fig
+
+
+def _named(subject: str, one: Reconstruction) -> tuple[str, str]:
+    """Title of a reconstruction, and the note beside the title."""
+    deepest = one.layers[-1]
+    if subject == "content":
+        return deepest.name, f"sees {deepest.receptive_field} px; {one.likeness:.0f} dB"
+    plus = "+ " if len(one.layers) > 1 else ""
+    return f"{plus}{deepest.name}", f"{deepest.receptive_field} px: {responds_to(deepest)}"
+
+
+def busiest(picture: Tensor) -> tuple[slice, slice]:
+    """Rows and columns of the square in which neighbouring pixels differ most, for a close-up."""
+    side = max(8, round(_CLOSE * min(picture.shape[-2:])))
+    gray = picture.mean(1, keepdim=True)
+    change = F.pad(gray.diff(dim=2).abs(), (0, 0, 0, 1)) + F.pad(gray.diff(dim=3).abs(), (0, 1))
+    amounts = F.avg_pool2d(change, side, stride=1)[0, 0]
+    row, column = divmod(int(torch.argmax(amounts)), amounts.shape[1])
+    return slice(row, row + side), slice(column, column + side)

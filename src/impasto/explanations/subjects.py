@@ -1,4 +1,4 @@
-"""Owns what can be explained, and with which settings."""
+"""Owns what can be explained: the subjects, and the settings of each. It does not load torch."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from impasto.errors import SettingsError
 from impasto.settings import Settings
 
-#: What can be explained, and what that is in a few words.
+#: What can be explained, each with a short description.
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
-        "content": "what of a photograph each layer knows, painted from noise",
-        "style": "what of a painting its statistics know, painted from noise",
-        "gram": "feature maps, and the Gram matrices made of them",
-        "network": "how far each layer sees, and what pooling keeps",
+        "content": "what each layer keeps of a photograph, painted from noise",
+        "style": "what the style statistics keep of a painting, painted from noise",
+        "gram": "feature maps, and the Gram matrices computed from them",
+        "network": "how large each layer's receptive field is, and what pooling keeps",
     }
 )
-#: Settings that an explanation takes, with its defaults where they are not those of a painting.
+#: Settings that an explanation takes, with their defaults, which differ from those of a painting.
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
         "size": 256,
@@ -30,9 +30,9 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "precision": "auto",
     }
 )
-# Matrices take a moment, and of a small picture the deepest layer would have next to no features.
+# Gram matrices are cheap, and the deepest layer has too few features in a small picture.
 _SIZES = {"gram": 512}
-# What has no effect on a subject, and why.
+# Settings without effect on a subject, and why.
 _WITHOUT_EFFECT = {
     "gram": dict.fromkeys(("iterations", "seed"), "nothing is painted"),
     "network": {
@@ -44,7 +44,7 @@ _WITHOUT_EFFECT = {
 
 
 def check_subject(subject: str) -> None:
-    """Refuse what cannot be explained.
+    """Refuse a subject that does not exist.
 
     Raises:
         SettingsError: there is no such subject.
@@ -54,10 +54,13 @@ def check_subject(subject: str) -> None:
 
 
 def settings_for(subject: str, **options: Any) -> Settings:
-    """The settings for a subject, from those in `DEFAULTS` that were given.
+    """The settings for a subject, with its defaults for those that are not given.
+
+    Args:
+        options: settings named in `DEFAULTS`.
 
     Raises:
-        SettingsError: there is no such subject; an option is none of those, has no effect on it, or is out of range.
+        SettingsError: there is no such subject, or an option is not one of those, is without effect, or out of range.
     """
     check_subject(subject)
     for name in options:
@@ -72,5 +75,5 @@ def settings_for(subject: str, **options: Any) -> Settings:
 
 
 def default_size(subject: str) -> int:
-    """Long side of what is explained, in pixels, if none is asked for."""
+    """Default long side of the picture that is explained, in pixels."""
     return int(_SIZES.get(subject, DEFAULTS["size"]))

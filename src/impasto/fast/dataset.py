@@ -1,4 +1,4 @@
-"""Owns the pictures that are trained on: folders of them, read as they are needed, cropped, and never trusted."""
+"""Owns the pictures for training: found in folders, read when needed, cropped at random."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from impasto.errors import ImageError, ImageReadError, ImpastoWarning
-from impasto.images import Image, read, resize
+from impasto.images import Folder, Image, read, resize
 from impasto.images.pixels import quantize
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
-# Bytes of decoded pictures that are kept at hand.
+# Bytes of decoded pictures that stay in memory.
 _CACHE = 1 << 30
 
 
-class Pictures:
-    """The pictures in folders and files, one by its place in a sorted list.
+class PictureDataset:
+    """The pictures in files and folders, by their index in a sorted list.
 
-    A file that cannot be read is named in a warning, once, and the next one stands in for it.
+    A warning names each file that cannot be read once, and the next file replaces it.
 
     Args:
-        sources: pictures, and folders with pictures in them or in folders below.
-        most: pixels that the short side of a picture is brought down to when it is longer.
-        limit: how many of the pictures to take, evenly over the list; all, if 0.
+        sources: pictures, and folders with pictures in them or in their subfolders.
+        most: longest short side of a picture, in pixels; larger pictures are reduced to it.
+        limit: how many pictures to take, evenly over the list; all if 0.
 
     Raises:
-        ImageReadError: a source is not there, or there is no picture in them.
+        ImageReadError: a source does not exist, or holds no picture.
     """
 
     def __init__(self, sources: Sequence[Path], most: int = 512, limit: int = 0) -> None:
@@ -40,10 +39,9 @@ class Pictures:
         for source in sources:
             if not source.exists():
                 raise ImageReadError(f"{source}: there is no such file or folder; check its name")
-            inside = (path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
-            self.paths += sorted(inside) if source.is_dir() else [source]
+            self.paths += Folder.of(source.rglob("*")).pictures if source.is_dir() else [source]
         if 0 < limit < len(self.paths):
-            self.paths = [self.paths[place * len(self.paths) // limit] for place in range(limit)]
+            self.paths = [self.paths[index * len(self.paths) // limit] for index in range(limit)]
         self.most = most
         self._bad: set[Path] = set()
         self._cache: OrderedDict[Path, Tensor] = OrderedDict()
@@ -52,22 +50,22 @@ class Pictures:
             named = ", ".join(str(source) for source in sources) or "no folder"
             raise ImageReadError(f"{named}: there is no picture in it; name a folder of JPEG, PNG, WebP or TIFF files")
 
-    def held_out(self, one_in: int) -> Pictures:
-        """One in so many pictures, taken out of these; where there are fewer, the same pictures."""
+    def held_out(self, one_in: int) -> PictureDataset:
+        """Every `one_in`-th picture, removed from this dataset; if there are fewer, a copy of this dataset."""
         other = copy(self)
         if len(self) >= one_in:
             other.paths = self.paths[one_in - 1 :: one_in]
-            self.paths = [path for place, path in enumerate(self.paths, start=1) if place % one_in]
+            self.paths = [path for number, path in enumerate(self.paths, start=1) if number % one_in]
         return other
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Image:
-        """The picture at `index`, its short side at most `most` pixels, or the next that can be read.
+        """The picture at `index`, or the next that can be read; its short side is at most `most` pixels.
 
         Raises:
-            ImageReadError: none can be read.
+            ImageReadError: no picture can be read.
         """
         for offset in range(len(self.paths)):
             path = self.paths[(index + offset) % len(self.paths)]
@@ -95,12 +93,12 @@ class Pictures:
         return Image(pixels=levels.float() / 255.0, name=path.name)
 
     def crop(self, side: int, generator: torch.Generator) -> Float[Tensor, "1 3 side side"]:
-        """A square out of a picture, drawn at random: which, where, how large, and whether mirrored."""
+        """A square from a picture; picture, position, size and mirroring are drawn at random."""
         index, mirror = (int(torch.randint(high, (), generator=generator)) for high in (len(self), 2))
         zoom, down, across = torch.rand(3, generator=generator).tolist()
         pixels = self[index].pixels
         short = min(pixels.shape[-2:])
-        # The square is at least `side` pixels where the picture is, and at most the whole of it.
+        # Between `side` pixels, if the picture has as many, and its short side.
         square = round(short - zoom * max(0, short - side))
         top, left = (round(share * (s - square)) for share, s in zip((down, across), pixels.shape[-2:], strict=True))
         pixels = resize(pixels[..., top : top + square, left : left + square], (side, side))

@@ -22,9 +22,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from impasto import assets, portable
+from impasto import assets
 from impasto.backbones import VGG19
 from impasto.errors import ModelError
+from impasto.fast import onnx as exported
 from impasto.fast.models import FastModel
 from impasto.fast.network import COLORS, MARGIN, Network, color_of, recolored
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor
@@ -91,7 +92,7 @@ def export(model: FastModel, path: str | Path, *, weights: Weights = "float") ->
 
     Args:
         model: of certain styles, or of any painting.
-        path: of the network. The style encoder of a model of any painting goes beside it (`portable.style_path`).
+        path: of the network. The style encoder of a model of any painting goes beside it (`onnx.style_path`).
         weights: how they are stored: `half` halves the file; `int8` quarters it, and the convolutions between the
             first and the last two compute in 8 bits, with ranges from the bundled photographs.
 
@@ -105,7 +106,7 @@ def export(model: FastModel, path: str | Path, *, weights: Weights = "float") ->
     path = Path(path)
     written = [write_painter(painter(model), model, path, weights=weights)]
     if model.predictor is not None:
-        written.append(write_style_encoder(model, portable.style_path(path), weights=weights))
+        written.append(write_style_encoder(model, exported.style_path(path), weights=weights))
     return written
 
 
@@ -125,22 +126,22 @@ def check_installed() -> None:
 
 def painter(model: FastModel) -> onnx.ModelProto:
     """The graph of a model's network, in float32: the part of an export that takes long."""
-    inputs = {portable.IMAGE: torch.rand(1, 3, 62, 95), portable.CONDITION: model.photo[None].clone()}
-    return _graph(_Painter(model.network), inputs, portable.IMAGE, portable.PASTICHE)
+    inputs = {exported.IMAGE: torch.rand(1, 3, 62, 95), exported.CONDITION: model.photo[None].clone()}
+    return _graph(_Painter(model.network), inputs, exported.IMAGE, exported.PASTICHE)
 
 
 def write_painter(graph: onnx.ModelProto, model: FastModel, path: Path, *, weights: Weights = "float") -> Path:
     """Write the graph of a model's network, which is left as it is."""
     graph = _in_8_bits(graph, model) if weights == "int8" else copy.deepcopy(graph)
     about = {
-        "format": portable.FORMAT,
-        "version": portable.VERSION,
+        "format": exported.FORMAT,
+        "version": exported.VERSION,
         "name": model.name,
         "weights": weights,
         "styles": list(model.table),
         "side": STYLE_SIDE,
-        "photo": portable.packed(model.photo.numpy()),
-        "table": portable.packed(torch.stack(list(model.table.values())).numpy()) if model.table else "",
+        "photo": exported.packed(model.photo.numpy()),
+        "table": exported.packed(torch.stack(list(model.table.values())).numpy()) if model.table else "",
     }
     return _write(graph, path, about, halved=weights != "float")
 
@@ -148,11 +149,11 @@ def write_painter(graph: onnx.ModelProto, model: FastModel, path: Path, *, weigh
 def write_style_encoder(model: FastModel, path: Path, *, weights: Weights = "float") -> Path:
     """Write what makes conditions of paintings, of a model of any painting."""
     assert model.predictor is not None
-    inputs = {portable.PAINTING: torch.rand(1, 3, 96, 72)}
-    graph = _graph(_StyleEncoder(model.predictor), inputs, portable.PAINTING, portable.CONDITION)
+    inputs = {exported.PAINTING: torch.rand(1, 3, 96, 72)}
+    graph = _graph(_StyleEncoder(model.predictor), inputs, exported.PAINTING, exported.CONDITION)
     about = {
-        "format": portable.FORMAT,
-        "version": portable.VERSION,
+        "format": exported.FORMAT,
+        "version": exported.VERSION,
         "name": model.name,
         "side": STYLE_SIDE,
         "notice": _NOTICE,
@@ -163,7 +164,7 @@ def write_style_encoder(model: FastModel, path: Path, *, weights: Weights = "flo
 def _graph(module: nn.Module, inputs: dict[str, Tensor], picture: str, output: str) -> onnx.ModelProto:
     """The graph of a module, for any height and width of its input `picture`."""
     module.requires_grad_(False).eval()
-    least = portable.LEAST_STYLE_SIDE if picture == portable.PAINTING else 2
+    least = exported.LEAST_STYLE_SIDE if picture == exported.PAINTING else 2
     sides = {2: torch.export.Dim("height", min=least), 3: torch.export.Dim("width", min=least)}
     shapes = [sides if name == picture else {} for name in inputs]
     with _quietly():
@@ -238,7 +239,7 @@ def _write(graph: onnx.ModelProto, path: Path, about: dict[str, Any], *, halved:
     for value in (*graph.graph.value_info, *graph.graph.input, *graph.graph.output):
         del value.metadata_props[:]
     graph.producer_name, graph.doc_string = "impasto", ""
-    onnx.helper.set_model_props(graph, {portable.METADATA: json.dumps(about)})
+    onnx.helper.set_model_props(graph, {exported.METADATA: json.dumps(about)})
     onnx.checker.check_model(graph, full_check=False)
     try:
         with whole(path) as part:
@@ -327,4 +328,4 @@ def _calibration(model: FastModel) -> Iterator[dict[str, Any]]:
             picture = load(f"sample:{sample.name}")
             picture = picture.resized(fit(picture.size, _CALIBRATION_SIDE))
             for condition in conditions:
-                yield {portable.IMAGE: picture.pixels.numpy(), portable.CONDITION: condition[None].numpy()}
+                yield {exported.IMAGE: picture.pixels.numpy(), exported.CONDITION: condition[None].numpy()}

@@ -24,12 +24,12 @@ from impasto import assets, devices
 from impasto.backbones import VGG19
 from impasto.errors import AssetError, ModelError
 from impasto.fast import strips
-from impasto.fast.network import Architecture, Network
+from impasto.fast.blending import shares, unknown_style
+from impasto.fast.network import Network, NetworkArchitecture
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
 from impasto.files import whole
 from impasto.images import Image
 from impasto.loading import load
-from impasto.mixing import shares, unlearned
 
 #: The bundled models: one for any painting, one for the bundled paintings.
 ANY, BRUSHES = "any", "brushes"
@@ -97,7 +97,7 @@ class FastModel:
                 "use the Impasto that made it, or train it again"
             )
         try:
-            network = Network(Architecture(**json.loads(about["architecture"])))
+            network = Network(NetworkArchitecture(**json.loads(about["architecture"])))
             size = network.architecture.condition_size
             names = json.loads(about["styles"])
             network.load_state_dict(_below("network.", tensors))
@@ -172,9 +172,9 @@ class FastModel:
             return torch.as_tensor(self.predictor(statistics[None])[0])
         if isinstance(style, str) and style in self.table:
             return self.table[style]
-        raise unlearned(self.name, style, self.table)
+        raise unknown_style(self.name, style, self.table)
 
-    def mixed(
+    def blended(
         self,
         styles: Sequence[Any],
         *,
@@ -260,7 +260,7 @@ class FastModel:
             ImpastoError: a picture, a setting or the device cannot be used.
         """
         styles = list(style) if isinstance(style, list | tuple) else [style]
-        condition = self.mixed(styles, blend=blend, strength=strength, side=style_size, precision=precision)
+        condition = self.blended(styles, blend=blend, strength=strength, side=style_size, precision=precision)
         return self.paint(load(content), condition, device=device, precision=precision)
 
 

@@ -47,7 +47,7 @@ Normalize = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Architecture:
+class NetworkArchitecture:
     """The sizes of a network.
 
     Attributes:
@@ -82,9 +82,9 @@ class Network(nn.Module):
     about colour; zeros leave the photograph's colours as they are.
     """
 
-    def __init__(self, architecture: Architecture | None = None) -> None:
+    def __init__(self, architecture: NetworkArchitecture | None = None) -> None:
         super().__init__()
-        self.architecture = a = architecture or Architecture()
+        self.architecture = a = architecture or NetworkArchitecture()
         self.first = _convolution(4 * 3, a.middle)
         self.down = _convolution(a.middle, a.coarse, stride=2)
         self.grain = Grain(a.coarse)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from impasto._version import __version__
 from impasto.errors import ModelError
-from impasto.fast.dataset import Pictures
+from impasto.fast.dataset import PictureDataset
 from impasto.fast.models import FastModel
 from impasto.fast.training import Learned, Model, Trainer
 from impasto.files import whole
@@ -70,7 +70,7 @@ class Run:
     trainer: Trainer
     path: Path
     names: Sequence[str]
-    held_out: Pictures
+    held_out: PictureDataset
     every: int = 200
     patience: int = 0
     board: Any = None

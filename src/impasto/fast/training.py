@@ -22,8 +22,8 @@ from torch.nn.parallel import DistributedDataParallel
 from impasto import devices
 from impasto.backbones import VGG19
 from impasto.errors import ImpastoWarning, OptimizationError, SettingsError
-from impasto.fast.dataset import Pictures
-from impasto.fast.network import Architecture, Network
+from impasto.fast.dataset import PictureDataset
+from impasto.fast.network import Network, NetworkArchitecture
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
 from impasto.images import Image
 from impasto.objective import Objective, evaluate
@@ -113,7 +113,7 @@ class Styles:
 
     def __init__(
         self,
-        paintings: Sequence[Image] | Pictures,
+        paintings: Sequence[Image] | PictureDataset,
         settings: Settings,
         *,
         device: torch.device | None = None,
@@ -165,7 +165,7 @@ class Model(nn.Module):
         table: conditions of certain styles, (styles, k); None in a model of any.
     """
 
-    def __init__(self, architecture: Architecture | None = None, *, styles: int = 0) -> None:
+    def __init__(self, architecture: NetworkArchitecture | None = None, *, styles: int = 0) -> None:
         super().__init__()
         self.network = Network(architecture)
         size = self.network.architecture.condition_size
@@ -256,8 +256,8 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        styles: Sequence[Image] | Pictures,
-        contents: Pictures,
+        styles: Sequence[Image] | PictureDataset,
+        contents: PictureDataset,
         training: Training,
         *,
         device: torch.device | None = None,

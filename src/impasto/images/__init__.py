@@ -11,6 +11,7 @@ new file, or the old one unchanged.
 | `reading` | `read`, `read_metadata` |
 | `pixels` | pictures as NumPy arrays, without torch |
 | `opening` | sources of every kind, errors of reading them |
+| `folders` | which files of a folder are pictures |
 | `conversion` | `as_image`: tensors, arrays, Pillow pictures |
 | `writing` | `write`, `encode`, `check_output` |
 | `formats` | the formats, their suffixes and first bytes |
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from impasto.images.conversion import as_image
+    from impasto.images.folders import Folder
     from impasto.images.formats import READABLE_FORMATS, WRITABLE_SUFFIXES
     from impasto.images.image import Image, resize
     from impasto.images.opening import DEFAULT_MAX_PIXELS
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DEFAULT_MAX_PIXELS": "opening",
+    "Folder": "folders",
     "Image": "image",
     "READABLE_FORMATS": "formats",
     "WRITABLE_SUFFIXES": "formats",
@@ -64,6 +67,7 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "READABLE_FORMATS",
     "WRITABLE_SUFFIXES",
+    "Folder",
     "Image",
     "as_image",
     "check_output",

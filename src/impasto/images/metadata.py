@@ -16,6 +16,9 @@ from PIL import ExifTags
 from impasto.errors import ImageWriteError
 from impasto.messages import printable
 
+#: The entry in which the fast engine notes which model painted a picture, and with which settings, as JSON.
+FAST_METADATA = "impasto-fast"
+
 # The most that is embedded, as JSON: an APP1 segment of a JPEG holds 65,533 bytes, and EXIF itself takes some.
 MAX_METADATA_BYTES = 60 * 1024
 

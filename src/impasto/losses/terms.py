@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +13,7 @@ from impasto.losses.normalization import Normalization
 from impasto.losses.pixels import range_loss, total_variation_loss
 
 
+@runtime_checkable
 class ImageTerm(Protocol):
     """A term on the image itself, added to the total loss."""
 

@@ -15,7 +15,7 @@ import torch
 from impasto._version import __version__
 from impasto.errors import ImageReadError
 from impasto.images import Image, read_metadata
-from impasto.portable import FAST_METADATA
+from impasto.images.metadata import FAST_METADATA
 from impasto.recipes import migrations
 from impasto.settings import Settings
 

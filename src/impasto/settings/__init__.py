@@ -7,7 +7,7 @@
 | `strength` | how strength sets the balance between content and style |
 """
 
-from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, parse_layers
+from impasto.settings.options import GROUPS, LayerWeights, Option, Shares, number_in, parse_layers
 from impasto.settings.settings import OPTIONS, ContentLossName, Settings, StyleLossName
 from impasto.settings.strength import strength_of, style_balance
 
@@ -20,6 +20,7 @@ __all__ = [
     "Settings",
     "Shares",
     "StyleLossName",
+    "number_in",
     "parse_layers",
     "strength_of",
     "style_balance",

@@ -52,6 +52,20 @@ class Option:
         return f"at least {_plain(self.low)}" if self.low is not None else ""
 
 
+def number_in(kind: Any, text: str) -> int | float | str:
+    """The number that a text stands for, if `kind` is int or float; otherwise the text, which `Settings` then refuses.
+
+    Args:
+        kind: the type of a setting. An int may be written as 512.0, which the check of the setting accepts.
+    """
+    for number in {int: (int, float), float: (float,)}.get(kind, ()):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
 def _plain(number: float) -> str:
     """A number as text: whole numbers below 10 digits in full, others with 6 significant digits."""
     return str(int(number)) if abs(number) < 1e10 and number == int(number) else f"{number:g}"

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from impasto import __version__, assets, portable
+from impasto import __version__, assets
 from impasto.errors import ModelError
 from impasto.fast import FastModel
+from impasto.fast import onnx as exported
 from impasto.fast.export import check_installed, painter, write_painter, write_style_encoder
 from impasto.images import encode, fit
 from impasto.loading import load
@@ -96,12 +97,12 @@ def _model(folder: Path, model: FastModel) -> dict[str, Any]:
     path = write_painter(painter(model), model, folder / "models" / f"{model.name}.onnx", weights="half")
     encoder = None
     if model.predictor is not None:
-        encoder = write_style_encoder(model, portable.style_path(path), weights="half")
+        encoder = write_style_encoder(model, exported.style_path(path), weights="half")
     return {
         "name": model.name,
         "file": f"models/{path.name}",
         "encoder": f"models/{encoder.name}" if encoder else None,
-        "photo": portable.packed(model.photo.numpy()),
+        "photo": exported.packed(model.photo.numpy()),
     }
 
 
@@ -116,7 +117,7 @@ def _styles(folder: Path, models: Sequence[FastModel]) -> list[dict[str, Any]]:
             painting = paintings.get(name)
             condition = model.condition(name if model.styles else f"sample:{name}")
             about = _picture(folder, painting, _TILE_SIDE) if painting else {"title": name.replace("_", " ")}
-            found[name] = {"model": model.name, "condition": portable.packed(condition.numpy()), **about}
+            found[name] = {"model": model.name, "condition": exported.packed(condition.numpy()), **about}
     return list(found.values())
 
 

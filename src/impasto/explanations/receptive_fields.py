@@ -1,14 +1,16 @@
-"""Owns the figure of the network: what one feature of each layer sees, how that grows, and what pooling keeps."""
+"""Owns the explanation of the network: what one feature of each layer sees, what pooling keeps, and their figure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from impasto.backbones import Layer, architecture
+from impasto.backbones import Architecture, Layer, Pooling, architecture
 from impasto.explanations.drawing import (
     BREAK,
     TITLE,
@@ -20,9 +22,8 @@ from impasto.explanations.drawing import (
     put_title,
     put_words,
 )
-from impasto.explanations.fields import Field, pooled, staircase
-from impasto.explanations.seeing import answers_to
-from impasto.explanations.sheets import busiest
+from impasto.explanations.features import features_of, responds_to
+from impasto.explanations.reconstructions import busiest
 from impasto.plots.page import (
     FAINT,
     FONT,
@@ -41,10 +42,12 @@ from impasto.settings import Settings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# From shallow to deep, bright to dark; to be seen on any picture they are drawn with a white edge.
+POOLINGS: tuple[Pooling, ...] = ("max", "average", "l2")
+
+# From shallow to deep, bright to dark; a white edge makes them visible on any picture.
 _COLORS = ("#ffd23f", "#ff9f1c", "#f25f5c", "#b5179e", "#560bad")
 _LEFT = 3.6  # width of the picture
-_CROP = 24  # features of a map beside each other, before pooling
+_CROP = 24  # side of the piece of a map that is shown, in features before pooling
 
 _FIELDS = (
     "How far a layer sees",
@@ -65,11 +68,69 @@ _POOLING = (
 )
 
 
+@dataclass(frozen=True)
+class Field:
+    """The receptive field of one feature: the square of the picture that it depends on.
+
+    Attributes:
+        layer: the feature's layer.
+        top, left: of the square, in pixels from the picture's upper left corner; negative outside the picture.
+    """
+
+    layer: Layer
+    top: int
+    left: int
+
+    @property
+    def side(self) -> int:
+        """Side of the square, in pixels."""
+        return self.layer.receptive_field
+
+    @classmethod
+    def nearest(cls, layer: Layer, at: tuple[int, int]) -> Field:
+        """The field of the feature whose stride × stride cell holds the pixel `at`, (row, column)."""
+        stride, field = layer.stride, layer.receptive_field
+        # The cell of feature k begins at k·stride; the field extends equally far on both sides of it.
+        row, column = (pixel // stride * stride + (stride - field) // 2 for pixel in at)
+        return cls(layer, row, column)
+
+    def patch(self, picture: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 s s"]:
+        """The pixels in the field; white outside the picture."""
+        height, width = picture.shape[-2:]
+        patch = picture.new_ones((1, 3, self.side, self.side))
+        top, left = max(0, self.top), max(0, self.left)
+        bottom, right = min(height, self.top + self.side), min(width, self.left + self.side)
+        rows, columns = slice(top - self.top, bottom - self.top), slice(left - self.left, right - self.left)
+        patch[..., rows, columns] = picture[..., top:bottom, left:right]
+        return patch
+
+
+def staircase(network: Architecture) -> list[Layer]:
+    """Every convolution and pooling, in the order of the network; each has a larger field than the one before."""
+    return [layer for name, layer in network.layers.items() if not name.startswith("relu")]
+
+
+def pooled(picture: Float[Tensor, "1 3 h w"], settings: Settings) -> tuple[Tensor, Mapping[str, Tensor]]:
+    """A feature map before the first pooling, (height, width), and that map after each kind of pooling, by name.
+
+    Of the maps whose features are often zero, as in most deeper layers, it is the one that varies most.
+    """
+    found = {
+        kind: features_of(picture, ("relu1_2", "pool1"), settings.replace(pooling=kind, precision="float32"))
+        for kind in POOLINGS
+    }
+    maps = found["max"]["relu1_2"]
+    often_zero = (maps == 0).float().mean((1, 2)) > 0.3
+    spread = maps.flatten(1).std(1)
+    which = int(torch.where(often_zero, spread, 0.01 * spread).argmax())
+    return maps[which], {kind: features["pool1"][which] for kind, features in found.items()}
+
+
 def network_figure(whole: Tensor, layers: Sequence[Layer], settings: Settings) -> Figure:
-    """The squares on the picture and the climb of their sides; what lies in each; a map before and after pooling.
+    """The figure: the fields on the picture, their growth, the pixels in each, and a map before and after pooling.
 
     Args:
-        whole: the picture at the size it is explained at, (1, 3, height, width).
+        whole: the picture, resized, (1, 3, height, width).
         layers: in the order of the network.
         settings: size and device are used.
     """
@@ -98,14 +159,14 @@ def network_figure(whole: Tensor, layers: Sequence[Layer], settings: Settings) -
         for spine in fig.axes[-1].spines.values():
             spine.set(color=color, linewidth=1.6)
         stride = field.layer.stride
-        put_words(fig, left, bottom - 0.02, [answers_to(field.layer), f"one every {stride} px"], width=patch)
+        put_words(fig, left, bottom - 0.02, [responds_to(field.layer), f"one every {stride} px"], width=patch)
     top = put_heading(fig, bottom - 2 * WORDS - BREAK, *_POOLING)
     _draw_pooling(fig, whole, before, after, top, square)
     return fig
 
 
 def _center(whole: Tensor) -> tuple[int, int]:
-    """The middle of the busiest part: there is something to see."""
+    """The middle of the busiest part of the picture, which shows most."""
     rows, columns = busiest(whole)
     return (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2
 
@@ -133,7 +194,7 @@ def _draw_climb(
     colors: Sequence[str],
     place: tuple[float, float, float],
 ) -> None:
-    """The receptive field after every convolution and pooling; the place is (left, bottom, top)."""
+    """Draw the side of the receptive field after every convolution and pooling, at (left, bottom, top)."""
     left, bottom, top = place
     axes = add_axes(fig, left, bottom, WIDTH - MARGIN - left, top - TITLE - bottom)
     axes.set_label("receptive fields")
@@ -166,7 +227,7 @@ def _draw_climb(
 def _draw_pooling(
     fig: Figure, whole: Tensor, before: Tensor, after: Mapping[str, Tensor], top: float, square: float
 ) -> None:
-    """A piece of a feature map before pooling, and what each pooling makes of it, in the same colours."""
+    """Draw a piece of a feature map before pooling and after each kind of it, in the same colours."""
     half = min(_CROP, *before.shape) // 2
     amounts = torch.nn.functional.avg_pool2d(before[None, None], 2 * half, stride=2)[0, 0]
     row, column = divmod(int(amounts.argmax()), amounts.shape[1])
