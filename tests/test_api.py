@@ -17,6 +17,7 @@ from impasto.api import settings_for, stylization, stylize
 from impasto.errors import AssetError, DeviceError, ImageReadError, ImpastoError, SettingsError
 from impasto.fast import FastModel
 from impasto.images import Image
+from impasto.inputs import Inputs
 from impasto.loading import load
 from impasto.recipes import Fingerprint, Recipe, find_picture
 from impasto.settings import Settings
@@ -165,7 +166,7 @@ def test_the_fast_engine_makes_the_start(photo, painting):
     begun = next(iter(stylization(photograph, style, settings))).pastiche().image
     assert (begun.pixels - made.pixels).abs().mean() < 0.01 < (begun.pixels - photograph.pixels).abs().mean()
     with pytest.raises(SettingsError, match=r"init: .*impasto\.stylize"):
-        method.stylization(photograph, [style], settings)
+        method.stylization(Inputs(photograph, [style]), settings)
 
 
 def test_pictures_in_memory_need_no_files(photo, painting):
@@ -317,7 +318,7 @@ def test_a_setting_without_effect_warns():
     ],
 )
 def test_memory_that_is_used_up_is_told(failure, monkeypatch):
-    def used_up(*_):
+    def used_up(*_, **__):
         raise failure
 
     monkeypatch.setattr("impasto.task.objective_at", used_up)
@@ -326,7 +327,7 @@ def test_memory_that_is_used_up_is_told(failure, monkeypatch):
 
 
 def test_another_runtime_error_is_left_alone(monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("impasto.task.objective_at", broken)

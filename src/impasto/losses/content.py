@@ -47,7 +47,7 @@ def content_error(
 
 
 def content_loss_of(
-    error: Float[Tensor, ""], target: Float[Tensor, "1 c h w"], normalization: Normalization = "relative"
+    error: Float[Tensor, ""], target: Float[Tensor, "1 _ _ _"], normalization: Normalization = "relative"
 ) -> Float[Tensor, ""]:
     """The content loss, from the error of the whole picture or of a part of it; the losses of parts add up.
 

@@ -106,7 +106,7 @@ def rms(image: Pixels) -> float:
     return float(image.square().mean().sqrt())
 
 
-def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
+def resized(image: Pixels, size: tuple[int, int]) -> Float[Tensor, "1 3 _ _"]:
     """An image of numbers, such as a gradient, at another (height, width)."""
     return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
