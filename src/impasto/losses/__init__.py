@@ -16,6 +16,7 @@ Networks", CVPR 2016.
 | `style` | the interface of style losses, and their table by name |
 | `pixels` | losses on pixels: total variation, and the range [0, 1] |
 | `normalization` | the normalizations |
+| `gradients` | autograd functions that compute their gradient with their value |
 """
 
 from impasto.losses.content import (
