@@ -22,11 +22,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import tables
+from benchmarks.baseline import HISTORY, PlainObjective, descend
 from benchmarks.machine import threads
 from benchmarks.pairs import Pair, bundled
 from benchmarks.processes import in_a_process
 from benchmarks.store import Row, Store
-from benchmarks.yardstick import HISTORY, PlainObjective, descend
 from impasto import devices, loading, targets
 from impasto.backbones import VGG19
 from impasto.cli import LARGE_PAGES, SHORT_WAITS

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import tables
+from benchmarks.baseline import PlainObjective
 from benchmarks.store import Row, Store
-from benchmarks.yardstick import PlainObjective
 from impasto import planning
 from impasto.backbones import VGG19
 from impasto.objective import Objective, StyleTarget, evaluate

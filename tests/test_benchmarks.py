@@ -15,6 +15,7 @@ import torch
 import benchmarks.__main__
 from benchmarks import (
     ablation,
+    baseline,
     command,
     machine,
     newstyle,
@@ -28,7 +29,6 @@ from benchmarks import (
     strength,
     tables,
     wasserstein,
-    yardstick,
 )
 from conftest import painting_pixels, photo_pixels
 from impasto import api, assets, targets
@@ -41,19 +41,19 @@ PAIR = pairs.bundled()[0]
 
 
 @pytest.fixture(scope="module")
-def contest() -> tuple[yardstick.PlainObjective, torch.Tensor, torch.Tensor]:
+def contest() -> tuple[baseline.PlainObjective, torch.Tensor, torch.Tensor]:
     """The plain objective, an image, and our gradient at it."""
     network = VGG19("relu5_1")
     photograph = resize(api.load(PAIR.content).pixels, (48, 64))
     ours = targets.objective_at(network, photograph, [api.load(PAIR.style)], Settings(style_loss="gram"))
     image = (photograph + 0.3 * photograph.flip(-1)).clamp(0, 1.2)
     evaluation = evaluate(ours, image)
-    plain = yardstick.PlainObjective(ours, network)
+    plain = baseline.PlainObjective(ours, network)
     assert float(plain(image)) == pytest.approx(evaluation.value, rel=1e-4)
     return plain, image, evaluation.gradient
 
 
-def test_the_yardstick_has_our_objective(contest):
+def test_the_baseline_has_our_objective(contest):
     plain, image, ours = contest
     leaf = image.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(plain(leaf), leaf)
@@ -61,9 +61,9 @@ def test_the_yardstick_has_our_objective(contest):
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_the_yardstick_descends_for_as_long_as_it_is_told(contest, optimizer):
+def test_the_baseline_descends_for_as_long_as_it_is_told(contest, optimizer):
     plain, image, _ = contest
-    trace = yardstick.descend(plain, image, evaluations=12, optimizer=optimizer)
+    trace = baseline.descend(plain, image, evaluations=12, optimizer=optimizer)
     assert 10 <= len(trace) <= 13
     seconds = [at for at, _ in trace]
     assert seconds == sorted(seconds)
