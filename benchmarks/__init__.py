@@ -1,5 +1,5 @@
-"""Speed, memory and quality beside the peers: `python -m benchmarks`, or `make bench`.
+"""Benchmarks of speed, memory and quality, compared with other programs: `python -m benchmarks`, or `make bench`.
 
-Each module measures one thing and gives back rows; `store` keeps every row with the machine it was measured on, so that
-a run that was interrupted goes on where it stopped; `tables` writes them to `benchmarks/results` and into the docs.
+Each module measures one thing and returns rows. `store` saves every row with the machine it was measured on, so that an
+interrupted run continues where it stopped. `tables` writes the rows to `benchmarks/results` and into the docs.
 """

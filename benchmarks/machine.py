@@ -1,4 +1,4 @@
-"""Owns what is said of the machine and the programs that a row was measured with."""
+"""Owns the description of the machine and the versions with which a row was measured."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ import impasto
 
 @cache
 def machine() -> str:
-    """The processor, how many of its cores there are, and the memory; whoever has the same needs no other name."""
+    """Processor, number of cores and memory; machines with the same description count as the same."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.system()}"
 
 
 @cache
 def threads() -> int:
-    """Threads that are computed with: what `OMP_NUM_THREADS` says, or one for each core."""
+    """Number of threads for computing: `OMP_NUM_THREADS`, or one per core."""
     return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
 
 
 @cache
 def versions() -> str:
-    """Impasto, torch and Python."""
+    """Versions of Impasto, torch and Python."""
     torch = importlib.metadata.version("torch")
     return f"Impasto {impasto.__version__}, torch {torch}, Python {platform.python_version()}"
 
 
 @cache
 def commit() -> str | None:
-    """The commit of the programs that are measured, with a `+` where they differ from it; None outside a repository."""
+    """The present commit, with a `+` if there are uncommitted changes; None outside a repository."""
     try:
         found = _git("rev-parse", "--short=10", "HEAD")
         changed = _git("status", "--porcelain", "--", "src", "benchmarks", ":!benchmarks/results")

@@ -1,4 +1,4 @@
-"""Memory: the most that painting holds, by size and precision, beside what was forecast."""
+"""Peak memory by size and precision, compared with the estimate."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from impasto.images import fit
 
 _SIDES = (256, 512, 1024, 2048)
 _PRECISIONS = ("bfloat16", "float32")
-# Enough of a descent for everything to be allocated that ever is, but for the optimiser's older steps.
+# A short run that allocates everything a long one does, except for the older steps of the L-BFGS history.
 _OPTIONS: dict[str, Any] = {"scales": 1, "iterations": 3, "history": 2}
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
-    """A row for each size and precision."""
+    """Measure a row for each size and precision."""
     return [
         store.measure({"side": side, "precision": precision}, partial(_weigh, side, precision), again=again)
         for side, precision in itertools.product(_SIDES, _PRECISIONS)
@@ -48,7 +48,7 @@ def _weigh(side: int, precision: str) -> dict[str, float]:
 
 
 def write(rows: list[Row]) -> None:
-    """The table: GiB, and bytes for each pixel beyond those of the smallest size."""
+    """Write the table: GiB, and bytes per pixel relative to the smallest size."""
     body = []
     for row in rows:
         smallest = next(r for r in rows if r["precision"] == row["precision"])

@@ -1,4 +1,4 @@
-"""A new style in minutes: how near `impasto train` comes to the optimise engine, on photographs held out."""
+"""Training a new style in minutes: the loss of `impasto train` and of the optimise engine, on held-out photographs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from impasto.objective import evaluate
 from impasto.optimizers import LBFGS
 from impasto.preconditioning import FrequencyPreconditioner
 
-# A painting that no bundled model has seen, and one that `brushes` was trained on for as long as it was worth it.
+# A painting that no bundled model was trained on, and one that `brushes` was fully trained on.
 _NEW, _BUNDLED = "vg_houses", "starry_night"
 _STEPS, _SIDE = 600, 128
-# Of the photographs that are judged; and evaluations of the optimise engine, after which it hardly moves.
+# Side of the evaluated crops in pixels, their number, and evaluations of the optimise engine until it has converged.
 _JUDGED, _CROPS, _EVALUATIONS = 192, 6, 200
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
-    """A row for each way to paint in the style."""
+    """Measure a row for each way to paint in the style."""
     if not (pairs := classic()):
         return []
     new = next(pair.style for pair in pairs if pair.style.stem == _NEW)
@@ -97,7 +97,7 @@ def _held_out(style: Image) -> tuple[Styles, list[torch.Tensor]]:
 
 
 def write(rows: list[Row]) -> None:
-    """The table: the loss, and as a multiple of that of the optimise engine."""
+    """Write the table: the loss, also as a multiple of the optimise engine's."""
     means = {(row["style"], row["by"]): statistics.mean(row["losses"]) for row in rows}
     body = []
     for row in rows:

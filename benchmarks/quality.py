@@ -1,4 +1,4 @@
-"""Quality beside the peers: style, content, edges and faults of every preset and peer over the twelve classic pairs."""
+"""Quality of every preset and peer over the twelve classic pairs: style, content, edges and artifacts."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _FAST: dict[str, tuple[str, ...]] = {
     "impasto, fast, strength 0.7": ("--strength", "0.7"),
 }
 _DEFAULT = "impasto, strength 0.75"
-# Of what `_mean` answers.
+# Headings of the cells from `_mean`.
 _HEADINGS = ("style", "content", "edges", "pictures with faults", "processor seconds, median")
-#: Programs that take minutes a picture, and so may be measured on fewer pairs.
+#: Programs that take minutes per picture; they can be limited to fewer pairs.
 SLOW = ("impasto, fine", "impasto, gatys", "pastiche", "neural-style")
 
 
@@ -48,11 +48,11 @@ def measure(
     side: int = _SIDE,
     again: bool = False,
 ) -> list[Row]:
-    """A row for each program and pair.
+    """Measure a row for each program and pair.
 
     Args:
-        programs: which; all, if None.
-        pairs: how many of the pairs the slow programs paint; all twelve, if None.
+        programs: names of the programs; all if None.
+        pairs: number of pairs for the slow programs; all twelve if None.
     """
     rows = []
     for program in programs or [*_OURS, *_FAST, *PEERS]:
@@ -64,28 +64,28 @@ def measure(
 
 
 def ours() -> tuple[str, ...]:
-    """Impasto's own entries."""
+    """Names of Impasto's entries."""
     return (*_OURS, *_FAST)
 
 
 def picture(program: str, pair: Pair, side: int) -> Path:
-    """Where a program's picture of a pair is kept, to be looked at; not part of the repository."""
+    """Path where a program's picture of a pair is saved for inspection, outside version control."""
     name = f"{program}-{pair.name}".replace(", ", "-").replace(" × ", "-").replace(" ", "-")
     return RESULTS / "pictures" / f"{name}-{side}.png"
 
 
 def painted(program: str, pair: Pair, side: int, options: Sequence[str] | None = None) -> dict[str, object]:
-    """What a row says of a program's picture: its distances, faults and seconds.
+    """Paint a pair with a program; return the distances, the artifacts and the seconds.
 
     Args:
-        options: of `impasto stylize`; None for those of the program of that name.
+        options: options of `impasto stylize`; None for those of the program of that name.
     """
     out = picture(program, pair, side)
     out.parent.mkdir(parents=True, exist_ok=True)
     finished = _paint(program, pair, out, side) if options is None else command.ours(pair, out, side, *options)
     judgement = Judge(loading.load(pair.content), [loading.load(pair.style)]).judge(loading.load(out))
     return {
-        # Of the processor where there is one thread, which nothing else that runs makes longer.
+        # Processor time if there is one thread, because other programs influence it little.
         "seconds": round(finished.processor if threads() == 1 else finished.seconds, 2),
         "style": round(judgement.style, 4),
         "content": round(judgement.content, 4),
@@ -103,9 +103,10 @@ def _paint(program: str, pair: Pair, out: Path, side: int) -> Finished:
 
 
 def write(rows: list[Row]) -> None:
-    """Three tables and the figure of style against content.
+    """Write three tables, and the figure of style against content.
 
-    The tables are the means of who painted every pair, those of who painted fewer, and every default picture.
+    The tables have the means of the programs that painted every pair, the means of those that painted fewer, and every
+    default picture.
     """
     by_program: dict[str, list[Row]] = {}
     for row in tables.in_order(rows, "program", [*ours(), *PEERS]):
@@ -149,7 +150,7 @@ def _means(by_program: Mapping[str, Sequence[Row]]) -> str:
 
 
 def _beside(by_program: Mapping[str, Sequence[Row]], default: Mapping[str, Row]) -> str:
-    """A table of the means of programs that painted some of the pairs, each beside the default's on the same."""
+    """A table of the means of programs that painted some of the pairs, with the default's means on the same pairs."""
     body: list[list[str]] = []
     for program, found in by_program.items():
         ours = [default[row["pair"]] for row in found if row["pair"] in default]
@@ -160,7 +161,7 @@ def _beside(by_program: Mapping[str, Sequence[Row]], default: Mapping[str, Row])
 
 
 def _painted(by_program: Mapping[str, Sequence[Row]]) -> str:
-    """Which pairs they painted."""
+    """Names of the pairs that were painted."""
     return ", ".join(sorted({row["pair"] for found in by_program.values() for row in found}))
 
 
@@ -174,7 +175,7 @@ def _mean(rows: Sequence[Row]) -> list[str]:
 
 
 def _compared(by_program: dict[str, list[Row]]) -> str:
-    """For each peer: our style distance at its content distance, on the pairs it painted, read off the curve."""
+    """For each peer: our style distance at its content distance, interpolated on the pairs that it painted."""
     sentences = []
     for peer in PEERS:
         theirs = by_program.get(peer, [])
@@ -202,14 +203,14 @@ def _curve(by_program: dict[str, list[Row]], pairs: set[str]) -> list[tuple[floa
     points = []
     for strength in _STRENGTHS:
         rows = [row for row in by_program.get(f"impasto, strength {strength:g}", []) if row["pair"] in pairs]
-        # A mean over fewer pairs is of another curve.
+        # Means over different sets of pairs are not comparable.
         if {row["pair"] for row in rows} == pairs:
             points.append((statistics.mean(r["content"] for r in rows), statistics.mean(r["style"] for r in rows)))
     return sorted(points)
 
 
 def _figure(by_program: dict[str, list[Row]]) -> None:
-    """Style against content, means over all pairs; whoever painted only some of them is left out."""
+    """Draw style against content, as means over all pairs; programs that painted fewer pairs are left out."""
     import matplotlib.pyplot as plt
 
     everything = {row["pair"] for rows in by_program.values() for row in rows}

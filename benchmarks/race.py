@@ -1,11 +1,12 @@
 """The race to a loss: seconds until Impasto reaches the loss that plain L-BFGS has after 500 evaluations.
 
-Both minimise the same objective from the same start, the photograph, and what counts is the loss at one size: that of
-the plain objective in float32, computed while the clock is stopped. Impasto has its preconditioner and its arithmetic,
-and begins as it always does, on a smaller picture: the photograph at half the size, whose change is then laid over the
-whole one. All of it is on its clock. It gives up when it has taken as long as plain L-BFGS. Each runs in a process of
-its own with threads that wait as the command has it, so that what else runs disturbs little, Impasto's with memory in
-large pages besides.
+Both minimise the same objective, starting from the photograph. The loss that counts is the plain objective at one size
+in float32; the clock is stopped while it is computed. Impasto uses its preconditioner and its number formats, and
+starts
+on a smaller picture, as it always does: at half the size, from which the change is enlarged and added to the
+photograph. All of this is timed. Impasto gives up when it has taken as long as plain L-BFGS. Each program runs in its
+own process with the thread wait policy of the command, so that other programs disturb it little; Impasto also uses
+large memory pages.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import tables
+from benchmarks.baseline import HISTORY, PlainObjective, descend
 from benchmarks.machine import threads
 from benchmarks.pairs import Pair, bundled
 from benchmarks.processes import in_a_process
 from benchmarks.store import Row, Store
-from benchmarks.yardstick import HISTORY, PlainObjective, descend
 from impasto import devices, loading, targets
 from impasto.backbones import VGG19
 from impasto.cli import LARGE_PAGES, SHORT_WAITS
@@ -37,27 +38,27 @@ from impasto.settings import Settings
 
 PLAIN, ADAM, IMPASTO = "plain L-BFGS", "plain Adam", "impasto"
 _EVALUATIONS = 500
-# Of plain Adam, on the first pair, to see how far it gets; it does not get to the loss.
+# Evaluations of plain Adam on the first pair, for comparison; it does not reach the loss.
 _ADAM = 100
-# Steps that Impasto's L-BFGS remembers: with 20 it stalls after hundreds of evaluations.
+# History of Impasto's L-BFGS: with 20 it stalls after hundreds of evaluations.
 _HISTORY = 100
 # Factor on the initial inverse Hessian of Impasto's L-BFGS, for runs as long as these.
 _SCALING = 3.0
-# Of Impasto, evaluations at half the size.
+# Evaluations of Impasto at half the size.
 _COARSE = 100
-# Of the paper; all weigh alike.
+# The style layers of the paper, with equal weights.
 _LAYERS = dict.fromkeys(("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), 1.0)
-# Power of frequency that Impasto's steps are smoothed by; the 0.75 of its settings is for a tenth as many evaluations,
-# where large forms matter more, and leaves fine ones behind.
+# Exponent of the preconditioner. The default of 0.75 is for a tenth as many evaluations: it favours large forms over
+# fine detail.
 _PRECONDITIONING = 0.25
-# Impasto gives up after that many times the seconds of plain L-BFGS.
+# Impasto gives up after this multiple of the time of plain L-BFGS.
 _PATIENCE = 1.0
-# Evaluations between two looks at the plain objective, which take half as long as an evaluation and do not count.
+# Evaluations between two checks of the plain objective, which are not timed.
 _CHECK_EVERY = 4
 
 
 def measure(store: Store, *, side: int = 512, pairs: int | None = None, again: bool = False) -> list[Row]:
-    """A row for each program and pair."""
+    """Measure a row for each program and pair."""
     rows = []
     for index, pair in enumerate(bundled()[:pairs]):
         work = partial(in_a_process, _plain, pair, side, "lbfgs", _EVALUATIONS, environment=SHORT_WAITS)
@@ -73,7 +74,7 @@ def measure(store: Store, *, side: int = 512, pairs: int | None = None, again: b
 
 
 def _clock() -> float:
-    """Seconds; of the processor where there is one thread, which nothing else that runs makes longer."""
+    """Processor time if there is one thread, because other programs influence it little; else wall-clock time."""
     return time.process_time() if threads() == 1 else time.perf_counter()
 
 
@@ -83,7 +84,7 @@ def _about(program: str, pair: Pair, side: int) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Limits:
-    """What Impasto is to reach, when it gives up, and how many evaluations it has at half the size."""
+    """The loss that Impasto has to reach, its limits of time and evaluations, and its evaluations at half the size."""
 
     loss: float
     seconds: float
@@ -91,8 +92,8 @@ class _Limits:
     coarse: int
 
 
-class _Course:
-    """A pair at a size: the photograph, and the objective by each program."""
+class _Problem:
+    """A pair at a size: the photograph, the plain objective, and Impasto's objective."""
 
     def __init__(self, pair: Pair, side: int) -> None:
         content, self.style = loading.load(pair.content), loading.load(pair.style)
@@ -108,11 +109,11 @@ class _Course:
 
     @torch.no_grad()
     def loss(self, image: Tensor) -> float:
-        """The plain objective's."""
+        """The loss by the plain objective."""
         return float(self.plain(image))
 
     def descent(self, network: VGG19, photograph: Tensor, image: Tensor, iterations: int) -> Iterator[Step]:
-        """Impasto's, of the objective for a photograph of any size, from an image of that size."""
+        """Impasto's optimizer on the objective for a photograph of any size, from an image of that size."""
         height, width = photograph.shape[-2:]
         return LBFGS(_HISTORY, scaling=_SCALING).descend(
             partial(evaluate, self.objective(network, photograph)),
@@ -123,61 +124,61 @@ class _Course:
 
 
 def _plain(pair: Pair, side: int, optimizer: str, evaluations: int) -> dict[str, object]:
-    course = _Course(pair, side)
-    trace = descend(course.plain, course.photograph, evaluations=evaluations, optimizer=optimizer, clock=_clock)
+    problem = _Problem(pair, side)
+    trace = descend(problem.plain, problem.photograph, evaluations=evaluations, optimizer=optimizer, clock=_clock)
     return {
         "seconds": trace[-1][0],
         "loss": min(loss for _, loss in trace),
         "evaluations": len(trace),
-        "height": course.photograph.shape[-2],
-        "width": course.photograph.shape[-1],
+        "height": problem.photograph.shape[-2],
+        "width": problem.photograph.shape[-1],
     }
 
 
 def _ours(pair: Pair, side: int, limits: _Limits) -> dict[str, object]:
-    course = _Course(pair, side)
+    problem = _Problem(pair, side)
     begin = _clock()
     checked = 0.0
     network = VGG19("relu5_1", dtype=devices.precision("auto", torch.device("cpu")))
-    start = _coarse_start(course, network, limits.coarse)
+    start = _coarse_start(problem, network, limits.coarse)
     best, made = math.inf, 0
-    for made, step in enumerate(course.descent(network, course.photograph, start, limits.evaluations), start=1):
-        # What bfloat16 says is near enough to know when it is worth asking, now and then.
+    for made, step in enumerate(problem.descent(network, problem.photograph, start, limits.evaluations), start=1):
+        # The bfloat16 loss is exact enough to decide when to check the plain objective.
         if step.evaluation.value < 1.03 * limits.loss and made % _CHECK_EVERY == 0:
             pause = _clock()
-            best = min(best, course.loss(step.image))
+            best = min(best, problem.loss(step.image))
             checked += _clock() - pause
         if best <= limits.loss or _clock() - begin - checked > limits.seconds:
             break
     seconds = _clock() - begin - checked
     if best > limits.loss:
-        # However far it has got.
-        best = min(best, course.loss(step.image))
+        # The loss that it did reach.
+        best = min(best, problem.loss(step.image))
     return {"seconds": seconds, "loss": best, "evaluations": made}
 
 
-def _coarse_start(course: _Course, network: VGG19, evaluations: int) -> Tensor:
-    """The photograph, changed as it changes when it is painted at half the size."""
-    height, width = course.photograph.shape[-2:]
-    small = resize(course.photograph, (height // 2, width // 2))
-    for step in course.descent(network, small, small, evaluations):
+def _coarse_start(problem: _Problem, network: VGG19, evaluations: int) -> Tensor:
+    """The photograph plus the enlarged change of an optimisation at half the size."""
+    height, width = problem.photograph.shape[-2:]
+    small = resize(problem.photograph, (height // 2, width // 2))
+    for step in problem.descent(network, small, small, evaluations):
         painted = step.image
     change = F.interpolate(painted - small, size=(height, width), mode="bicubic", align_corners=False)
-    return course.photograph + change
+    return problem.photograph + change
 
 
 def write(rows: list[Row]) -> None:
-    """The table: seconds of both, and their ratio."""
+    """Write the table: seconds of both programs, and their ratio."""
     ordered = sorted(tables.in_order(rows, "pair", [pair.name for pair in bundled()]), key=lambda row: row["side"])
     found = {(row["program"], row["pair"], row["side"], row["threads"]): row for row in ordered}
     body: list[list[str]] = []
     notes: list[str] = []
     ratios: dict[int, list[float]] = {}
-    for (program, pair, side, its_threads), plain in found.items():
+    for (program, pair, side, thread_count), plain in found.items():
         if program == ADAM:
             size = f"{plain['width']} × {plain['height']} px"
             notes.append(f"Plain Adam has {plain['loss']:.4f} after {plain['evaluations']} evaluations at {size}.")
-        ours = found.get((IMPASTO, pair, side, its_threads))
+        ours = found.get((IMPASTO, pair, side, thread_count))
         if program != PLAIN or ours is None:
             continue
         ratio, reached = ours["seconds"] / plain["seconds"], ours["loss"] <= plain["loss"]
@@ -186,7 +187,7 @@ def write(rows: list[Row]) -> None:
             [
                 pair,
                 f"{plain['width']} × {plain['height']}",
-                str(its_threads),
+                str(thread_count),
                 f"{plain['loss']:.4f}",
                 f"{plain['seconds']:.0f}",
                 f"{ours['seconds']:.0f}",
@@ -209,6 +210,6 @@ def write(rows: list[Row]) -> None:
 
 
 def _medians(ratios: Mapping[int, Sequence[float]]) -> str:
-    """The median ratio of each size, where what was not reached counts as it stands."""
+    """The median ratio of each size; races in which the loss was not reached count with their time."""
     each = [f"{tables.spread(found)} at {side} px ({len(found)})" for side, found in sorted(ratios.items())]
     return f"Median ratio (least–largest; races): {', '.join(each)}."

@@ -1,4 +1,4 @@
-"""Where to start: seconds to the same picture from the photograph and from what the fast engine makes of it."""
+"""Initialization: seconds to the same loss from the photograph and from the result of the fast engine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from impasto.metrics import Judge
 
 _SIDE = 384
 _STARTS = ("content", "fast")
-# Shares of the default's iterations.
+# Fractions of the default number of iterations.
 _SHARES = (0.125, 0.25, 0.5, 1.0)
 
 
 def measure(store: Store, *, pairs: int | None = None, again: bool = False) -> list[Row]:
-    """A row for each pair, start and length."""
+    """Measure a row for each pair, start and length."""
     model = _model()
     return [
         store.measure(
@@ -36,7 +36,7 @@ def measure(store: Store, *, pairs: int | None = None, again: bool = False) -> l
 
 
 def _model() -> str:
-    """What tells the bundled model of now, with which `--init fast` begins, from those before it."""
+    """A hash that identifies the bundled model that `--init fast` uses."""
     path = BUNDLED[ANY]
     return next(asset.sha256[:12] for asset in assets.manifest() if asset.path == path)
 
@@ -45,7 +45,7 @@ def _paint(pair: Pair, start: str, share: float) -> dict[str, object]:
     content, style = loading.load(pair.content), loading.load(pair.style)
     settings = api.settings_for()
     lengths = {name: max(1, round(share * getattr(settings, name))) for name in ("iterations", "coarse_iterations")}
-    # Of the processor, so that what else it does in the meantime does not count.
+    # Processor time, so that other programs on the machine matter little.
     begin = time.process_time()
     pastiche = api.stylize(content, style, size=_SIDE, init=start, **lengths)
     seconds = time.process_time() - begin
@@ -60,7 +60,7 @@ def _paint(pair: Pair, start: str, share: float) -> dict[str, object]:
 
 
 def write(rows: list[Row]) -> None:
-    """The table: medians over the pairs that are whole with the bundled model of now, for each start and length."""
+    """Write the table: medians for each start and length, over the pairs that are complete for the bundled model."""
     model = _model()
     rows = [row for row in rows if row.get("model") == model]
     by_pair: dict[str, list[Row]] = {}
@@ -86,12 +86,12 @@ def write(rows: list[Row]) -> None:
 
 
 def _reached(pair: list[Row], start: str) -> float:
-    """Seconds until a start has the loss with which the worse of both ends, between the lengths that were measured."""
+    """Seconds until a start reaches the higher of the two final losses, interpolated between the measured lengths."""
     goal = max(row["loss"] for row in pair if row["share"] == _SHARES[-1])
     course = sorted((row["seconds"], row["loss"]) for row in pair if row["start"] == start)
     for (before, high), (after, low) in pairwise(course):
         if low <= goal:
-            # Losses fall about evenly by the logarithm.
+            # The logarithm of the loss falls about linearly.
             part = math.log(high / goal) / math.log(high / low) if high > goal else 0.0
             return float(before + part * (after - before))
     return float(course[-1][0])

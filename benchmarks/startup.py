@@ -1,4 +1,4 @@
-"""Start-up: the time before anything is painted."""
+"""Start-up time: imports, help, and the time to the first iteration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ next(api.stylization(sys.argv[1], sys.argv[2], api.settings_for(size=512)))
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
-    """A row for each way to begin."""
+    """Measure a row for each command."""
     pair = bundled()[0]
     python = sys.executable
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +50,7 @@ def _time(command: list[str | Path]) -> dict[str, list[float]]:
 
 
 def write(rows: list[Row]) -> None:
-    """The table: seconds."""
+    """Write the table: seconds."""
     body = [[row["what"], tables.spread(row["seconds"])] for row in rows]
     text = (
         f"{tables.table(['what', 'seconds'], body)}\n\nWhole processes, median (least–largest) of {_REPEATS}. "

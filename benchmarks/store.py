@@ -1,4 +1,4 @@
-"""Owns the rows that were measured: kept one a line, each with its machine and versions, and not measured twice."""
+"""Owns the storage of measured rows, one per line, each with its machine and versions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Store:
     """The rows of one benchmark, in `results/NAME.jsonl`.
 
     Args:
-        name: of the benchmark.
-        key: the columns that say what a row is about; a row with the same values, machine and versions stands for it,
-            whichever commit it was measured at, which it names.
+        name: name of the benchmark.
+        key: the columns that identify a row, together with machine and versions. A row with the same values is not
+            measured again, even at another commit; the row names its commit.
     """
 
     def __init__(self, name: str, key: Iterable[str], *, folder: Path = RESULTS) -> None:
@@ -28,27 +28,27 @@ class Store:
         self.key = tuple(key)
 
     def rows(self) -> list[Row]:
-        """All rows of every machine, oldest first; of those about the same thing only the last."""
+        """All rows of every machine, oldest first; of rows with the same key, only the last."""
         found = {self._about(row): row for row in self._lines()}
         return list(found.values())
 
     def of_one_machine(self) -> list[Row]:
-        """The rows of the machine and versions that measured last, for only those can be compared."""
+        """The rows of the machine and versions that measured last: only these are comparable."""
         lines = self._lines()
         return [row for row in self.rows() if all(row[name] == lines[-1][name] for name in ("machine", "versions"))]
 
     def measured(self, about: Mapping[str, Any]) -> Row | None:
-        """The row about this, measured on this machine with these versions; None if there is none."""
+        """The row with the key `about`, this machine and these versions; None if there is none."""
         wanted = self._about({**about, "machine": machine(), "versions": versions()})
         return next((row for row in self.rows() if self._about(row) == wanted), None)
 
     def measure(self, about: Mapping[str, Any], work: Callable[[], Mapping[str, Any]], *, again: bool = False) -> Row:
-        """The row about this: the one there is, or what `work` measures, which is kept at once."""
+        """The stored row with the key `about`, or a new one from `work`, which is stored at once."""
         known = None if again else self.measured(about)
         if known is not None:
             return known
         print(f"{self.path.stem}: {', '.join(f'{name} {value}' for name, value in about.items())} …", flush=True)
-        # A number of threads that the row is about stays.
+        # If the key has a number of threads, it takes precedence.
         conditions = {"machine": machine(), "threads": threads(), "versions": versions(), "commit": commit()}
         row: Row = {**conditions, **about, **work()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class Store:
         return row
 
     def _lines(self) -> list[Row]:
-        """All that was ever measured, oldest first."""
+        """All stored lines, oldest first."""
         if not self.path.exists():
             return []
         return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]

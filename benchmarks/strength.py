@@ -1,4 +1,4 @@
-"""Where each strength stands between the photograph and as far as it goes, and how far pairs differ in that."""
+"""The position of each strength between the photograph and strength 1, and its spread over pairs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SIDE = 192
 _PAIRS = 8
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _BETWEEN = _STRENGTHS[1:-1]
-# Powers of the style loss of the photograph by which the balance might be scaled.
+# Candidate exponents for scaling the balance by the photograph's style loss.
 _POWERS = np.linspace(-2.0, 2.0, 81)
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
-    """A row for each pair and strength."""
+    """Measure a row for each pair and strength."""
     return [
         store.measure({"pair": pair.name, "strength": value}, partial(_judge, pair, value), again=again)
         for pair in classic()[:_PAIRS]
@@ -50,47 +50,47 @@ def _judge(pair: Pair, strength: float) -> dict[str, object]:
         "style": round(judgement.style, 4),
         "content": round(judgement.content, 4),
         "edges": round(judgement.edges, 4),
-        # The style loss of the photograph itself: how far there is to go.
+        # The style loss of the photograph itself.
         "far": round(evaluate(objective, photograph).value, 4),
     }
 
 
 def shares(row: Row, end: Row) -> tuple[float, float]:
-    """How much of the style is gained, and of the content lost, that is at strength 1."""
+    """The style gained and the content lost, as fractions of those at strength 1."""
     return (1 - row["style"]) / (1 - end["style"]), row["content"] / end["content"]
 
 
 def position(row: Row, end: Row) -> float:
-    """Where a picture stands between the photograph, 0, and the pair's picture at strength 1, 1: the mean of both."""
+    """The position of a picture between the photograph (0) and the picture at strength 1 (1): the mean of `shares`."""
     return statistics.mean(shares(row, end))
 
 
 def corrected(positions: Mapping[str, Sequence[float]], far: Mapping[str, float]) -> list[float]:
-    """Where strength ½ would stand if the balance were scaled by a power of the photograph's style loss.
+    """The positions of strength ½ if the balance were scaled by a power of the photograph's style loss.
 
-    Of each pair with the power that makes the others' spread least, so that it is foretold and not fitted. Between the
-    strengths that were painted, positions are read off along the logarithm of the balance.
+    The exponent for each pair minimises the spread of the other pairs (leave-one-out), so that it is predicted and not
+    fitted. Positions are interpolated along the logarithm of the balance.
 
     Args:
-        positions: of each pair, at the strengths between the ends.
-        far: the photograph's style loss, of each pair.
+        positions: positions of each pair at the strengths between 0 and 1.
+        far: the photograph's style loss, by pair.
     """
     balances = np.log([weighting.balance(value)[0] / weighting.balance(0.5)[0] for value in _BETWEEN])[::-1]
 
-    def at(pair: str, power: float, usual: float) -> float:
-        return float(np.interp(power * (math.log(far[pair]) - usual), balances, positions[pair][::-1]))
+    def position_at_half(pair: str, power: float, mean: float) -> float:
+        return float(np.interp(power * (math.log(far[pair]) - mean), balances, positions[pair][::-1]))
 
     found = []
     for left_out in positions:
         others = [pair for pair in positions if pair != left_out]
-        usual = statistics.mean(math.log(far[pair]) for pair in others)
-        power = min(_POWERS, key=lambda p: statistics.pstdev(at(pair, p, usual) for pair in others))
-        found.append(at(left_out, float(power), usual))
+        mean = statistics.mean(math.log(far[pair]) for pair in others)
+        power = min(_POWERS, key=lambda p: statistics.pstdev(position_at_half(pair, p, mean) for pair in others))
+        found.append(position_at_half(left_out, float(power), mean))
     return found
 
 
 def write(rows: list[Row]) -> None:
-    """The table: where each strength stands, pair by pair, and the spread."""
+    """Write the table: the position of each strength by pair, and the spread."""
     found = {(row["pair"], row["strength"]): row for row in rows}
     pairs = [pair for pair in dict.fromkeys(row["pair"] for row in rows) if all((pair, s) in found for s in _STRENGTHS)]
     if len(pairs) < 3:
@@ -104,11 +104,11 @@ def write(rows: list[Row]) -> None:
     for index, name in enumerate(("style alone, mean", "content alone, mean")):
         body.append([name, *(f"{statistics.mean(part[index] for part in column):.2f}" for column in parts)])
     half = _BETWEEN.index(0.5)
-    foretold = corrected(positions, {pair: found[pair, 0.0]["far"] for pair in pairs})
+    predicted = corrected(positions, {pair: found[pair, 0.0]["far"] for pair in pairs})
     text = (
         f"{tables.table(['pair', *(f'strength {value:g}' for value in _BETWEEN)], body)}\n\n"
         f"Scaling the balance by a power of the photograph's style loss, foretold for each pair from the others, would "
         f"bring the standard deviation at strength 0.5 from {statistics.pstdev(columns[half]):.3f} to "
-        f"{statistics.pstdev(foretold):.3f}. At {_SIDE} px. {tables.measured_on(rows)}"
+        f"{statistics.pstdev(predicted):.3f}. At {_SIDE} px. {tables.measured_on(rows)}"
     )
     tables.write("strength", text)

@@ -1,4 +1,4 @@
-"""Owns how rows become tables: Markdown in `results/NAME.md`, and between two marks in the docs."""
+"""Owns the tables: Markdown in `results/NAME.md`, and between two marks in the docs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """The median, and from the least to the largest if there are several."""
+    """The median, with the least and the largest value if there are several."""
     middle = f"{statistics.median(values):.{digits}f}"
     return middle if len(values) < 2 else f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
@@ -25,13 +25,13 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def in_order(rows: Sequence[Row], column: str, names: Iterable[object]) -> list[Row]:
-    """The rows in the order of those names in a column, and of when they were measured; others come last."""
+    """The rows in the order of `names` in a column, then by age; rows with other names come last."""
     ranks = {name: rank for rank, name in enumerate(names)}
     return sorted(rows, key=lambda row: ranks.get(row[column], len(ranks)))
 
 
 def measured_on(rows: Sequence[Row]) -> str:
-    """A sentence that says on which machines, with how many threads and with which versions."""
+    """A sentence with the machines, the numbers of threads and the versions of the rows."""
     threads: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         threads.setdefault((row["machine"], row["versions"]), set()).add(_threads(row))
@@ -40,19 +40,19 @@ def measured_on(rows: Sequence[Row]) -> str:
 
 
 def processor_seconds(rows: Sequence[Row]) -> str:
-    """The median of the seconds of one thread on a processor, of those rows that know them."""
+    """The median seconds of the rows that were measured with one thread; empty if there are none."""
     found = [row["seconds"] for row in rows if row.get("threads") == 1]
     return f"{statistics.median(found):.1f}" if found else ""
 
 
 def _threads(row: Row) -> str:
-    # The first rows were measured before threads were written down, with one for each core.
+    # The oldest rows have no number of threads; they were measured with one thread per core.
     count = row.get("threads")
     return f"{count} thread{'s' if count > 1 else ''}" if count else "a thread for each core"
 
 
 def write(name: str, text: str) -> None:
-    """Write a table to `results`, and wherever the docs have a place for it."""
+    """Write a table to `results`, and between its marks in the docs."""
     (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf-8")
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     for page in DOCS.glob("*.md"):

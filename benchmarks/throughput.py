@@ -1,4 +1,4 @@
-"""Value and gradient, with Gram matrices, in floating-point operations a second, beside a matrix product."""
+"""Floating-point operations per second of value and gradient with Gram matrices, compared with a matrix product."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import tables
+from benchmarks.baseline import PlainObjective
 from benchmarks.store import Row, Store
-from benchmarks.yardstick import PlainObjective
 from impasto import planning
 from impasto.backbones import VGG19
 from impasto.losses import ColorRange
@@ -27,7 +27,7 @@ _PEAK, _HALF_PEAK = "matrix product, float32", "matrix product, bfloat16"
 
 
 def measure(store: Store, *, again: bool = False) -> list[Row]:
-    """A row for each size and number of threads."""
+    """Measure a row for each size and number of threads."""
     found = []
     for side, threads in itertools.product(_SIDES, _THREADS):
         found.append(store.measure({"side": side, "threads": threads}, lambda: _compare(side, threads), again=again))  # noqa: B023
@@ -35,7 +35,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
 
 
 def _compare(side: int, threads: int) -> dict[str, list[float]]:
-    """Seconds of each contestant, in turns, so that all meet the same noise."""
+    """Seconds of each program; programs alternate, so that disturbances affect all of them."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -59,7 +59,7 @@ def _compare(side: int, threads: int) -> dict[str, list[float]]:
             for name, run in contestants.items():
                 begin = time.perf_counter()
                 run()
-                # The first turn allocates memory and chooses kernels.
+                # The first turn is a warm-up: it allocates memory and selects kernels.
                 if turn:
                     seconds[name].append(round(time.perf_counter() - begin, 5))
         return seconds
@@ -88,7 +88,7 @@ def _objective(network: VGG19, image: torch.Tensor, settings: Settings) -> Objec
 
 
 def write(rows: list[Row]) -> None:
-    """The table: GFLOP/s, and the share of the float32 matrix product in the same turn."""
+    """Write the table: GFLOP/s, also relative to the float32 matrix product in the same turn."""
     layers = Settings().style_layers
     multiply_adds = planning.multiply_adds(layers, gradient=True) + planning.gram_multiply_adds(layers, gradient=True)
     names = ["plain PyTorch", "Impasto, float32", "Impasto, bfloat16"]

@@ -1,7 +1,7 @@
-"""How much longer Wasserstein losses and Adam take to a picture that is as near to photograph and painting as ours.
+"""The time of Wasserstein losses with Adam for a picture of the same content distance as Impasto's.
 
-The published defaults of crowsonkb/style-transfer-pytorch, made of our own losses and optimiser, beside the command at
-the strengths around the content distance that they end at.
+The published defaults of crowsonkb/style-transfer-pytorch are reproduced with Impasto's losses and optimiser. They are
+compared with the command at several strengths around the resulting content distance.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from benchmarks.pairs import classic
 from benchmarks.store import Row, Store
 
 THEIRS = "Wasserstein and Adam"
-# Scales by √2 from 128 px, 1000 iterations at the first and 500 at each other, raw pixels, averaged iterates. Ours go
-# evenly from the first number to the last, and 600 to 500 are as much work. Their weights of content, 0.015, and total
-# variation, 2, belong to losses of other sizes: content has our default weight, and total variation none.
+# The original uses scales by √2 from 128 px, 1000 iterations at the first and 500 at each other scale, no
+# preconditioning and averaged iterates. Our iterations are interpolated from the first scale to the last; 600 to 500
+# are as much work. Its weights of content (0.015) and total variation (2) belong to losses of other magnitudes: here
+# content has our default weight, and total variation none.
 _THEIR_OPTIONS = (
     *("--style-loss", "wasserstein", "--optimizer", "adam", "--averaging", "0.99"),
     *("--style-weight", "10", "--style-layers", "relu1_1=256,relu2_1=64,relu3_1=16,relu4_1=4,relu5_1=1"),
     *("--coarse-size", "128", "--scales", "5", "--coarse-iterations", "600", "--iterations", "500", "--tolerance", "0"),
     *("--preconditioning", "0", "--detail", "0", "--grain", "0", "--precision", "float32"),
 )
-# Our defaults, and fewer iterations at the last size.
+# Our defaults, and fewer iterations at the final size.
 _OURS: dict[str, tuple[str, ...]] = {"impasto": (), "impasto, in haste": ("--iterations", "10")}
 _STRENGTHS = (0.3, 0.35, 0.4, 0.45, 0.5)
 
 
 def measure(store: Store, *, side: int = 512, again: bool = False) -> list[Row]:
-    """A row for each strength of ours, and one for Wasserstein losses and Adam; the first classic pair."""
+    """Measure a row for each of our strengths, and one for Wasserstein losses with Adam, on the first classic pair."""
     rows = []
     for pair in classic()[:1]:
         for program, options in _programs().items():
@@ -54,7 +55,7 @@ def _programs() -> dict[str, tuple[str, ...]]:
 
 
 def write(rows: list[Row]) -> None:
-    """The table, and how much faster ours is at the same content distance."""
+    """Write the table, with our speed at the same content distance."""
     body = [
         [
             row["program"],
@@ -71,7 +72,7 @@ def write(rows: list[Row]) -> None:
 
 
 def compared(rows: Sequence[Row]) -> str:
-    """A sentence for each size and way of ours: its style at their content distance, and what part of their time."""
+    """A sentence for each size and each of our entries: its style at their content distance, and the ratio of times."""
     sentences = []
     for side, name in itertools.product(sorted({row["side"] for row in rows}), _OURS):
         here = [row for row in rows if row["side"] == side]

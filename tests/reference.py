@@ -1,4 +1,4 @@
-"""Owns the definitions that the package is held against: NumPy, float64, written from the papers, not from the package.
+"""Owns the reference implementations for the tests, in NumPy and float64, written from the papers.
 
 Images and features are (channels, height, width). Nothing here is fast; nothing here imports `impasto`.
 """
@@ -20,20 +20,20 @@ MEAN_BGR = np.array([103.939, 116.779, 123.68])
 
 
 def network_input(rgb: Array) -> Array:
-    """RGB in [0, 1] as VGG-19 was trained on it: BGR in 0..255 less the mean colour."""
+    """RGB in [0, 1] converted to the input of VGG-19: BGR in 0..255 minus the mean colour."""
     return rgb[::-1] * 255.0 - MEAN_BGR[:, None, None]
 
 
 def convolution(image: Array, weight: Array, bias: Array, border: str) -> Array:
-    """Cross-correlation with 3 × 3 kernels; beyond the border lie `zeros`, or as `pixel_beyond` has it."""
+    """Cross-correlation with 3 × 3 kernels; padded with `zeros`, or as in `pixel_beyond`."""
     channels, height, width = image.shape
     padded = np.zeros((channels, height + 2, width + 2))
     for row in range(height + 2):
         for column in range(width + 2):
             inside = 1 <= row <= height and 1 <= column <= width
             if inside or border != "zeros":
-                its = pixel_beyond(row - 1, height, border), pixel_beyond(column - 1, width, border)
-                padded[:, row, column] = image[:, its[0], its[1]]
+                y, x = pixel_beyond(row - 1, height, border), pixel_beyond(column - 1, width, border)
+                padded[:, row, column] = image[:, y, x]
     out = np.empty((weight.shape[0], height, width))
     for row in range(height):
         for column in range(width):
@@ -43,7 +43,7 @@ def convolution(image: Array, weight: Array, bias: Array, border: str) -> Array:
 
 
 def pixel_beyond(index: int, length: int, border: str) -> int:
-    """The border's own pixels again (`replicate`), or the one as far from the border, inside of it (`reflect`)."""
+    """Index of the pixel that pads position `index`: the border's (`replicate`) or the mirrored one (`reflect`)."""
     if border == "reflect" and not 0 <= index < length:
         return -index if index < 0 else 2 * (length - 1) - index
     return min(max(index, 0), length - 1)
@@ -143,7 +143,7 @@ def self_similarity_loss_relative(features: Array, target: Array) -> float:
 
 
 def laplacian(image: Array, pooling: int) -> Array:
-    """Li et al. 2017: ∇² of the sum of the channels, of squares of pixels averaged; borders go on beyond themselves."""
+    """Li et al. 2017: ∇² of the sum of the channels, averaged over squares of pixels; border pixels are replicated."""
     _, height, width = image.shape
     gray = image.sum(axis=0).reshape(height // pooling, pooling, width // pooling, pooling).mean(axis=(1, 3))
     rows, columns = gray.shape
@@ -161,7 +161,7 @@ def laplacian_loss_paper(image: Array, target: Array, pooling: int) -> float:
 
 
 def laplacian_loss_relative(image: Array, target: Array, pooling: int) -> float:
-    """The same as a share of Σ D(c)², each edge being at least 0.01."""
+    """The same divided by Σ D(c)², with 0.01² added to its mean."""
     D = laplacian(target, pooling)
     return laplacian_loss_paper(image, target, pooling) / float(np.sum(D**2 + 0.01**2))
 
@@ -187,7 +187,7 @@ def wasserstein_loss_paper(features: Array, target: Array) -> float:
 
 
 def wasserstein_loss_relative(features: Array, target: Array) -> float:
-    """The same as a share of ‖ν‖² + tr D."""
+    """The same divided by ‖ν‖² + tr D."""
     size = np.sum(mean(target) ** 2) + np.trace(covariance(target))
     return wasserstein_loss_paper(features, target) / float(size)
 
@@ -199,23 +199,23 @@ def statistics_loss_paper(features: Array, target: Array) -> float:
 
 
 def statistics_loss_relative(features: Array, target: Array) -> float:
-    """The same as a share of ‖ν‖² + ‖τ‖²."""
+    """The same divided by ‖ν‖² + ‖τ‖²."""
     size = np.sum(mean(target) ** 2) + np.trace(covariance(target))
     return statistics_loss_paper(features, target) / float(size)
 
 
 def gram_statistics_loss_paper(features: Array, target: Array) -> float:
-    """The mean of the paper's loss of Gram matrices and that of means and deviations."""
+    """The mean of the paper's losses on Gram matrices and on means and deviations."""
     return 0.5 * (gram_loss_paper(features, target) + statistics_loss_paper(features, target))
 
 
 def gram_statistics_loss_relative(features: Array, target: Array) -> float:
-    """The mean of the relative loss of Gram matrices and three times that of means and deviations."""
+    """The mean of the relative loss on Gram matrices and three times that on means and deviations."""
     return 0.5 * (gram_loss_relative(features, target) + 3.0 * statistics_loss_relative(features, target))
 
 
 def cross_gram(finer: Array, coarser: Array) -> Array:
-    """Mean of f_i g_j over the finer positions; every coarser feature stands for a square of them (Yeh et al. 2018)."""
+    """Mean of f_i g_j over the finer positions; every coarser feature belongs to a square of them (Yeh et al. 2018)."""
     factor = finer.shape[1] // coarser.shape[1]
     enlarged = coarser.repeat(factor, axis=1).repeat(factor, axis=2)
     return np.mean([np.outer(f, g) for f, g in zip(vectors(finer), vectors(enlarged), strict=True)], axis=0)
@@ -234,12 +234,12 @@ def cross_gram_loss_relative(finer: Array, coarser: Array, target: Array, deeper
 
 
 def levels(weights: Array) -> Array:
-    """Where sorted numbers of these weights stand between 0 and 1: in the middle of each one's share."""
+    """Levels between 0 and 1 of sorted numbers with weights: the middle of each number's share."""
     return (np.cumsum(weights) - weights / 2) / np.sum(weights)
 
 
 def transport_cost(numbers: Array, targets: Array, weights: Array | None = None) -> float:
-    """Mean squared distance of sorted numbers from the quantiles of others at the same ranks."""
+    """Mean squared distance between sorted numbers and the quantiles of others at the same levels."""
     order = np.argsort(numbers)
     share = np.ones(len(numbers)) if weights is None else weights[order]
     wanted = np.interp(levels(share), levels(np.ones(len(targets))), np.sort(targets))
@@ -253,7 +253,7 @@ def sliced_wasserstein_loss_paper(features: Array, target: Array, directions: Ar
 
 
 def sliced_wasserstein_loss_relative(features: Array, target: Array, directions: Array) -> float:
-    """The same as a share of the target's mean squares; orthonormal directions have all of them."""
+    """The same divided by the target's mean squares, which orthonormal directions preserve in sum."""
     size = np.mean([np.sum(f**2) for f in vectors(target)])
     return sliced_wasserstein_loss_paper(features, target, directions) * directions.shape[1] / float(size)
 
@@ -265,7 +265,7 @@ def histogram_loss_paper(features: Array, target: Array) -> float:
 
 
 def histogram_loss_relative(features: Array, target: Array) -> float:
-    """The same as a share of the target's sum of squares, both per position."""
+    """The same divided by the target's sum of squares, both per position."""
     size = np.mean([np.sum(f**2) for f in vectors(target)])
     return histogram_loss_paper(features, target) / (features.shape[1] * features.shape[2]) / float(size)
 
@@ -318,7 +318,7 @@ def cosine_basis(length: int) -> Array:
 def frequency_preconditioner(size: tuple[int, int], power: float) -> Array:
     """1 / frequency^power on the cosine spectrum as a dense, (height·width)² matrix.
 
-    Frequencies are in cycles a pixel and no lower than 1 / the long side. Scaled so that white noise keeps its energy.
+    Frequencies are in cycles per pixel and at least 1 / the long side. White noise keeps its energy.
     """
     height, width = size
     response = np.empty(size)
@@ -360,7 +360,7 @@ def adam(
 ) -> list[Array]:
     """Averaged iterates of Adam (Kingma & Ba 2015, algorithm 1) on gradients divided by their root mean square.
 
-    The average is the plain mean of the images so far until a moving one with `averaging` of the past is longer.
+    The average is the plain mean of the images so far, until the moving average with decay `averaging` is longer.
     """
     x, m, v = start.copy(), np.zeros_like(start), np.zeros_like(start)
     images, average = [x], x
@@ -382,7 +382,7 @@ def adam(
 
 
 def octagon(radius: int) -> list[tuple[int, int]]:
-    """The (row, column) steps within an octagon around a pixel: crosses and squares in turn, the cross first."""
+    """The (row, column) offsets of an octagon around a pixel, from alternating crosses and squares, the cross first."""
     steps = {(0, 0)}
     for ring in range(radius):
         near = [(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if ring % 2 or 0 in (r, c)]
@@ -391,22 +391,22 @@ def octagon(radius: int) -> list[tuple[int, int]]:
 
 
 def opening(plane: Array, radius: int) -> Array:
-    """What is left of a (height, width) plane where an octagon of that radius fits; beyond the border lies nothing."""
+    """Opening of a (height, width) plane by an octagon of that radius; pixels beyond the border are ignored."""
 
     def extreme(values: Array, choose: Callable[[Array], np.float64]) -> Array:
         height, width = values.shape
         out = np.empty_like(values)
         for row in range(height):
             for column in range(width):
-                places = [(row + r, column + c) for r, c in octagon(radius)]
-                seen = [values[r, c] for r, c in places if 0 <= r < height and 0 <= c < width]
-                out[row, column] = choose(np.array(seen))
+                positions = [(row + r, column + c) for r, c in octagon(radius)]
+                inside = [values[r, c] for r, c in positions if 0 <= r < height and 0 <= c < width]
+                out[row, column] = choose(np.array(inside))
         return out
 
     return extreme(extreme(plane, np.min), np.max)
 
 
 def pattern_spectrum(plane: Array, radii: tuple[int, ...]) -> Array:
-    """How much of a plane vanishes between an opening and the next larger, on the mean over pixels."""
+    """How much each opening removes beyond the next smaller one, as the mean over pixels."""
     left = [plane.mean(), *(opening(plane, radius).mean() for radius in radii)]
     return np.array([left[i] - left[i + 1] for i in range(len(radii))])

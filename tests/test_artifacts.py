@@ -1,4 +1,4 @@
-"""Each fault is planted into a clean picture and found, alone; clean pictures and the originals' own texture pass."""
+"""Each artifact is added to a clean picture and found, and no other; clean pictures and original texture pass."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +29,7 @@ def painting() -> Image:
 
 @pytest.fixture(scope="module")
 def clean(photograph: Image) -> Tensor:
-    """A picture that is neither of the two: the photograph in other colours, a little softer."""
+    """A picture without artifacts: the photograph in other colours, slightly blurred."""
     soft = F.avg_pool2d(F.pad(photograph.pixels, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     return 0.15 + 0.7 * (0.5 * photograph.pixels + 0.5 * soft).flip(1)
 
@@ -89,7 +89,7 @@ def dead(value: float) -> Callable[[Tensor], Tensor]:
 
 
 def seam(axis: int, length: float = 1.0) -> Callable[[Tensor], Tensor]:
-    """A step at half of an axis, along a share of the other."""
+    """A step in the middle of an axis, along a share of the other axis."""
 
     def planted(pixels: Tensor) -> Tensor:
         changed = pixels.clone()
@@ -127,7 +127,7 @@ def test_a_woven_grid(period: int, clean: Tensor, photograph: Image, painting: I
 def test_a_grid_of_the_paintings_own_does_not_count(clean: Tensor, photograph: Image, painting: Image) -> None:
     woven = replace(painting, pixels=grid(8, 0.06)(painting.pixels))
     assert "grid" not in kinds(grid(8, 0.03)(clean), photograph, woven)
-    # However small it is.
+    # At any size.
     small = replace(woven, pixels=woven.pixels[..., 96:216, :120])
     assert "grid" not in kinds(grid(8, 0.03)(clean), photograph, small)
 

@@ -25,7 +25,7 @@ SAMPLES = assets.samples()
 
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
-    """A copy of the assets to spoil; the module works on it while the test runs."""
+    """A copy of the assets to damage; the module uses it during the test."""
     root = tmp_path / "assets"
     shutil.copytree(assets.path("."), root, ignore=shutil.ignore_patterns("*.safetensors", "__pycache__"))
     monkeypatch.setattr(assets, "_root", root)
@@ -77,7 +77,7 @@ def test_picture_is_what_its_entry_says(sample):
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.kind == "painting"], ids=lambda sample: sample.name)
 def test_painting_has_no_border(sample):
-    """No edge is the black ground or the white paper of a reproduction."""
+    """No border is the black background or the white paper of a reproduction."""
     with Image.open(sample.path) as image:
         pixels = np.asarray(image.convert("RGB"), dtype=np.float64)
     for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
@@ -89,7 +89,7 @@ def test_notice_names_every_file():
     notice = (REPOSITORY / "NOTICE").read_text(encoding="utf-8")
     for asset in assets.manifest():
         if asset.path.startswith("models/"):
-            # Our own.
+            # Impasto's own.
             continue
         # The paragraph that begins with the file's name, or the chapter about the weights.
         name = asset.path.split("/")[-1]
@@ -233,7 +233,7 @@ def test_imports_neither_torch_nor_pillow():
 
 
 def test_no_metadata_hides_in_the_files():
-    """EXIF and XMP begin with these words, whatever Pillow makes of them."""
+    """EXIF and XMP start with these words in the file, independent of Pillow."""
     for sample in SAMPLES:
         content = sample.path.read_bytes()
         assert not [word for word in (b"Exif\0\0", b"EXIF", b"ns.adobe.com", b"xpacket") if word in content]

@@ -1,4 +1,4 @@
-"""Backbones by name, and what every architecture promises."""
+"""Backbones by name, and the properties of every architecture."""
 
 import pytest
 
@@ -13,11 +13,11 @@ def test_the_embedded_network_is_the_default():
 
 
 def test_its_default_layers_are_those_of_the_settings():
-    its = VGG19.architecture
+    tested = VGG19.architecture
     settings = Settings()
-    assert its.default_content_layers == settings.content_layers
-    assert its.default_style_layers == settings.style_layers
-    assert layer_weights(settings, its) == (settings.content_layers, settings.style_layers)
+    assert tested.default_content_layers == settings.content_layers
+    assert tested.default_style_layers == settings.style_layers
+    assert layer_weights(settings, tested) == (settings.content_layers, settings.style_layers)
 
 
 @pytest.mark.parametrize("name", ["vgg16", "VGG-19", "nothing", "vgg19 "])

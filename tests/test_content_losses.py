@@ -1,7 +1,7 @@
-"""The content losses beside the squared error of features (for that, see test_losses.py).
+"""The content losses other than the squared error of features (for that, see test_losses.py).
 
 Tolerance: float64 on both sides, at most a few hundred terms: 1e-9 relative. TINY adds 1e-12 to sums of distances,
-which are small where features happen to be nearly parallel: 1e-6 relative, 1e-8 absolute.
+which are small where features are nearly parallel: 1e-6 relative, 1e-8 absolute.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Devices and precisions: what is there is found, what is not is said."""
+"""Devices and precisions: available ones are found, for others there is an error."""
 
 import pytest
 import torch

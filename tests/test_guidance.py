@@ -1,4 +1,4 @@
-"""Masks: what they mean, that they fit each other, and that regions take on their own styles."""
+"""Masks: the regions they define, the check that they match, and that regions take their own styles."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def colored(*parts: tuple[slice, tuple[float, float, float]]) -> Image:
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
-# --- What masks mean
+# --- Regions from masks
 
 
 def test_regions_and_background_add_up_to_one():
@@ -56,7 +56,7 @@ def test_regions_and_background_add_up_to_one():
     planes, background = guidance.cover((96, 128))
     total = torch.stack([*planes, background]).sum(0)
     assert torch.allclose(total, torch.ones(96, 128), atol=1e-5)
-    # Where two regions overlap, each has half.
+    # Where two regions overlap, each has weight ½.
     assert float(planes[0][10, 10]) == pytest.approx(0.5)
     assert float(planes[0][90, 10]) == pytest.approx(1.0)
     assert float(background[90, 120]) == pytest.approx(1.0)
@@ -103,7 +103,7 @@ def test_masks_that_do_not_fit_each_other(masks, style_masks, paintings, said):
 
 
 def test_a_mask_of_nothing_is_refused():
-    with pytest.raises(SettingsError, match="number 2 is black all over"):
+    with pytest.raises(SettingsError, match="number 2 is completely black"):
         Guidance(content_masks=(LEFT, mask()))
     with pytest.raises(SettingsError, match="style_mask: number 1"):
         Guidance(content_masks=(LEFT,), style_masks=(mask(),))
@@ -114,7 +114,7 @@ def test_a_map_in_colours_has_a_region_for_each_colour():
     style = colored((slice(0, 30), BLUE), (slice(30, 64), RED))
     guidance = Guidance(content_masks=(content,), style_masks=(style,))
     red, blue = sorted((float(g.content.mean()), float(g.style.mean())) for g in guidance.regions)
-    # Green has no counterpart, and is background.
+    # Green is not in the style map, so it is background.
     assert red == pytest.approx((16 / 64, 34 / 64))
     assert blue == pytest.approx((24 / 64, 30 / 64))
     assert float(guidance.cover((48, 64))[1][:, 16:40].mean()) == pytest.approx(1.0)
@@ -130,24 +130,24 @@ def test_maps_that_do_not_fit():
     red, green = colored((WHOLE, RED)), colored((WHOLE, GREEN))
     with pytest.raises(SettingsError, match="no colour in common"):
         Guidance(content_masks=(red,), style_masks=(green,))
-    with pytest.raises(SettingsError, match="needs one of the painting"):
+    with pytest.raises(SettingsError, match="needs a map of the painting"):
         Guidance(content_masks=(red,))
-    with pytest.raises(SettingsError, match="2 masks, one in colours"):
+    with pytest.raises(SettingsError, match="2 masks, one of them in colours"):
         Guidance(content_masks=(red, LEFT), style_masks=(red,))
 
 
 @pytest.mark.parametrize("name", ["red_panda", "coffee", "starry_night"])
 def test_a_photograph_is_no_map(name):
     picture, flat = load(f"sample:{name}"), colored((WHOLE, RED))
-    with pytest.raises(SettingsError, match=rf"^mask: sample:{name} is no map: only \d+% .* fill each region"):
+    with pytest.raises(SettingsError, match=rf"^mask: sample:{name} is not a map: only \d+% .* fill each region"):
         Guidance(content_masks=(picture,), style_masks=(flat,))
-    with pytest.raises(SettingsError, match=rf"^style_mask: sample:{name} is no map"):
+    with pytest.raises(SettingsError, match=rf"^style_mask: sample:{name} is not a map"):
         Guidance(content_masks=(flat,), style_masks=(picture,))
 
 
 def test_noise_has_no_colours_to_be_a_map_by():
     noise = Image(pixels=torch.rand(1, 3, 300, 300, generator=torch.Generator().manual_seed(1)))
-    with pytest.raises(SettingsError, match="mask: it is no map: only 0%"):
+    with pytest.raises(SettingsError, match="mask: it is not a map: only 0%"):
         Guidance(content_masks=(noise,), style_masks=(noise,))
 
 
@@ -212,7 +212,7 @@ def test_inside_is_what_does_not_see_beyond():
     plane = torch.zeros(64, 64)
     plane[:, :40] = 1.0
     shrunk = inside(plane, LAYERS["relu3_1"])
-    # The receptive field of 24 px reaches 12 px, which is 3 positions of 4 px, beyond; the picture's border is no edge.
+    # The receptive field of 24 px extends 12 px, which is 3 positions of 4 px; the picture's border is not an edge.
     assert shrunk[:, :7].min() == 1.0
     assert shrunk[:, 7:].max() == 0.0
 
@@ -265,7 +265,7 @@ def two() -> list[Image]:
 
 
 def redness(pixels: Tensor) -> Tensor:
-    """Red less blue, by column."""
+    """Red minus blue, by column."""
     return (pixels[0, 0] - pixels[0, 2]).mean(0)
 
 
@@ -343,7 +343,7 @@ def test_all_controls_together(photo_image, two):
     picture, photograph = whole.image.pixels, photo_image.pixels
     assert float((picture - photograph).abs()[..., 34:].max()) < 1e-6
     assert float((picture - photograph).abs()[..., :30].mean()) > 0.02
-    # The photograph's colours, but for what cannot be shown under another lightness.
+    # The photograph's colours, except those outside the gamut at another lightness.
     hue = [to_oklab(pixels[..., :30])[:, 1:] for pixels in (picture, photograph)]
     assert float((hue[0] - hue[1]).abs().median()) < 0.01
     assert whole.recipe.settings.blend == (0.7, 0.3)

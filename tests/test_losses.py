@@ -146,14 +146,14 @@ def test_gradients_of_content_and_gram_loss(normalization):
 
 
 def test_gradients_of_the_losses_on_pixels():
-    # Normal numbers around one half lie on both sides of 0 and of 1, and none within the check's step of either.
+    # Normal numbers around ½ lie on both sides of 0 and of 1, none of them within the step of gradcheck.
     image = tensor(drawn((3, 4, 5), 3))
     assert min(float(image.abs().min()), float((image - 1).abs().min())) > 1e-5
     assert gradcheck(total_variation_loss, (image.clone().requires_grad_(True),))
     assert gradcheck(range_loss, (image.clone().requires_grad_(True),))
 
 
-# --- Losses of means and covariances. Roots of what is rounded: 1e-6 relative.
+# --- Losses of means and covariances. Square roots of rounded numbers: 1e-6 relative.
 
 
 @pytest.mark.parametrize(("loss", "normalization"), OTHERS)

@@ -1,4 +1,4 @@
-"""The measures of quality: 0 and 1 where they are defined to be, their formulas against NumPy, and their order.
+"""The quality metrics: where they are 0 and 1, their formulas against NumPy, and the order of pictures.
 
 Tolerances: sorting and interpolation are in float32, on a few thousand values near 1: 1e-4 relative.
 """
@@ -115,7 +115,7 @@ def test_in_one_line(photograph: Image, painting: Image, judge: Judge) -> None:
     assert impasto.judge(photograph, [painting], pastiche.image) == judge.judge(pastiche.image)
 
 
-# --- The parts
+# --- The distances
 
 
 def drawn(seed: int, channels: int = 5, size: tuple[int, int] = (12, 10)) -> Tensor:

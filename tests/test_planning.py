@@ -1,4 +1,4 @@
-"""What `planning` foretells: arithmetic against the known figure, monotone costs, lines through known points."""
+"""Estimates: arithmetic against the known figure, monotone costs, lines through known points."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SPEED = MachineSpeed(
 
 
 def test_multiply_adds_to_conv5_1_are_361_thousand_a_pixel() -> None:
-    # Counted by hand: nine taps, channels in and out, divided by the square of the stride.
+    # Calculated by hand: nine taps, channels in and out, divided by the square of the stride.
     blocks = [(1, [(3, 64), (64, 64)]), (2, [(64, 128), (128, 128)]), (4, [(128, 256), *[(256, 256)] * 3])]
     blocks += [(8, [(256, 512), *[(512, 512)] * 3]), (16, [(512, 512)])]
     by_hand = sum(9 * a * b / stride**2 for stride, pairs in blocks for a, b in pairs)
@@ -92,7 +92,7 @@ def test_every_style_is_looked_at_once_a_scale() -> None:
 
 
 def bytes_a_pixel(**options: object) -> float:
-    """What another pixel takes, at sizes where nothing is rounded."""
+    """Bytes per additional pixel, at sizes without rounding."""
     common = {"scales": 1, "iterations": 1, "precision": "float32", **options}
     settings = [Settings.from_mapping({**common, "size": size}) for size in (512, 1024)]
     small, large = (planning.peak_bytes((512, 512), one) for one in settings)
@@ -109,21 +109,21 @@ def test_memory_of_one_layer_by_hand() -> None:
     # In bfloat16 all but the difference takes half of that.
     half = bytes_a_pixel(**layers, precision="bfloat16")
     assert half == pytest.approx(2 * 64 * (1 + 1 + 3) + 4 * 64 + pictures)
-    # Before its ReLU and after it, the features are two.
+    # The features before and after the ReLU are separate.
     before = {"content_layers": "conv1_1", "style_layers": "relu1_1"}
     assert bytes_a_pixel(**before) - bytes_a_pixel(**layers) == pytest.approx(4 * 64)
 
 
 def test_memory_depends_on_what_is_kept() -> None:
     default = bytes_a_pixel()
-    # The default keeps some 1.3 KB of features a pixel, no places of maxima, and one layer's gradients at a time.
+    # The default saves about 1.3 KB of features per pixel, no indices of maxima, and one layer's gradients at a time.
     assert 1400 < default < 1900
     assert bytes_a_pixel(precision="bfloat16") < 0.7 * default
     assert bytes_a_pixel(pooling="average") < default < bytes_a_pixel(pooling="l2")
     assert bytes_a_pixel(style_scale=4) > 2 * default
     assert bytes_a_pixel(iterations=100, history=100) == pytest.approx(default + 99 * 2 * 12)
     assert bytes_a_pixel(style_layers="relu3_4") > bytes_a_pixel(style_layers="relu2_2")
-    # The deepest layers have a 256th of the pixels, and the peak lies nearer the picture.
+    # The deepest layers have 1/256 of the pixels, so the peak is at shallower layers.
     assert bytes_a_pixel(style_layers="relu5_4") == bytes_a_pixel(style_layers="relu5_1")
     # A content target is as large as its layer.
     assert bytes_a_pixel(content_layers="relu1_1") > default
@@ -133,14 +133,14 @@ def test_memory_depends_on_what_is_kept() -> None:
 def test_losses_that_sort_or_match_keep_a_gradient_of_each_layer(name: str) -> None:
     layers = {"content_layers": "relu1_1", "style_layers": "relu1_1"}
     more = bytes_a_pixel(**layers, style_loss=name) - bytes_a_pixel(**layers)
-    # 64 maps: the gradient that is kept, and both in float32 while it is found.
+    # 64 maps: the saved gradient, and features and gradient in float32 while it is computed.
     assert more == pytest.approx(4 * 64 * 3)
 
 
 def test_a_large_photograph_counts_as_it_is_read() -> None:
     settings = Settings(size=256)
     small, large = (planning.peak_bytes(size, settings) for size in ((300, 400), (3000, 4000)))
-    # As floats, and a painting of the same size beside it.
+    # Photograph and painting of the same size, in float32.
     assert large - small == pytest.approx(2 * 12 * (3000 * 4000 - 300 * 400))
 
 
@@ -166,7 +166,7 @@ def test_measure_measures() -> None:
     threads = torch.get_num_threads()
     chance = torch.random.get_rng_state()
     speed = planning.measure(threads=1, seconds=0.0, sides=(32, 48, 64))
-    # Two sizes for a line, and no third when the time is up.
+    # Two sizes for a line, and no third after the time limit.
     assert list(speed.samples) == [32 * 24, 48 * 36]
     assert (speed.device, speed.threads) == ("cpu", 1)
     assert speed.flops > 0
@@ -204,5 +204,5 @@ def test_memory_is_foretold_within_a_quarter(size: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _PEAK, str(size)], capture_output=True, text=True, check=True, timeout=600
     )
-    measured, foretold = json.loads(done.stdout)
-    assert foretold == pytest.approx(measured, rel=0.25)
+    measured, estimated = json.loads(done.stdout)
+    assert estimated == pytest.approx(measured, rel=0.25)

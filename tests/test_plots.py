@@ -1,4 +1,4 @@
-"""Figures: what is on them, and that they are written whole or not at all."""
+"""Figures: their content, and that they are written atomically."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_losses_are_those_of_the_trace() -> None:
         seen = np.isfinite(y)
         assert list(x[seen]) == list(range(1, 16))
         assert list(y[seen]) == [value(point) for point in pastiche.trace]
-        # One gap after each scale, so that scales do not run into each other.
+        # One gap after each scale, so that the curves are interrupted.
         assert (~seen).sum() == 3
     assert lines["Total"].get_linewidth() > 1.5 * lines["Style relu1_1"].get_linewidth()
     assert len({line.get_color() for line in lines.values()}) == 3
@@ -132,7 +132,7 @@ def test_style_layers_darken_with_depth() -> None:
     pastiche = painted(trace=[TracePoint(0, (40, 60), iteration, 5.0, terms) for iteration in (1, 2)])
     lines = list(losses(plots.figure(plain(RED), [plain(GREEN)], pastiche)).lines)[:5]
     assert [line.get_label() for line in lines] == [f"Style relu{block}_1" for block in range(1, 6)]
-    # Rec. 709 luma: what is left of a colour for somebody who sees none.
+    # Rec. 709 luma, as seen without colour vision.
     lightness = [np.dot(to_rgb(line.get_color()), (0.2126, 0.7152, 0.0722)) for line in lines]
     assert all(shallow - deep > 0.05 for shallow, deep in itertools.pairwise(lightness))
 
@@ -184,7 +184,7 @@ def test_few_iterations_can_be_seen(iterations: int) -> None:
     box = axes.get_window_extent()
     height = figure.bbox.height
     inside = drawn(figure).crop((int(box.x0), int(height - box.y1), int(box.x1), int(height - box.y0)))
-    # Ink darker than any mark or grid line: the total.
+    # Only the total is darker than the marks and grid lines.
     assert (np.asarray(inside.convert("L")) < 60).sum() > 20
 
 
@@ -244,7 +244,7 @@ import matplotlib, torch
 from impasto.images import Image
 
 def parameters():
-    # Asking for the backend would choose one, and import pyplot.
+    # Reading the backend would select one and import pyplot.
     return {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
 
 before = parameters()

@@ -1,4 +1,4 @@
-"""Bundled presets are good; a preset from a file is good, or refused by name."""
+"""Bundled presets are valid; a preset from a file is valid, or the error names it."""
 
 import contextlib
 from pathlib import Path

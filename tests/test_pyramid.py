@@ -1,4 +1,4 @@
-"""The scales: from coarse to fine, of the photograph's shape, ending where they should."""
+"""The scales: from coarse to fine, with the photograph's aspect ratio, ending at the requested size."""
 
 import math
 from itertools import pairwise
@@ -57,7 +57,7 @@ def test_as_many_scales_as_asked_or_about_two_and_a_half_times_the_pixels_each(c
         coarse = min(settings.coarse_size, settings.size)
         factor = (settings.size / coarse) ** (1 / max(1, len(scales) - 1))
         step = math.sqrt(2.52)
-        # Nothing between 1 and a step can be had in such steps: one scale is as near as two.
+        # With less than one step, one scale is as close as two.
         assert factor < step**1.5
         assert len(scales) == 1 or factor > step**0.49
 

@@ -1,4 +1,4 @@
-"""Every option is documented, and nothing but an allowed value is taken."""
+"""Every option is documented, and only allowed values are accepted."""
 
 import dataclasses
 import json
@@ -44,12 +44,12 @@ VALUES = {
 
 
 def agreeing(values: dict[str, Any]) -> dict[str, Any]:
-    """The values, but for what the others rule out."""
+    """The values, changed where they exclude each other."""
     if "style_scale" in values:
-        # Only one setting may say how large strokes are.
+        # Only one setting may determine the size of strokes.
         values = {**values, "stroke_size": 0.0}
     if values.get("style_loss") == "cross_gram" and len(values.get("style_layers", "ab")) < 2:
-        # One layer has no next one to be compared with.
+        # cross_gram needs two layers.
         values = {**values, "style_loss": "gram"}
     return values
 
@@ -121,7 +121,7 @@ def test_ranges_in_words(option, words):
     assert option.range == words
 
 
-# --- What is taken
+# --- Accepted values
 
 
 @given(SETTINGS)
@@ -136,7 +136,7 @@ def test_what_is_in_range_is_taken_and_survives_toml_and_json(values):
 
 
 def toml(mapping: dict[str, Any]) -> str:
-    """TOML's spelling of these few types is JSON's, but for tables."""
+    """TOML text; for these types it equals JSON, except for tables."""
     lines = []
     for name, value in mapping.items():
         if isinstance(value, dict):
@@ -184,7 +184,7 @@ def test_replace_checks_again():
         Settings().replace(strenght=0.5)
 
 
-# --- What is refused
+# --- Rejected values
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -1,4 +1,4 @@
-"""How broad a painting's strokes are, and that strokes of a wished size come out, whatever the size of the picture."""
+"""The measured stroke width of paintings, and that the pastiche has strokes of the requested size at every size."""
 
 import math
 from dataclasses import replace
@@ -18,27 +18,27 @@ from tests import reference
 
 
 def stripes(width: float, angle: float, side: int = 512) -> Image:
-    """Light and dark stripes of a width, in shares of the side."""
+    """Light and dark stripes; the width is relative to the side."""
     place = (torch.arange(side, dtype=torch.float32) + 0.5) / side
     across = place[None] * math.cos(angle) + place[:, None] * math.sin(angle)
     return Image((0.5 + 0.3 * torch.sign(torch.sin(math.pi * across / width))).expand(1, 3, side, side))
 
 
-# --- Of a painting
+# --- Stroke width of a painting
 
 
 def test_the_pattern_spectrum_is_its_definition(monkeypatch):
     monkeypatch.setattr(strokes, "_RADII", (1, 2, 3, 5))
     plane = torch.rand((1, 1, 17, 23), generator=torch.Generator().manual_seed(0))
     expected = reference.pattern_spectrum(plane[0, 0].double().numpy(), (1, 2, 3, 5))
-    # Sums of float32.
+    # Sums in float32.
     np.testing.assert_allclose(pattern_spectrum(plane).numpy(), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.4, math.pi / 4])
 @pytest.mark.parametrize("width", [0.015, 0.03, 0.06])
 def test_stripes_are_as_broad_as_they_are(width, angle):
-    # Their edges are soft by a pixel, which makes narrow ones seem broader; an octagon is no disc.
+    # Soft edges of a pixel make narrow stripes appear wider, and octagons differ from discs.
     assert stroke_width(stripes(width, angle)) == pytest.approx(width, rel=0.25)
 
 
@@ -58,11 +58,11 @@ def test_what_is_blank_has_some_width():
     assert 0 < stroke_width(Image(torch.full((1, 3, 40, 60), 0.5))) < 0.02
 
 
-# --- On a picture
+# --- Stroke size of a pastiche
 
 
 def test_the_scale_by_which_strokes_come_out():
-    # A square picture has the long side of its area's root; a flat one has a longer.
+    # The long side of a square is the root of its area; that of a panorama is longer.
     assert stroke_size(0.03, (100, 100)) == pytest.approx(3.0)
     assert stroke_size(0.03, (100, 400), scale=2.0) == pytest.approx(3.0)
     assert style_scales((0.03, 0.06), (100, 100), Settings(stroke_size=6)) == pytest.approx((2.0, 1.0))
@@ -70,7 +70,7 @@ def test_the_scale_by_which_strokes_come_out():
 
 
 def test_what_cannot_be_had():
-    with pytest.raises(SettingsError, match=r"own strokes are 3 % of the long side, which can be made 0\.3 to 24"):
+    with pytest.raises(SettingsError, match=r"own strokes are 3 % of the long side, and can be scaled to 0\.3 to 24"):
         style_scales((0.03,), (100, 100), Settings(stroke_size=30))
     with pytest.raises(
         SettingsError, match=r"style_scale 2 already sets the size of the strokes; give only one of the two"
@@ -102,7 +102,7 @@ def test_the_same_look_at_every_size():
     content, style = impasto.load("sample:red_panda"), impasto.load("sample:starry_night")
 
     def painted(size: int, stroke: float) -> list[torch.Tensor]:
-        """The picture at the end of the first scale and at the end, both as large as the smallest."""
+        """The pictures at the end of the first and the last scale, both reduced to the smallest size."""
         ends = {}
         steps = impasto.stylization(
             content,
@@ -119,8 +119,8 @@ def test_the_same_look_at_every_size():
     small, large = painted(96, 3.0), painted(192, 3.0)
     broad = painted(192, 9.0)
     same, wrong = likeness(small[1], large[1]), likeness(small[1], broad[1])
-    # Half of what one picture leaves unexplained of the other is enough for a stroke of the wrong size to be told.
+    # The correlation is far lower with strokes of a wrong size.
     assert same > 0.85
     assert 1 - wrong > 2 * (1 - same)
-    # The first preview shows the strokes of the last picture.
+    # The preview of the first scale already shows the strokes of the final picture.
     assert likeness(large[0], large[1]) > likeness(large[0], broad[1])

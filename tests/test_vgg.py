@@ -1,4 +1,4 @@
-"""The embedded VGG-19: its table of layers, its first layers against NumPy, all of them against a fingerprint.
+"""The embedded VGG-19: its layers, its first features against NumPy, all features against a fingerprint.
 
 Tolerances: the network computes in float32; its first layers sum up to 576 products, so 1e-5 of a layer's largest
 feature is what rounding may make of them. The fingerprint holds across machines and JPEG decoders: 1 % of a
@@ -71,7 +71,7 @@ def test_known_receptive_fields(name, receptive_field, stride):
 
 
 class OneChannel(VGG19):
-    """The network's own walk from layer to layer, with one channel a layer and nothing but positive weights."""
+    """The network's own sequence of layers, with one channel per layer and positive weights only."""
 
     def __init__(self) -> None:
         super().__init__("pool5", pooling="average")
@@ -83,8 +83,8 @@ class OneChannel(VGG19):
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_receptive_fields_and_strides_are_the_pixels_that_a_feature_depends_on(axis):
-    # Weights, features and pooling are all positive, so a pixel has a gradient just if the feature sees it. The image
-    # is long enough for the widest field in one direction, and just wide enough for the network in the other.
+    # Weights, features and pooling are positive, so a pixel has a gradient exactly if the feature depends on it. The
+    # image is long enough for the widest receptive field, and as narrow as the network allows.
     image = torch.full((1, 3, 320, 32) if axis == 0 else (1, 3, 32, 320), 2.0, requires_grad=True)
     activations = [name for name in NAMES if not name.startswith("conv")]
     features = OneChannel()(image, activations)
@@ -99,7 +99,7 @@ def test_receptive_fields_and_strides_are_the_pixels_that_a_feature_depends_on(a
             assert len(seen[-1]) == LAYERS[name].receptive_field, name
         assert seen[1][0] - seen[0][0] == LAYERS[name].stride, name
     for name in RELUS:
-        # A ReLU sees what its convolution sees.
+        # A ReLU has the receptive field of its convolution.
         assert replace(LAYERS[name], name="") == replace(LAYERS[f"conv{name[4:]}"], name="")
 
 
@@ -241,7 +241,7 @@ def test_nothing_asked_nothing_found(vgg):
 
 
 def test_what_else_is_asked_for_does_not_change_a_layer(vgg):
-    # ReLU works in place where it may: then neither its input nor what was handed out before may be spoiled.
+    # ReLU works in place if possible; it must not change features that were requested.
     image = tensor(small_image(36, 40))
     together = vgg(image, NAMES)
     for name in RELUS:
@@ -268,7 +268,7 @@ def test_the_root_of_l2_pooling_has_a_finite_gradient_at_zero():
         network.convolutions[name].zero_()
     image = tensor(small_image()).requires_grad_(True)
     pooled = network(image, ["pool1"])["pool1"]
-    # All of what is pooled is 0: the root is that of its small constant.
+    # All pooled features are 0, so the result is the root of the small constant.
     assert float(pooled.detach().max()) == pytest.approx(1e-4)
     (gradient,) = torch.autograd.grad(pooled.sum(), image)
     assert torch.isfinite(gradient).all()
@@ -322,7 +322,7 @@ def test_half_precision_is_near_full_precision(vgg):
 
 
 def test_half_precision_sees_small_steps():
-    """Pixels go in as float32: a change of a thousandth is seen, which bfloat16 would round away."""
+    """The first convolution is float32: a change of a thousandth has an effect, which bfloat16 would round away."""
     half = VGG19("relu1_1", dtype=torch.bfloat16)
     image = photo_pixels(32, 32)
     changed = half(image + 1e-3, ["relu1_1"])["relu1_1"].float() - half(image, ["relu1_1"])["relu1_1"].float()
@@ -343,7 +343,7 @@ def test_gradients_in_half_precision_reach_the_image(vgg):
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_what_wraps_around_has_no_border(pooling):
-    """Moved around by a stride, the picture's features move around with it, at the border too."""
+    """If the picture is rolled by a stride, its features are rolled with it, also at the border."""
     network = VGG19("relu4_1", padding="wrap", pooling=pooling)
     image = photo_pixels(64, 96)
     for layer in ("relu1_1", "relu3_1", "relu4_1"):

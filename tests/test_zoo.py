@@ -1,7 +1,7 @@
-"""torchvision's networks as backbones: against the embedded VGG-19, by hand, and as files of weights that lie.
+"""torchvision's networks as backbones: against the embedded VGG-19, against hand calculation, and wrong files.
 
 Tolerances: the same weights in two programs differ by rounding, 1e-5 of a layer's largest feature in float32. Where
-padding is the mean colour, the two networks have not quite the same one.
+padding is the mean colour, the mean colours of the two networks differ slightly.
 """
 
 import json
@@ -53,7 +53,7 @@ def squeezenet(folder) -> Path:
 
 @pytest.fixture
 def pictures(tmp_path, photo, painting, monkeypatch) -> Path:
-    """A folder with photo.png and painting.png, where the command then runs."""
+    """A folder with photo.png and painting.png, in which the command runs."""
     monkeypatch.chdir(tmp_path)
     photo(48, 64).save("photo.png")
     painting(60, 50).save("painting.png")
@@ -97,29 +97,29 @@ def test_a_painting_with_either_falls_alike(embedded, photo, painting):
 
 
 def test_gradients_reach_the_image_in_half_precision(squeezenet):
-    its = architecture("torchvision:squeezenet1_1")
-    network = its.build(its.default_style_layers, weights=squeezenet, dtype=torch.bfloat16)
+    tested = architecture("torchvision:squeezenet1_1")
+    network = tested.build(tested.default_style_layers, weights=squeezenet, dtype=torch.bfloat16)
     image = photo_pixels(48, 48).requires_grad_()
     (gradient,) = torch.autograd.grad(sum(f.float().mean() for f in network(image, network.names).values()), image)
     assert gradient.dtype == torch.float32
     assert float(gradient.abs().max()) > 0
 
 
-# --- Where layers lie
+# --- Strides and receptive fields
 
 
 def test_geometry_is_found_as_the_table_has_it():
-    its: Any = architecture("torchvision:vgg19")
+    tested: Any = architecture("torchvision:vgg19")
     names = [name for name in VGG19.architecture.layers if name != "pool5"]
-    fields = its.receptive_fields(names[-1])
+    fields = tested.receptive_fields(names[-1])
     for name in names:
         known = VGG19.architecture.layers[name]
-        assert (its.geometry(name).channels, its.geometry(name).stride) == (known.channels, known.stride), name
+        assert (tested.geometry(name).channels, tested.geometry(name).stride) == (known.channels, known.stride), name
         assert fields[name] == known.receptive_field, name
 
 
 def field_by_hand(windows: list[tuple[int, int]]) -> int:
-    """Receptive field of windows (kernel, stride), one after the other."""
+    """Receptive field of a sequence of windows (kernel, stride)."""
     field, stride = 1, 1
     for kernel, step in windows:
         field, stride = field + (kernel - 1) * stride, stride * step
@@ -140,8 +140,8 @@ KNOWN_FIELDS = {
 
 @pytest.mark.parametrize(("model", "part"), KNOWN_FIELDS, ids=str)
 def test_receptive_fields_by_hand(model, part):
-    its = architecture(f"torchvision:{model}")
-    layer = its.layers[its.canonical_name(part)]
+    tested = architecture(f"torchvision:{model}")
+    layer = tested.layers[tested.canonical_name(part)]
     windows = KNOWN_FIELDS[model, part]
     assert layer.receptive_field == field_by_hand(windows)
     stride = 1
@@ -179,14 +179,14 @@ def test_every_spelling_of_a_layer(model, written, meant):
 
 
 def test_a_misspelled_layer_suggests_the_backbones_own():
-    its = architecture("torchvision:resnet50")
+    tested = architecture("torchvision:resnet50")
     with pytest.raises(SettingsError, match=r"layer2\.3\.relu_2") as caught:
-        its.canonical_name("layr2.3.relu_2", setting="style_layers")
+        tested.canonical_name("layr2.3.relu_2", setting="style_layers")
     assert caught.value.setting == "style_layers"
     with pytest.raises(SettingsError, match="impasto backbones torchvision:resnet50"):
-        its.canonical_name("the sky")
+        tested.canonical_name("the sky")
     with pytest.raises(SettingsError, match="no layer 'relu4_2'"):
-        its.canonical_name("relu4_2")
+        tested.canonical_name("relu4_2")
 
 
 @pytest.mark.parametrize("name", ["torchvision:resnet5", "torchvision:", "torchvision:ResNet50"])
@@ -204,10 +204,10 @@ def test_networks_without_maps_are_refused(name, capfd):
 
 
 def test_the_papers_layers_are_those_of_other_networks_all_alike():
-    its = architecture("torchvision:squeezenet1_1")
-    _, style = layer_weights(preset("gatys").settings(), its)
-    assert style == dict.fromkeys(its.default_style_layers, 1.0)
-    _, finer = layer_weights(Settings(), its)
+    tested = architecture("torchvision:squeezenet1_1")
+    _, style = layer_weights(preset("gatys").settings(), tested)
+    assert style == dict.fromkeys(tested.default_style_layers, 1.0)
+    _, finer = layer_weights(Settings(), tested)
     weights = list(finer.values())
     assert weights == [2 * weight for weight in weights[1:]] + [1.0]
 
@@ -217,10 +217,10 @@ def test_the_papers_layers_are_those_of_other_networks_all_alike():
     "model", ["alexnet", "densenet121", "efficientnet_b0", "googlenet", "mobilenet_v2", "regnet_y_400mf", "vgg11_bn"]
 )
 def test_other_families_have_defaults_too(model):
-    its: Any = architecture(f"torchvision:{model}")
-    (content,) = its.default_content_layers
-    assert its.geometry(content).stride == 8
-    strides = [its.geometry(name).stride for name in its.default_style_layers]
+    tested: Any = architecture(f"torchvision:{model}")
+    (content,) = tested.default_content_layers
+    assert tested.geometry(content).stride == 8
+    strides = [tested.geometry(name).stride for name in tested.default_style_layers]
     assert strides == sorted(set(strides))
     assert strides[-1] == 16
 
@@ -237,23 +237,23 @@ def test_every_family_paints_with_weights_from_a_file(model, folder, pictures):
     )  # fmt: skip
     assert done.code == 0, done.err
     record = json.loads(done.out)
-    its = architecture(f"torchvision:{model}")
-    assert record["settings"]["content_layers"] == its.default_content_layers
-    assert set(record["terms"]) >= {f"style {layer}" for layer in its.default_style_layers}
+    tested = architecture(f"torchvision:{model}")
+    assert record["settings"]["content_layers"] == tested.default_content_layers
+    assert set(record["terms"]) >= {f"style {layer}" for layer in tested.default_style_layers}
     recipe = Recipe.of_file("out.png")
     assert recipe.weights.name == weights.name
     assert len(recipe.weights.sha256) == 64
-    # Where the file lay is nobody's business.
+    # The recipe does not reveal the folder of the file.
     assert str(folder) not in (pictures / "out.png").read_bytes().decode("latin-1")
 
 
 def test_a_pth_of_tensors_is_read_and_what_else_is_in_one_is_not_run(tmp_path, squeezenet):
-    its = architecture("torchvision:squeezenet1_1")
+    tested = architecture("torchvision:squeezenet1_1")
     state = load_file(squeezenet)
     torch.save({"state_dict": state}, tmp_path / "right.pth")
-    layers = its.default_style_layers
+    layers = tested.default_style_layers
     image = photo_pixels(64, 64)
-    one, other = (its.build(layers, weights=path)(image, layers) for path in (squeezenet, tmp_path / "right.pth"))
+    one, other = (tested.build(layers, weights=path)(image, layers) for path in (squeezenet, tmp_path / "right.pth"))
     assert all(torch.equal(one[name], other[name]) for name in layers)
 
     class Canary:
@@ -264,12 +264,12 @@ def test_a_pth_of_tensors_is_read_and_what_else_is_in_one_is_not_run(tmp_path, s
     torch.save({"weight": Canary()}, tmp_path / "worse.pth")
     for name in ("evil.pth", "worse.pth"):
         with pytest.raises(SettingsError, match="weights"):
-            its.build(layers, weights=tmp_path / name)
+            tested.build(layers, weights=tmp_path / name)
     assert not (tmp_path / "sung").exists()
 
 
 def wrong_files(folder: Path, right: Path) -> dict[str, str]:
-    """Files that are not the weights, with what is said of them."""
+    """Files that are not the network's weights, with their error messages."""
     state = load_file(right)
     key = "features.3.squeeze.weight"
     save_file({name: value for name, value in state.items() if name != key}, folder / "lacking.safetensors")
@@ -294,10 +294,10 @@ def wrong_files(folder: Path, right: Path) -> dict[str, str]:
 
 
 def test_wrong_files_of_weights(tmp_path, squeezenet):
-    its = architecture("torchvision:squeezenet1_1")
+    tested = architecture("torchvision:squeezenet1_1")
     for name, said in wrong_files(tmp_path, squeezenet).items():
         with pytest.raises(SettingsError, match=said) as caught:
-            its.build(its.default_style_layers, weights=tmp_path / name)
+            tested.build(tested.default_style_layers, weights=tmp_path / name)
         assert caught.value.setting == "weights"
         assert "\n" not in str(caught.value)
 
@@ -309,7 +309,7 @@ def test_weights_for_the_embedded_network_are_refused(squeezenet):
 
 def test_offline_without_weights(pictures, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(pictures / "hub"))
-    # A proxy that nobody listens at: the machine is off the network.
+    # No proxy listens at this address, as if there were no network.
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     done = run("stylize", "photo.png", "painting.png", *QUICK, "--backbone", "torchvision:resnet50")
@@ -356,7 +356,7 @@ def test_rerun_asks_for_the_weights_again(pictures, squeezenet):
     assert "not the file of weights" in run("rerun", "out.png", "-o", "other.png").error()
     differs = run("rerun", "out.png", "-o", "other.png", "--weights", squeezenet.name)
     assert "the result will differ" in differs.err
-    # Another backbone takes its own layers and weights.
+    # Another backbone uses its own layers and weights.
     embedded = run("rerun", "out.png", "-o", "embedded.png", "--backbone", "vgg19")
     assert embedded.code == 0, embedded.err
     assert Recipe.of_file("embedded.png").settings.content_layers == Settings().content_layers
@@ -393,20 +393,20 @@ def test_it_explains_with_weights_from_a_file(pictures, squeezenet):
     assert (refused.code, "--weights: they have no effect on network" in refused.error()) == (2, True)
 
 
-# --- Settings that do not fit
+# --- Settings that a network does not support
 
 
 def test_a_network_with_borders_of_its_own_cannot_wrap(squeezenet):
-    its = architecture("torchvision:squeezenet1_1")
+    tested = architecture("torchvision:squeezenet1_1")
     with pytest.raises(SettingsError, match="does not support wrap") as caught:
-        its.build(its.default_style_layers, weights=squeezenet, padding="wrap")
+        tested.build(tested.default_style_layers, weights=squeezenet, padding="wrap")
     assert caught.value.setting == "padding"
 
 
 def test_a_resnet_wraps_around_its_padded_pooling(folder):
-    its = architecture("torchvision:resnet50")
+    tested = architecture("torchvision:resnet50")
     layers = ["relu", "layer1.2.relu_2"]
-    network = its.build(layers, weights=random_weights(folder, "resnet50"), padding="wrap")
+    network = tested.build(layers, weights=random_weights(folder, "resnet50"), padding="wrap")
     image = photo_pixels(64, 64)
     here, there = network(image, layers), network(image.roll((8, 4), (2, 3)), layers)
     for name, stride in (("relu", 2), ("layer1.2.relu_2", 4)):
@@ -416,10 +416,10 @@ def test_a_resnet_wraps_around_its_padded_pooling(folder):
 
 
 def test_a_resnet_mirrors_borders_of_any_breadth(folder):
-    its = architecture("torchvision:resnet50")
+    tested = architecture("torchvision:resnet50")
     layers = ["conv1", "layer3.5.relu_2"]
-    network: Any = its.build(layers, weights=random_weights(folder, "resnet50"), padding="reflect")
-    image = photo_pixels(its.min_side, its.min_side)
+    network: Any = tested.build(layers, weights=random_weights(folder, "resnet50"), padding="reflect")
+    image = photo_pixels(tested.min_side, tested.min_side)
     found = network(image, layers)
     around = torch.nn.functional.pad((image - network.mean) / network.deviation, (3, 3, 3, 3), mode="reflect")
     weight = network.network.get_parameter("conv1.weight")
@@ -440,9 +440,9 @@ def test_settings_without_effect_are_said(folder, photo, painting):
 
 
 def test_asked_layers_do_not_change_each_other(folder):
-    its = architecture("torchvision:resnet50")
+    tested = architecture("torchvision:resnet50")
     layers = ["layer1.0.conv3", "layer1.0.bn3", "layer1.0.add", "layer1.0.relu_2"]
-    network = its.build(layers, weights=random_weights(folder, "resnet50"))
+    network = tested.build(layers, weights=random_weights(folder, "resnet50"))
     image = photo_pixels(48, 48)
     together = network(image, layers)
     for name in layers:
@@ -452,7 +452,7 @@ def test_asked_layers_do_not_change_each_other(folder):
         network(image, ["layer4.2.relu_2"])
 
 
-# --- Without torchvision, and what it costs
+# --- Without torchvision; estimates
 
 
 def test_without_torchvision_the_error_says_what_to_install(pictures):
@@ -484,7 +484,7 @@ def test_the_count_is_the_tables():
 
 def test_memory_of_other_networks_is_foretold():
     sizes = {name: planning.peak_bytes((512, 512), Settings(backbone=name)) for name in ("vgg19", "torchvision:vgg19")}
-    # The embedded network finds the places of maxima again, and its loss terms are formed layer by layer.
+    # The embedded network computes the indices of maxima again, and its loss terms layer by layer.
     assert sizes["vgg19"] < sizes["torchvision:vgg19"] < 1.5 * sizes["vgg19"]
     small = planning.peak_bytes((512, 512), Settings(backbone="torchvision:squeezenet1_1"))
     assert small < sizes["vgg19"]
@@ -513,15 +513,15 @@ def test_the_command_lists_networks():
 def test_the_documented_defaults_are_the_programs():
     page = (Path(__file__).parent.parent / "docs" / "backbones.md").read_text(encoding="utf-8")
     for model in FAMILIES:
-        its = architecture(f"torchvision:{model}")
+        tested = architecture(f"torchvision:{model}")
         content, style = (", ".join(f"`{name}`" for name in chosen) for chosen in
-                          (its.default_content_layers, its.default_style_layers))  # fmt: skip
+                          (tested.default_content_layers, tested.default_style_layers))  # fmt: skip
         assert f"| `torchvision:{model}` | {content} | {style} |" in page
 
 
 def test_a_layer_before_the_first_convolution_is_no_style():
-    its = zoo.TorchvisionArchitecture("googlenet")
-    assert "cat" not in its.default_style_layers
+    tested = zoo.TorchvisionArchitecture("googlenet")
+    assert "cat" not in tested.default_style_layers
 
 
 def test_painting_pixels_are_seen_in_their_colours(embedded):

@@ -1,4 +1,4 @@
-"""Owns weights for the tests of torchvision's networks: seeded ones, and the embedded VGG-19's in its form."""
+"""Owns weights for the tests of torchvision's networks: random ones, and VGG-19's in torchvision's format."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ FAMILIES = ("vgg16", "vgg19", "squeezenet1_1", "resnet50", "convnext_tiny")
 
 
 def random_state(model: str, layers: list[str] | None = None) -> dict[str, Tensor]:
-    """Seeded weights, as deep as `layers` (the default ones) need them, under which no signal dies or explodes."""
+    """Random weights of fixed seed for the layers down to `layers`, scaled so that features keep their magnitude."""
     architecture = zoo.TorchvisionArchitecture(model)
     layers = layers or [*architecture.default_style_layers, *architecture.default_content_layers]
     generator = torch.Generator().manual_seed(3)
@@ -37,10 +37,10 @@ def random_weights(folder: Path, model: str) -> Path:
 
 
 def embedded_weights(folder: Path) -> Path:
-    """The embedded VGG-19's weights as torchvision's vgg19 has them, which sees other colours: RGB, normalised."""
+    """The embedded VGG-19's weights for torchvision's vgg19, whose input is normalised RGB."""
     network = VGG19("relu5_4")
     mean, deviation = (torch.tensor(values) for values in torchvision_hub.normalization("vgg19"))
-    # What the embedded network takes from an image, in RGB and [0, 1].
+    # The mean that the embedded network subtracts, in RGB and [0, 1].
     ours = torch.tensor([123.68, 116.779, 103.939]) / 255
     state = {}
     for index, name in enumerate(network.names):

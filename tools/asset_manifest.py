@@ -1,7 +1,7 @@
 """Owns the writing of `src/impasto/assets/manifest.toml`: one `[[file]]` entry for each bundled file.
 
-The tools that make a bundled file call `record`; `impasto.assets` reads what it wrote. The text depends on the
-entries alone, so making a file again leaves no difference in version control.
+The tools that generate bundled files call `record`; `impasto.assets` reads the manifest. The text depends only on the
+entries, so generating a file again causes no difference in version control.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _HEADER = """\
 
 
 def digest(path: Path) -> dict[str, str | int]:
-    """Return the `sha256` and `bytes` of a file, ready to be put into its entry."""
+    """Return the `sha256` and `bytes` of a file, for its entry."""
     with path.open("rb") as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
 
 
 def _toml_string(text: str) -> str:
-    """Return `text` as a TOML basic string; control characters are refused, for no field needs one."""
+    """Return `text` as a TOML basic string; raise ValueError for control characters, which no field needs."""
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise ValueError(f"control character in a manifest value: {text!r}")
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def render(entries: Iterable[Entry]) -> str:
-    """Return the manifest's text, entries sorted by path, each with the required keys first."""
+    """Return the manifest's text: entries sorted by path, each with the required keys first."""
     blocks = [_HEADER]
     for entry in sorted(entries, key=lambda entry: str(entry["path"])):
         missing = [key for key in REQUIRED if key not in entry]

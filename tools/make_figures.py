@@ -1,8 +1,8 @@
-"""Draws the figures and paints the pictures of README.md and docs/, from the bundled samples.
+"""Generates the figures and pictures of README.md and docs/ from the bundled samples.
 
     python tools/make_figures.py [NAME ...]
 
-Without names it makes all of them, which takes about half an hour on two cores.
+Without names it generates all of them, which takes about half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ DEMO_CONTENT = f"sample:{assets.DEMO_PHOTO}"
 DEMO_STYLE = f"sample:{assets.DEMO_PAINTING}"
 FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 GALLERY = (("neuschwanstein", "starry_night"), ("red_panda", "cafe_terrace"), ("great_wall", "the_scream"))
-# Of the figures that explain: small enough a file for a page.
+# Resolution of the explanations and of the other figures, for files of moderate size.
 _DPI = 130
 _SMALL_DPI = 80
 
 
 def content_reconstructions() -> None:
-    """What each layer knows of the demo's photograph."""
+    """Content reconstructions of the demo's photograph, by layer."""
     impasto.explain("content", DEMO_CONTENT).save(FIGURES / "content-reconstructions.png", dpi=_DPI)
 
 
 def style_reconstructions() -> None:
-    """What the Gram matrices of the first layers know of the demo's painting."""
+    """Style reconstructions of the demo's painting, from the Gram matrices of the first layers."""
     impasto.explain("style", DEMO_STYLE, seed=3).save(FIGURES / "style-reconstructions.png", dpi=_DPI)
 
 
 def gram_matrices() -> None:
-    """What an entry of a Gram matrix means, and the painting's matrices."""
+    """The Gram matrices of the demo's painting, and the meaning of an entry."""
     impasto.explain("gram", DEMO_STYLE).save(FIGURES / "gram-matrices.png", dpi=_DPI)
 
 
 def receptive_fields() -> None:
-    """How far each layer sees, and what pooling keeps."""
+    """The receptive fields of layers, and the effect of pooling."""
     impasto.explain("network", DEMO_STYLE).save(FIGURES / "receptive-fields.png", dpi=_DPI)
 
 
@@ -64,7 +64,7 @@ def strength() -> None:
 
 
 def strokes() -> None:
-    """One photograph after two paintings, with strokes of three sizes."""
+    """One photograph in the style of two paintings, with strokes of three sizes."""
     cells = []
     for style in ("cafe_terrace", "the_scream"):
         for size in (1.5, 3.0, 6.0):
@@ -82,13 +82,13 @@ def style_losses() -> None:
 def content_losses() -> None:
     """One pair with every content loss."""
     options = {name: {"content_loss": name} for name in typing.get_args(ContentLossName)}
-    # One layer alone holds too little of the scene; the paper reads all of them.
+    # With one layer, self-similarity keeps too little of the scene; the paper uses all layers.
     options["self_similarity"]["content_layers"] = "relu2_2,relu3_2,relu4_2"
     write_figure(loss_sheet(options, 3), FIGURES / "content-losses.png", dpi=160)
 
 
 def loss_sheet(options: Mapping[str, Mapping[str, Any]], columns: int) -> Figure:
-    """The demo's pair with some options each, at 256 px; all else is the default."""
+    """The demo's pair at 256 px, once for each entry of `options`, with all other settings at their defaults."""
     cells = [
         (name, impasto.stylize(DEMO_CONTENT, DEMO_STYLE, size=256, **values).image) for name, values in options.items()
     ]
@@ -96,7 +96,7 @@ def loss_sheet(options: Mapping[str, Mapping[str, Any]], columns: int) -> Figure
 
 
 def scales() -> None:
-    """What stands at the end of each scale."""
+    """The picture at the end of each scale."""
     ends: dict[int, tuple[str, impasto.Image]] = {}
     for progress in impasto.stylization(DEMO_CONTENT, DEMO_STYLE):
         if progress.iteration == progress.iterations:
@@ -106,7 +106,7 @@ def scales() -> None:
 
 
 def layers() -> None:
-    """One pair, with its content held by layers of five depths."""
+    """One pair, with content layers of five depths."""
     cells = [("the photograph", small(DEMO_CONTENT, 320))]
     for layer in ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2"):
         pastiche = impasto.stylize(DEMO_CONTENT, DEMO_STYLE, size=320, content_layers=layer)
@@ -115,7 +115,7 @@ def layers() -> None:
 
 
 def texture() -> None:
-    """A texture that can be tiled, and four copies of it."""
+    """A tileable texture, and four copies of it."""
     pastiche = impasto.texture("sample:starry_night", width=256, height=256, tile=True)
     tile = pastiche.image.pixels
     cells = [("one tile", pastiche.image), ("2 × 2 tiles", impasto.Image(pixels=tile.repeat(1, 1, 2, 2)))]
@@ -123,7 +123,7 @@ def texture() -> None:
 
 
 def colors() -> None:
-    """One pair, with every way to keep the photograph's colours."""
+    """One pair with every `keep_color`."""
     pair = ("sample:great_wall", "sample:the_scream")
     ways = [(f"keep_color {keep}", {"keep_color": keep}) for keep in typing.get_args(OPTIONS["keep_color"][0])]
     ways.append(("histogram, before", {"keep_color": "histogram", "keep_color_when": "before"}))
@@ -136,7 +136,7 @@ def colors() -> None:
 
 
 def regions() -> None:
-    """A photograph whose sky is painted after one painting, and whose land after another."""
+    """A photograph with the sky in the style of one painting and the land in the style of another."""
     photograph = small("sample:great_wall", 384)
     sky = sky_of(photograph)
     land = impasto.Image(pixels=1.0 - sky.pixels)
@@ -150,7 +150,7 @@ def regions() -> None:
 
 
 def together() -> None:
-    """Most controls in one picture: two paintings, a bold sky, broad strokes, and the photograph's own colours."""
+    """Several controls in one picture: two paintings, a stronger sky, broad strokes, and the photograph's colours."""
     photograph = impasto.load("sample:neuschwanstein")
     pastiche = impasto.stylize(
         photograph,
@@ -167,11 +167,11 @@ def together() -> None:
 
 
 def sky_of(photograph: impasto.Image) -> impasto.Image:
-    """A mask, white from the upper border down to where blue is dark or green prevails; narrow shadows do not count."""
+    """A mask of the sky: in each column, the pixels above the first that is dark or green; narrow gaps are closed."""
     _, green, blue = photograph.pixels[0]
     sky = (blue > green - 0.02) & (blue > 0.45)
     depths = sky.float().cumprod(0).sum(0)[None, None]
-    # A closing of the horizon.
+    # Morphological closing of the horizon.
     side = 2 * (photograph.width // 24) + 1
     highest = F.max_pool1d(depths, side, stride=1, padding=side // 2)
     horizon = -F.max_pool1d(-highest, side, stride=1, padding=side // 2)[0]
@@ -188,13 +188,13 @@ def sweep() -> None:
 
 
 def small(name: str, size: int) -> impasto.Image:
-    """A picture with that long side."""
+    """A picture resized to a long side of `size` pixels."""
     picture = impasto.load(name)
     return picture.resized(fit(picture.size, size))
 
 
 def figure() -> None:
-    """The demo's figure."""
+    """The figure of the demo: inputs, pastiche and losses."""
     pastiche = impasto.stylize(DEMO_CONTENT, DEMO_STYLE)
     save_figure(impasto.load(DEMO_CONTENT), [impasto.load(DEMO_STYLE)], pastiche, FIGURES / "figure.png")
 
@@ -207,7 +207,7 @@ def gallery() -> None:
 
 
 def brushes() -> None:
-    """Every style of the fast model for the bundled paintings, over every bundled photograph."""
+    """Every style of the fast model for the bundled paintings, on every bundled photograph."""
     model = impasto.FastModel.load("brushes")
     photographs = [sample.name for sample in assets.samples() if sample.kind == "photo"]
     cells = []
@@ -215,7 +215,7 @@ def brushes() -> None:
         photograph = small(f"sample:{name}", 256)
         cells.append((name.replace("_", " "), photograph))
         cells += [(style.replace("_", " "), model.stylize(photograph, style)) for style in model.styles]
-    # Wide, for the names of the styles.
+    # Wide enough for the names of the styles.
     write_figure(grid_figure(cells, columns=len(model.styles) + 1, width=12.0), FIGURES / "brushes.png", dpi=120)
 
 
@@ -245,7 +245,7 @@ MAKERS: dict[str, Callable[[], None]] = {
 
 
 def main(names: list[str]) -> int:
-    """Make the figures called `names`, or all."""
+    """Generate the figures named `names`, or all."""
     if unknown := set(names).difference(MAKERS):
         print(f"there is no figure {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}", file=sys.stderr)
         return 2

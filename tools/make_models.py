@@ -1,21 +1,21 @@
-"""Makes `src/impasto/assets/models/*.safetensors`, the bundled models of the fast engine, and their manifest entries.
+"""Trains the bundled models of the fast engine, `src/impasto/assets/models/*.safetensors`, and records them.
 
-    python tools/make_models.py any --data DIR         trains the model for any painting; hours on a CPU
-    python tools/make_models.py brushes --data DIR     trains the bundled paintings, beginning from it
-    python tools/make_models.py record                 writes the entries of the files that are there
+    python tools/make_models.py any --data DIR         trains the model for any painting; takes hours on a CPU
+    python tools/make_models.py brushes --data DIR     trains the model for the bundled paintings, from `any`
+    python tools/make_models.py record                 writes the manifest entries of the existing files
 
-DIR holds `paintings/pd` (paintings of artists who died by 1955), `ship` (public domain, CC0 and CC BY pictures) and
-`classic/kodak` (the Kodak suite). Training may be stopped, and the same command goes on. Numbers depend on the machine
-in their last digits, and so a model that is trained again is not the same to the byte.
+DIR contains `paintings/pd` (paintings of artists who died by 1955), `ship` (public domain, CC0 and CC BY pictures) and
+`classic/kodak` (the Kodak suite). If training is interrupted, the same command continues it. Rounding differs between
+machines, so a model that is trained again is not identical to the byte.
 
-Nor have the bundled models come of these very commands: they were trained in pieces while the network became what it
-is, and each command is one training of about as many steps. What was done is in the manifest:
+The bundled models were not trained by exactly these commands, but in parts while the network was developed; each
+command is a single training of about as many steps. The manifest records the actual trainings:
 
-- `any`: 13600 steps instead of 13000. 1700 with 320 of the paintings by a network that enlarged by repetition, 5200 by
-  one that padded with zeros, 3400 by one without noise, and 3300 by the network of today.
-- `brushes`: 5700 steps instead of 5500, from `any` as it was after 8500: 2200 without noise, and 3500 with it.
-- The last piece of each had a learning rate of 0.0005 instead of 0.0006, and left 5 in 100 crops as they are instead
-  of 10.
+- `any`: 13600 steps instead of 13000: 1700 on 320 of the paintings, with a network that enlarged by repetition; 5200
+  with one that padded with zeros; 3400 with one without noise; 3300 with the present network.
+- `brushes`: 5700 steps instead of 5500, from the state of `any` after 8500: 2200 without noise, and 3500 with it.
+- The last part of each used a learning rate of 0.0005 instead of 0.0006, and left 5 % of the crops unchanged instead
+  of 10 %.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SEED = "0"
 
 
 def command(name: str, data: Path, out: Path) -> list[str]:
-    """The training of a model."""
+    """The arguments of `impasto` that train a model."""
     contents = [data / "ship" / "photos_pd_cc0", data / "ship" / "photos_cc_by", data / "classic" / "kodak"]
     shared = [*(part for folder in contents for part in ("--content", str(folder))), "--seed", SEED, "--batch", "4"]
     shared += ["--out", str(out), "--learning-rate", "0.0006"]
@@ -50,7 +50,7 @@ def command(name: str, data: Path, out: Path) -> list[str]:
 
 
 def record() -> None:
-    """Write the manifest entries of the models that are there."""
+    """Write the manifest entries of the existing models."""
     entries = []
     for path in sorted(FOLDER.glob("*.safetensors")):
         card = FastModel.load(path).card
@@ -72,7 +72,7 @@ def main() -> None:
     """Train, or record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=[*TITLES, "record"])
-    parser.add_argument("--data", type=Path, help="the folder of pictures")
+    parser.add_argument("--data", type=Path, help="folder of the pictures")
     chosen = parser.parse_args()
     if chosen.what != "record":
         if chosen.data is None:

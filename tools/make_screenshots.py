@@ -1,9 +1,9 @@
-"""Takes the screenshots of docs/: of the studio while it paints, and of the page that `impasto export --web` writes.
+"""Takes the screenshots of docs/: of the studio, and of the page that `impasto export --web` writes.
 
     python tools/make_screenshots.py [studio] [page]
 
 Without names it takes all. It needs Debian's Chromium, `impasto[web,export]`, Playwright, and npm for the exported
-page; on two cores it takes three minutes.
+page. It takes three minutes on two cores.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 CHROMIUM = "/usr/bin/chromium"
 WIDE, PHONE = (1280, 800), (360, 740)
-# In milliseconds: as long as painting takes.
+# Time limit in milliseconds, long enough for a picture to be painted.
 _LONG = 600_000
 _JPEG_QUALITY = 88
 
 
 def studio(browser: Browser) -> None:
-    """The studio's page: before, while it paints, compared, as a draft, and on a phone in the dark."""
+    """The studio: before and while painting, comparing, a draft, and on a phone with a dark colour scheme."""
     with _studio() as address:
         page = _open(browser, address, WIDE)
         page.get_by_role("button", name="Paint", exact=True).click()
@@ -64,7 +64,7 @@ def studio(browser: Browser) -> None:
 
 
 def page(browser: Browser) -> None:
-    """The page that runs without a server: a photograph, and what any painting and the bundled styles make of it."""
+    """The exported page, which runs without a server, with a photograph in a bundled style."""
     with tempfile.TemporaryDirectory() as name:
         command = [sys.executable, "-m", "impasto", "export", "any", "brushes", "--web", name, "--force"]
         subprocess.run(command, check=True)
@@ -89,7 +89,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def _studio() -> Iterator[str]:
-    """Address of a studio of its own, which is gone afterwards."""
+    """Start a studio with an empty data folder, yield its address, and stop it."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--data", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
@@ -109,13 +109,13 @@ def _open(browser: Browser, address: str, size: tuple[int, int], *, dark: bool =
     )
     page.set_default_timeout(_LONG)
     page.goto(address)
-    # Pictures come after the page.
+    # Pictures load after the page.
     page.wait_for_timeout(3000)
     return page
 
 
 def _keep(page: Page, name: str, *, whole: bool = False) -> None:
-    """Keep what is seen of a page from its top, or all of it."""
+    """Save a screenshot of the visible part of a page, from its top, or of all of it."""
     page.evaluate("() => scrollTo(0, 0)")
     page.wait_for_timeout(200)
     picture = PIL.Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
@@ -123,7 +123,7 @@ def _keep(page: Page, name: str, *, whole: bool = False) -> None:
 
 
 def main(names: list[str]) -> int:
-    """Take the screenshots called `names`, or all."""
+    """Take the screenshots named `names`, or all."""
     if unknown := set(names).difference(MAKERS):
         print(f"there is nothing called {', '.join(sorted(unknown))}; there are {', '.join(MAKERS)}", file=sys.stderr)
         return 2

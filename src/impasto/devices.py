@@ -1,4 +1,4 @@
-"""Owns which device computes, and its memory: a name becomes a `torch.device`, or an error that says what there is."""
+"""Owns devices: their names, number types and memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from impasto.errors import DeviceError
 
-# What torch is asked for, to know whether the processor multiplies in bfloat16.
+# Names of torch's functions that say whether the CPU has bfloat16 arithmetic.
 _BFLOAT16_CHECKS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 
 
@@ -22,10 +22,10 @@ def available() -> list[str]:
 
 
 def resolve(name: str) -> torch.device:
-    """The device called `name`: `auto` (the best there is), `cpu`, `cuda`, `cuda:1`, `mps`.
+    """The device called `name`: `auto` (the best one available), `cpu`, `cuda`, `cuda:1`, `mps`.
 
     Raises:
-        DeviceError: there is no such device here.
+        DeviceError: there is no such device on this machine.
     """
     present = available()
     if name == "auto":
@@ -37,18 +37,18 @@ def resolve(name: str) -> torch.device:
 
 
 def precision(name: str, device: torch.device) -> torch.dtype:
-    """The number type called `name`; `auto` is bfloat16 where `device` multiplies in it, float32 elsewhere."""
+    """The number type called `name`; `auto` is bfloat16 if `device` has bfloat16 arithmetic, else float32."""
     if name == "auto":
         return torch.bfloat16 if _has_bfloat16(device) else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware itself multiplies in bfloat16; where it does not, that is slower than float32."""
+    """Whether the hardware has bfloat16 arithmetic; emulated bfloat16 is slower than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        # torch has no public name for it; a version that has other names computes in float32.
+        # torch has no public function for this; in a version without these names, float32 is used.
         return any(getattr(torch.cpu, name, bool)() for name in _BFLOAT16_CHECKS)
     return False
 
@@ -58,8 +58,8 @@ class Memory:
     """Memory in bytes.
 
     Attributes:
-        total: what this process may ever have: of the machine, or of its container if that is less.
-        available: what it can still have now.
+        total: memory of the machine, or the limit of the container if that is less.
+        available: memory that this process can still allocate.
     """
 
     total: int
@@ -67,7 +67,7 @@ class Memory:
 
 
 def memory(device: torch.device | None = None) -> Memory | None:
-    """The memory of `device` (the CPU's, if None), or None where the system does not say."""
+    """The memory of `device` (the CPU's, if None), or None if it cannot be determined."""
     if device is not None and device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         return Memory(total, free)
@@ -84,12 +84,12 @@ def memory(device: torch.device | None = None) -> Memory | None:
 
 
 def _container_memory(folder: Path) -> Memory | None:
-    """What the control group in `folder` allows, or None if it sets no limit."""
+    """The memory limit of the control group in `folder`, or None if it sets no limit."""
     try:
         limit = int((folder / "memory.max").read_text(encoding="ascii"))
         used = int((folder / "memory.current").read_text(encoding="ascii"))
         statistics = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
-        # Files read lately count as used, though the system gives them up when asked.
+        # Cached files count as used, but the system frees them on demand.
         used -= int(statistics["inactive_file"])
     except (OSError, ValueError, KeyError):
         return None

@@ -6,18 +6,18 @@ ImpastoError                the base: catch this one to catch them all
 ├── ImageError              a picture cannot be used
 │   ├── ImageReadError      ... because it is missing, damaged, too large or of an unknown kind
 │   └── ImageWriteError     ... because it cannot be written where it was asked to go
-├── CheckpointError         a checkpoint cannot be read or written, or is of another painting
-├── AssetError              a bundled file, or a network's weights, are missing or are not what they should be
-├── ModelError              a file is not a model that can be used
-├── DeviceError             the device asked for is not on this machine, or ran out of memory
-└── OptimizationError       the optimisation cannot go on; whatever was best so far was kept
+├── CheckpointError         a checkpoint cannot be read or written, or belongs to another task
+├── AssetError              a bundled file, or a network's file of weights, is missing or damaged
+├── ModelError              a file is not a usable model
+├── DeviceError             the requested device is not on this machine, or ran out of memory
+└── OptimizationError       the optimisation cannot continue; the best picture so far was kept
 
-ImpastoWarning              the base of the warnings: the work goes on, but something was not as asked
+ImpastoWarning              the base of the warnings: the work continues, but not exactly as requested
 └── SettingsWarning         a setting has no effect; names the setting
 ```
 
-A message says what was wrong, what was received, and what is allowed or what to do. It is written for the person at the
-keyboard, on one line, without a stack trace.
+A message says what was wrong, what was received, and what is allowed or what to do. It is one line, written for users;
+the command shows it without a stack trace.
 """
 
 from __future__ import annotations
@@ -56,40 +56,40 @@ class ImageWriteError(ImageError):
 
 
 class CheckpointError(ImpastoError):
-    """A checkpoint cannot be read or written, or is of another painting than the one to go on with."""
+    """A checkpoint cannot be read or written, or belongs to another task than the one to resume."""
 
 
 class AssetError(ImpastoError):
-    """A bundled file, or a network's weights, are missing or are not what they should be."""
+    """A bundled file, or a network's file of weights, is missing or damaged."""
 
 
 class ModelError(ImpastoError):
-    """A model is missing, or its file is damaged, of another kind or of another version."""
+    """A model is missing, or its file is damaged or has another format or version."""
 
 
 class DeviceError(ImpastoError):
-    """The device asked for is not on this machine, or its memory is used up."""
+    """The requested device is not on this machine, or ran out of memory."""
 
 
 class OptimizationError(ImpastoError):
-    """The optimisation cannot go on."""
+    """The optimisation cannot continue."""
 
 
 def out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error says that memory is used up: what torch raises for it has no type in common."""
+    """Whether an error means that memory ran out; torch's errors for this have no common type."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error))
 
 
 class ImpastoWarning(UserWarning):
-    """The work goes on, but something was not as asked."""
+    """The work continues, but not exactly as requested."""
 
 
 class SettingsWarning(ImpastoWarning):
-    """A setting has no effect beside the others.
+    """A setting has no effect, given the others.
 
     Attributes:
         setting: name of the setting as in `Settings`.
-        reason: why it has none.
+        reason: why it has no effect.
     """
 
     def __init__(self, setting: str, reason: str) -> None:

@@ -6,14 +6,14 @@ from __future__ import annotations
 def printable(text: str, longest: int = 120) -> str:
     """`text` on one line, without control characters or broken Unicode, cut to `longest` characters.
 
-    File names, profile names and decoders' messages come from whoever made the file, and end up in logs and terminals.
+    File names, profile names and decoders' messages are untrusted, and are shown in logs and terminals.
     """
     clean = "".join(character if character.isprintable() else "?" for character in text)
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
 def reason(error: BaseException) -> str:
-    """What a library's exception says, fit for the brackets of a message of ours."""
+    """The first line of a library's error message, sanitized; the exception's type if the message is empty."""
     lines = str(error).splitlines()
     return printable(lines[0]) if lines else type(error).__name__
 

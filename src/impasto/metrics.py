@@ -1,8 +1,8 @@
-"""Owns how good a pastiche is, in numbers that no objective of ours minimises: near in style, near in content, faults.
+"""Owns the quality metrics of a pastiche: distances in style, content and edges, and artifacts.
 
-A loss cannot be its own judge. These measures look at layers that the default objective leaves out, by distances that
-it does not use, at two sizes; and each has a meaning of its own: 0 is the painting (or the photograph) itself, and 1 is
-as far from it as the other one is, or as a picture that has nothing to do with it.
+The metrics are independent of the objective: they use layers that the default objective does not use and distances that
+it does not minimise, at two sizes. A style distance of 0 is the painting and 1 the photograph; a content or edge
+distance of 0 is the photograph and 1 an unrelated picture.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from impasto.backbones import VGG19
 from impasto.errors import SettingsError
 from impasto.images import Image, fit, of_area, resize
 
-#: Layers that style is compared at: the default objective uses relu1_1, relu2_1, … relu5_1.
+#: Layers of the style distance; the default objective uses relu1_1, relu2_1, … relu5_1.
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-#: Layers that content is compared at: the default objective uses relu4_2.
+#: Layers of the content distance; the default objective uses relu4_2.
 CONTENT_LAYERS = ("relu4_4", "relu5_2")
 
-# Long side of the larger of the two sizes that pictures are judged at; the other is half of it.
+# Long side of the larger of the two sizes, in pixels; the other is half of it.
 _SIDE = 512
-# What the deepest layer would see next to nothing of is not looked at.
+# Sizes with a shorter side than this are left out: the deepest layer would have next to no features.
 _LEAST_SIDE = VGG19.architecture.min_side
-# Directions that features are projected on, positions that are drawn from a picture, and quantiles compared.
+# For the style distance: directions, positions that are sampled from a picture, and quantiles that are compared.
 _DIRECTIONS = 128
 _POSITIONS = 16384
 _QUANTILES = 1024
@@ -39,15 +39,14 @@ _QUANTILES = 1024
 
 @dataclass(frozen=True)
 class Judgement:
-    """How good a pastiche is.
+    """The metrics of a pastiche.
 
     Attributes:
-        style: distance to the paintings in style: 0 = the painting, 1 = the photograph. See `style_distance`.
-        content: distance to the photograph in what it shows: 0 = the photograph, 1 = another picture. See
+        style: style distance from the paintings: 0 = the painting, 1 = the photograph. See `style_distance`.
+        content: content distance from the photograph: 0 = the photograph, 1 = an unrelated picture. See
             `content_distance`.
-        edges: distance to the photograph in where its edges are: 0 = the photograph, 1 = unrelated. See
-            `edge_distance`.
-        artifacts: the faults it shows, the worst first.
+        edges: edge distance from the photograph: 0 = the photograph, 1 = unrelated. See `edge_distance`.
+        artifacts: its artifacts, the worst first.
     """
 
     style: float
@@ -57,15 +56,15 @@ class Judgement:
 
 
 class Judge:
-    """Compares pastiches to the photograph and the paintings they were made from.
+    """Compares pastiches with the photograph and the paintings they were made from.
 
-    Pictures are looked at with a long side of 512 px (or their own, if that is less) and of half of it. The same
-    pictures always give the same numbers: nothing is drawn at random but by a fixed seed.
+    Pictures are compared at a long side of 512 px (or the pastiche's, if that is less) and at half of it. The results
+    are reproducible: all random numbers have fixed seeds.
 
     Args:
         content: the photograph.
-        styles: the paintings, at least one; of several, the style distance is the mean.
-        device: where to compute; the CPU by default.
+        styles: the paintings, at least one; for several, the style distance is the mean.
+        device: device to compute on; the CPU by default.
 
     Raises:
         SettingsError: there is no painting.
@@ -81,10 +80,10 @@ class Judge:
         self._references: dict[tuple[int, int], _Reference] = {}
 
     def judge(self, pastiche: Image) -> Judgement:
-        """How good `pastiche` is.
+        """The metrics of `pastiche`.
 
         Raises:
-            SettingsError: it is too small to be looked at.
+            SettingsError: `pastiche` is too small.
         """
         found = artifacts.find(pastiche, self.content, self.styles)
         if artifacts.not_finite(pastiche.pixels):
@@ -105,7 +104,8 @@ class Judge:
         sizes = [size for size in sizes if min(size) >= _LEAST_SIDE]
         if not sizes:
             raise SettingsError(
-                "pastiche", f"{pastiche.height} × {pastiche.width} px is too small; each side needs {_LEAST_SIDE}"
+                "pastiche",
+                f"{pastiche.height} × {pastiche.width} px is too small; each side must be at least {_LEAST_SIDE} px",
             )
         return sizes
 
@@ -114,7 +114,7 @@ class Judge:
             area = size[0] * size[1]
             self._references[size] = _Reference(
                 photograph=self._features(resize(self.content.pixels, size).to(self.device)),
-                # As many pixels as the pastiche has, in the painting's own shape.
+                # As many pixels as the pastiche, with the painting's aspect ratio.
                 paintings=[
                     self._features(resize(style.pixels, of_area(style.size, area, least=_LEAST_SIDE)).to(self.device))
                     for style in self.styles
@@ -141,33 +141,32 @@ def _mean(values: Sequence[float]) -> float:
 def style_distance(
     pastiche: Mapping[str, Tensor], photograph: Mapping[str, Tensor], paintings: Sequence[Mapping[str, Tensor]]
 ) -> float:
-    """How far the pastiche's features are from the paintings', as a share of how far the photograph's are.
+    """Sliced Wasserstein distance from the paintings, divided by that of the photograph.
 
-    At each of `STYLE_LAYERS`: the sliced Wasserstein distance between the pictures' features. The shares are averaged
-    over layers and paintings.
+    The distances are computed at each of `STYLE_LAYERS`; the quotients are averaged over layers and paintings.
 
     Args:
         pastiche, photograph, paintings: features by layer, each (1, channels, height, width).
     """
-    shares = []
+    quotients = []
     for layer in STYLE_LAYERS:
         for painting in paintings:
             far = sliced_wasserstein(photograph[layer], painting[layer])
             near = sliced_wasserstein(pastiche[layer], painting[layer])
-            # A photograph that is the painting itself: anything else is infinitely farther from it.
-            shares.append(near / far if far else (0.0 if near == 0 else math.inf))
-    return _mean(shares)
+            # If the photograph is the painting itself, everything else is infinitely farther away.
+            quotients.append(near / far if far else (0.0 if near == 0 else math.inf))
+    return _mean(quotients)
 
 
 def sliced_wasserstein(
     features: Float[Tensor, "1 c _ _"], target: Float[Tensor, "1 c _ _"], *, directions: int = _DIRECTIONS
 ) -> float:
-    """Sliced Wasserstein-2 distance between two pictures' feature vectors, wherever in the picture they lie.
+    """Sliced Wasserstein-2 distance between the distributions of two pictures' feature vectors.
 
-    The vectors are projected on random directions; in one dimension the distance is that between the sorted values
+    The vectors are projected on random directions; in one dimension the distance is that of the sorted values
     (Rabin, Peyré, Delon & Bernot, "Wasserstein Barycenter and Its Application to Texture Mixing", 2011; on features,
     Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021). Pictures of different sizes are
-    compared by their quantiles. Directions and positions are drawn by a fixed seed.
+    compared by their quantiles. The seeds of the random directions and positions are fixed.
     """
     generator = torch.Generator().manual_seed(0)
     axes = torch.randn((features.shape[1], directions), generator=generator).to(features)
@@ -177,7 +176,7 @@ def sliced_wasserstein(
 
 
 def _quantiles(features: Tensor, axes: Tensor) -> Tensor:
-    """Evenly spaced quantiles of the features' projections on each axis, (quantiles, axes)."""
+    """Evenly spaced quantiles of the features' projections on the axes, (quantiles, axes)."""
     rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
     if len(rows) > _POSITIONS:
         chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(len(rows)))[:_POSITIONS]
@@ -187,32 +186,31 @@ def _quantiles(features: Tensor, axes: Tensor) -> Tensor:
 
 
 def content_distance(pastiche: Mapping[str, Tensor], photograph: Mapping[str, Tensor]) -> float:
-    """How far the deep features, place by place, point elsewhere than the photograph's.
+    """Mean cosine distance between the deep features of two pictures at the same positions.
 
-    At each of `CONTENT_LAYERS`: the features less their mean over the picture, which style shifts; then one less the
-    cosine between the two pictures' vectors, averaged over places and layers. 0 = the same; unrelated pictures come to
-    about 1.
+    At each of `CONTENT_LAYERS`, the mean over the picture is subtracted first, because it depends on the style. 0 =
+    equal; unrelated pictures have about 1. The distance is averaged over positions and layers.
     """
     found = []
     for layer in CONTENT_LAYERS:
         one, other = (f[layer] - f[layer].mean((2, 3), keepdim=True) for f in (pastiche, photograph))
-        found.append(float(_unlike(one, other).mean()))
+        found.append(float(_cosine_distance(one, other).mean()))
     return _mean(found)
 
 
-def _unlike(one: Tensor, other: Tensor) -> Tensor:
-    """One less the cosine of vectors along the first dimension but one; 0 where both are zero, 1 where only one is."""
+def _cosine_distance(one: Tensor, other: Tensor) -> Tensor:
+    """One minus the cosine of vectors along dimension 1; 0 where both are zero, 1 where only one is."""
     return torch.where((one == other).all(1), 0.0, 1 - F.cosine_similarity(one, other, dim=1))
 
 
 def edge_distance(pastiche: Float[Tensor, "1 3 h w"], photograph: Float[Tensor, "1 3 h w"]) -> float:
-    """One less the correlation of where the two pictures have edges.
+    """One minus the correlation of the two pictures' edge maps.
 
-    Edges are the magnitude of the luminance's gradient (Sobel), averaged over about a hundredth of the long side, so
-    that a stroke along a contour counts and one beside it does not. 0 = the same; 1 = unrelated.
+    The edge map is the magnitude of the luma gradient (Sobel), averaged over about a hundredth of the long side, so
+    that edges of strokes match a contour only if they lie along it. 0 = equal; 1 = unrelated.
     """
     one, other = (_edges(picture).flatten()[None] for picture in (pastiche, photograph))
-    return float(_unlike(one - one.mean(), other - other.mean()))
+    return float(_cosine_distance(one - one.mean(), other - other.mean()))
 
 
 def _edges(picture: Tensor) -> Tensor:

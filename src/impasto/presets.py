@@ -1,4 +1,4 @@
-"""Owns named settings: the bundled presets, and any TOML file of the same form."""
+"""Owns presets: named settings, bundled or from a TOML file of the same format."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings with a name and a reason.
+    """Settings with a name and a description.
 
     Attributes:
-        name: of a bundled preset, or the path of a file.
-        description: one sentence on what it is for.
-        values: the settings it sets, by name; the rest keep their defaults.
+        name: name of a bundled preset, or path of a file.
+        description: one sentence about its purpose.
+        values: the settings it changes, by name; the others keep their defaults.
     """
 
     name: str
@@ -31,16 +31,16 @@ class Preset:
     values: Mapping[str, Any]
 
     def settings(self, **overrides: Any) -> Settings:
-        """The preset's settings, except where `overrides` say otherwise."""
+        """The preset's settings, with `overrides` applied."""
         return Settings.from_mapping({**self.values, **overrides})
 
 
 def preset(name: str) -> Preset:
-    """The bundled preset called `name`, or the one in the file of that path (if it ends in `.toml`).
+    """The bundled preset called `name`; or, if `name` ends in `.toml`, the preset in that file.
 
     Raises:
-        SettingsError: there is no such preset or file, or it is not TOML, or holds a setting that does not exist or a
-            value that is not allowed.
+        SettingsError: there is no such preset or file, it is not TOML, or it has an unknown setting or a value that is
+            not allowed.
     """
     if name in (bundled := assets.presets()):
         return _parsed(name, assets.preset_text(name))
@@ -70,7 +70,7 @@ def _parsed(name: str, text: str) -> Preset:
     try:
         values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        # Beside TOML's own error: a number of thousands of digits, or brackets in brackets without end.
+        # ValueError: also a number with thousands of digits; RecursionError: deeply nested brackets.
         raise SettingsError("preset", f"{name} is not valid TOML: {error}") from error
     description = values.pop("description", "")
     if not isinstance(description, str):

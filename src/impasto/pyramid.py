@@ -1,4 +1,4 @@
-"""Owns the path from coarse to fine: which sizes a picture is painted at, and for how long at each."""
+"""Owns the pyramid: the sizes at which a picture is painted, from coarse to fine, and the iterations at each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from impasto.images import fit
 from impasto.settings import Settings
 
-# Each scale has about two and a half times the pixels of the one before: smaller steps take longer and paint no better.
+# Each scale has about two and a half times the pixels of the one before; smaller steps take longer without better
+# results.
 _FACTOR = 2 ** (2 / 3)
-# What wraps around has sides of which every pooling leaves a whole number.
+# Sides of pictures that wrap around are multiples of this, so that every pooling divides them evenly.
 _TILE = 16
 
 
@@ -20,7 +21,7 @@ class Scale:
 
     Attributes:
         size: (height, width) in pixels.
-        iterations: evaluations to spend there.
+        iterations: number of evaluations of the objective.
     """
 
     size: tuple[int, int]
@@ -28,25 +29,25 @@ class Scale:
 
     @property
     def work(self) -> int:
-        """Pixels times iterations: what the scale costs, up to a factor."""
+        """Pixels times iterations, which is proportional to the cost."""
         return self.size[0] * self.size[1] * self.iterations
 
 
 def pyramid(content: tuple[int, int], settings: Settings, *, min_side: int) -> list[Scale]:
-    """The scales from coarse to fine, in geometric progression of both size and iterations.
+    """The scales from coarse to fine, with sizes and iterations in geometric progression.
 
     Args:
-        content: (height, width) of the photograph, in pixels; only its shape matters.
-        settings: `size`, `scales`, `coarse_size`, `iterations` and `coarse_iterations` are used; of `strength` and
-            `init`, whether the photograph is to be left as it is, which takes one scale.
-            A picture that wraps around (`padding`) has sides that are multiples of 16 pixels.
-        min_side: smallest side that the network can see; shorter sides are stretched to it.
+        content: (height, width) of the photograph, in pixels; only its aspect ratio matters.
+        settings: `size`, `scales`, `coarse_size`, `iterations` and `coarse_iterations` are used. With `strength` 0 and
+            `init` content, the photograph stays unchanged and there is one scale. With `padding` wrap, sides are
+            multiples of 16 pixels.
+        min_side: smallest side that the network accepts; shorter sides are stretched to it.
     """
     coarse = min(settings.coarse_size, settings.size)
-    # From 64 to 512 px there are four steps and a half: rounded up, whatever a machine's logarithm makes of it.
+    # From 64 to 512 px there are 4.5 steps; 1e-9 makes all machines round this up, whatever their logarithm's rounding.
     count = settings.scales or 1 + math.floor(math.log(settings.size / coarse, _FACTOR) + 0.5 + 1e-9)
     if settings.strength == 0 and settings.init == "content":
-        # There is nothing to paint, and a small picture enlarged would not be the photograph any more.
+        # Nothing changes; enlarging a coarse picture would lose the photograph's detail.
         count = 1
     scales: list[Scale] = []
     for index in range(count):

@@ -1,9 +1,9 @@
-"""Owns the bundled files: where each is, whether it is what it should be, who made it and under which licence.
+"""Owns the bundled files: their paths, the check of their hashes, their authors and licences.
 
 `manifest.toml`, beside this module, has one entry for each file in `weights/` and `samples/`; the scripts in `tools/`
-write it. Presets (`presets/*.toml`) are text that people may read and change: they are listed, not checked.
+write it. Presets (`presets/*.toml`) are text files that users may edit; their hashes are not checked.
 
-This module imports neither torch nor Pillow, so that `impasto samples` answers at once.
+This module imports neither torch nor Pillow, so that `impasto samples` starts quickly.
 """
 
 from __future__ import annotations
@@ -35,38 +35,38 @@ __all__ = [
     "verified",
 ]
 
-#: How a bundled picture is named where a path may stand: `sample:starry_night`.
+#: Prefix of a bundled picture's name where a path is expected: `sample:starry_night`.
 SAMPLE_PREFIX = "sample:"
-#: Names of the pictures that `impasto demo`, the README and the documentation paint.
+#: Names of the pictures that `impasto demo`, the README and the documentation use.
 DEMO_PHOTO = "neuschwanstein"
 DEMO_PAINTING = "starry_night"
 
 _ADVICE = "reinstall impasto (pip install --force-reinstall --no-deps impasto)"
 
-# The assets folder. Impasto is installed unpacked (a zipped package would have no paths to hand out).
+# The assets folder. Impasto must be installed unpacked: a zipped package has no file paths.
 _root = Path(str(resources.files(__name__)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """What the manifest says about one bundled file.
+    """The manifest's entry for one bundled file.
 
     Attributes:
         path: relative to the assets folder, with forward slashes, for example `"weights/vgg19.safetensors"`.
-        sha256: of the file's bytes, 64 hexadecimal digits.
+        sha256: hash of the file, 64 hexadecimal digits.
         bytes: size of the file.
-        licence: in a few words.
-        author: who made the work; for a painting, the painter.
-        title: the work's title.
+        licence: the licence, in a few words.
+        author: author of the work; for a painting, the painter.
+        title: title of the work.
         origin: package, version and path in the package.
-        made_by: the command, run in the repository, that makes the file again.
-        changes: what was done to the file on its way here; empty if nothing.
-        name: of a sample, else empty.
-        kind: of a sample `"painting"` or `"photo"`, else empty.
-        height: of a sample, in pixels, else 0.
-        width: of a sample, in pixels, else 0.
-        source: address where the author published the work, or empty if it is not known.
-        licence_as_stated: what the package says about the file's licence, word for word; may be empty.
+        made_by: the command, run in the repository, that generates the file.
+        changes: changes to the original file; empty if there are none.
+        name: name of a sample, else empty.
+        kind: `"painting"` or `"photo"` for a sample, else empty.
+        height: height of a sample in pixels, else 0.
+        width: width of a sample in pixels, else 0.
+        source: URL where the author published the work; empty if unknown.
+        licence_as_stated: the package's statement about the file's licence, verbatim; may be empty.
     """
 
     path: str
@@ -88,18 +88,18 @@ class Asset:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A bundled picture to try things with.
+    """A bundled picture.
 
     Attributes:
-        name: what to call it on the command line, for example `"starry_night"`.
+        name: its name on the command line, for example `"starry_night"`.
         kind: `"painting"` (a style) or `"photo"` (a content).
         title: title of the painting, or what the photograph shows.
         author: painter or photographer.
-        licence: in a few words; `manifest` has what was stated, word for word.
+        licence: the licence, in a few words; `manifest` has the original statement.
         origin: package, version and path in the package.
-        path: the file, readable by any picture library.
-        height: in pixels.
-        width: in pixels.
+        path: path of the image file.
+        height: height in pixels.
+        width: width in pixels.
     """
 
     name: str
@@ -114,7 +114,7 @@ class Sample:
 
 
 def path(relative: str) -> Path:
-    """Return where a bundled file or folder is; says nothing about whether it is there (see `verified`).
+    """Return the path of a bundled file or folder, whether or not it exists (see `verified`).
 
     Args:
         relative: path below the assets folder, with forward slashes, for example `"weights/vgg19.safetensors"`.
@@ -129,15 +129,15 @@ def path(relative: str) -> Path:
 
 
 def verified(relative: str) -> Path:
-    """Return the path of a bundled file whose bytes are those that the manifest describes.
+    """Return the path of a bundled file after checking its hash against the manifest.
 
-    The check reads the whole file (20 MB: some 20 ms), once per process and file.
+    The check reads the whole file once per process (20 MB take about 20 ms).
 
     Args:
         relative: path of a file in the manifest, for example `"weights/vgg19.safetensors"`.
 
     Raises:
-        AssetError: the manifest does not know the file, or the file is missing or different.
+        AssetError: the file is not in the manifest, is missing, or has another hash.
     """
     return _verified(_root, relative)
 
@@ -152,16 +152,16 @@ def manifest() -> tuple[Asset, ...]:
 
 
 def samples() -> list[Sample]:
-    """Return the bundled pictures, photographs first, each group by name. The files are not read."""
+    """Return the bundled pictures, photographs first, then paintings, each sorted by name. The files are not read."""
     found = [_sample(asset) for asset in manifest() if asset.kind]
     return sorted(found, key=lambda sample: (sample.kind != "photo", sample.name))
 
 
 def sample(name: str) -> Sample:
-    """Return the bundled picture called `name`, its file verified.
+    """Return the bundled picture called `name`, after checking its hash.
 
     Raises:
-        AssetError: there is no such picture (the message lists those there are), or its file is missing or different.
+        AssetError: there is no such picture (the message lists all), or its file is missing or has another hash.
     """
     known = {sample.name: sample for sample in samples()}
     if name not in known:
@@ -179,7 +179,7 @@ def preset_text(name: str) -> str:
     """Return the TOML text of the bundled preset called `name`.
 
     Raises:
-        AssetError: there is no such preset (the message lists those there are), or it cannot be read.
+        AssetError: there is no such preset (the message lists all), or it cannot be read.
     """
     known = presets()
     if name not in known:
@@ -203,9 +203,9 @@ def _manifest(root: Path) -> dict[str, Asset]:
     return {asset.path: asset for asset in sorted(assets, key=lambda asset: asset.path)}
 
 
-@cache  # an exception is not cached: a file that was put right is looked at again
+@cache  # exceptions are not cached: a repaired file is checked again
 def _verified(root: Path, relative: str) -> Path:
-    """Compare a file below `root` with the manifest there."""
+    """Check a file below `root` against the manifest there."""
     asset = _manifest(root).get(relative)
     if asset is None:
         raise AssetError(_unknown("bundled file", relative, _manifest(root)))
@@ -242,7 +242,7 @@ def _sample(asset: Asset) -> Sample:
 
 
 def _unknown(noun: str, name: str, known: Iterable[str]) -> str:
-    """Say that `name` is not among `known`, what it may have been meant to be, and all there is."""
+    """The message that `name` is not among `known`, with suggestions and all known names."""
     names = list(known)
     close = difflib.get_close_matches(name.lower().replace("-", "_").replace(" ", "_"), names, n=3)
     meant = f"did you mean {' or '.join(close)}? " if close else ""

@@ -176,10 +176,10 @@ class _Layers(Mapping[str, Layer]):
         self._fields: dict[str, int] = {}
 
     def __getitem__(self, name: str) -> Layer:
-        geometry = self._architecture.geometry(name)
+        feature_map = self._architecture.geometry(name)
         if name not in self._fields:
             self._fields |= self._architecture.receptive_fields(name)
-        return Layer(name, geometry.channels, geometry.stride, self._fields[name])
+        return Layer(name, feature_map.channels, feature_map.stride, self._fields[name])
 
     def __contains__(self, name: object) -> bool:
         return name in self._architecture.names()

@@ -17,6 +17,7 @@ Networks", CVPR 2016.
 | `pixels` | losses on pixels: total variation, and the range [0, 1] |
 | `terms` | the terms on the image itself, with their weights and targets |
 | `normalization` | the normalizations |
+| `gradients` | autograd functions that compute their gradient with their value |
 """
 
 from impasto.losses.content import (

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from impasto.losses.gradients import PrecomputedGradient
 from impasto.representations import Bank
 from impasto.representations.rows import rows_to_map, weighted_rows
 
@@ -44,7 +45,7 @@ def _distance(features: Float[Tensor, "1 c h w"], bank: Bank, weight: Float[Tens
     return distance
 
 
-class _Nearest(torch.autograd.Function):
+class _Nearest(PrecomputedGradient):
     """Weighted mean of 1 − the cosine with the nearest vector; the choice of the nearest has no gradient.
 
     The forward pass also computes the gradient, in chunks of positions, so that no similarities are stored. The search
@@ -79,8 +80,3 @@ class _Nearest(torch.autograd.Function):
         slope -= share[:, None] * slope.sum(0)  # the mean depends on every feature
         ctx.save_for_backward(rows_to_map(slope, features, weight))
         return total
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Float[Tensor, ""]) -> tuple[Float[Tensor, "1 c h w"], None, None, None]:
-        (slope,) = ctx.saved_tensors
-        return (gradient * slope).to(slope.dtype), None, None, None

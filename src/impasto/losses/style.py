@@ -146,17 +146,22 @@ class SlicedWassersteinLoss(StyleLoss[Weighted, Quantiles]):
         return sliced_wasserstein_loss(features, target, normalization, weight)
 
 
-@dataclass(frozen=True)
-class HistogramLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Quantiles]]):
-    """The mean of the losses on each layer's Gram matrix and on the histograms of its channels."""
+class MomentsAndFeaturesLoss(StyleLoss[tuple[Moments, Weighted], Target]):
+    """A loss on the Moments of each layer and on its features themselves."""
 
-    factor: float = 1.0
     additive = False
     keeps_features = True
 
     def statistics(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Weighted]:
         weighted = features[term], weights.get(term)
         return Moments.of(*weighted), weighted
+
+
+@dataclass(frozen=True)
+class HistogramLoss(MomentsAndFeaturesLoss[tuple[Moments, Quantiles]]):
+    """The mean of the losses on each layer's Gram matrix and on the histograms of its channels."""
+
+    factor: float = 1.0
 
     def target(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Quantiles]:
         weighted = features[term], weights.get(term)
@@ -178,7 +183,7 @@ Banks = list[tuple[float, Bank]]
 
 
 @dataclass(frozen=True)
-class NearestLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Banks]]):
+class NearestLoss(MomentsAndFeaturesLoss[tuple[Moments, Banks]]):
     """The mean of the nearest-neighbour loss and the loss on each layer's means and standard deviations.
 
     The cosine of centred features does not depend on their mean, nor on their length: on its own, it leaves pictures
@@ -188,12 +193,6 @@ class NearestLoss(StyleLoss[tuple[Moments, Weighted], tuple[Moments, Banks]]):
 
     seed: tuple[int, ...]
     factor: float = 1.0
-    additive = False
-    keeps_features = True
-
-    def statistics(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Weighted]:
-        weighted = features[term], weights.get(term)
-        return Moments.of(*weighted), weighted
 
     def target(self, term: str, features: Features, weights: Weights) -> tuple[Moments, Banks]:
         weighted = features[term], weights.get(term)

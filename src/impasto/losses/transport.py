@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from impasto.losses.gradients import PrecomputedGradient
 from impasto.losses.normalization import TINY, Normalization
 from impasto.representations import Quantiles
 from impasto.representations.quantiles import levels_of, midpoints, projections, quantiles_at
@@ -73,7 +74,7 @@ def _transport(
     return distance
 
 
-class _Transport(torch.autograd.Function):
+class _Transport(PrecomputedGradient):
     """Sum over directions of the mean squared distance to the quantiles.
 
     The forward pass also computes the gradient, in chunks of directions, so that no sorted values are stored.
@@ -110,8 +111,3 @@ class _Transport(torch.autograd.Function):
                 slope += residual.T @ directions[:, some].T
         ctx.save_for_backward(rows_to_map(slope, features, weight))
         return total
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Float[Tensor, ""]) -> tuple[Float[Tensor, "1 c h w"], None, None, None]:
-        (slope,) = ctx.saved_tensors
-        return (gradient * slope).to(slope.dtype), None, None, None

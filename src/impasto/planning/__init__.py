@@ -1,8 +1,16 @@
-"""Owns what a painting will cost on this machine: arithmetic, seconds and bytes, known before it is begun.
+"""Owns the estimates of what a task will cost on this machine: arithmetic, time and memory.
 
-The arithmetic and the memory follow from the network's table of layers. The speed does not follow from anything: it is
-measured, with the objective that will be minimised, at a few small sizes, and carried on in a straight line to large
-ones.
+Arithmetic and memory follow from the network's layers. The speed of the machine is measured, with the default objective
+at a few small sizes, and extrapolated linearly to larger ones.
+
+| module | owns |
+|---|---|
+| `arithmetic` | multiply-adds per pixel |
+| `counting` | the costs of networks without a table of layers |
+| `memory` | peak memory |
+| `speed` | the speed of this machine |
+| `estimates` | the estimate of a task |
+| `forecast` | the time left of a running task |
 """
 
 from impasto.planning.arithmetic import gram_multiply_adds, multiply_adds

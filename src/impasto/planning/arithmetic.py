@@ -1,4 +1,4 @@
-"""Owns the arithmetic of a painting: how many multiply-adds each pixel takes, from the network's table of layers."""
+"""Owns the arithmetic of a task: the multiply-adds per pixel, from the network's layers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _KERNEL = 9  # taps of a 3×3 convolution
 
 
 def multiply_adds(layers: Iterable[str], *, gradient: bool = False) -> float:
-    """Multiply-adds of the network's convolutions, for each pixel of the image, to compute the features at `layers`.
+    """Multiply-adds of VGG-19's convolutions per pixel of the image, to compute the features at `layers`.
 
     Args:
-        layers: names, of which the deepest decides.
-        gradient: count the gradient by the image too: each convolution once more. (The frozen weights have none.)
+        layers: layer names; the deepest determines the result.
+        gradient: also count the gradient with respect to the image: once more for each convolution.
 
     Returns:
-        Multiply-adds a pixel; one is two floating-point operations.
+        Multiply-adds per pixel; each is two floating-point operations.
 
     Raises:
-        SettingsError: a layer does not exist, or none is named.
+        SettingsError: a layer does not exist, or `layers` is empty.
     """
     total = 0.0
     before = 3
@@ -37,11 +37,11 @@ def multiply_adds(layers: Iterable[str], *, gradient: bool = False) -> float:
 
 
 def gram_multiply_adds(layers: Iterable[str], *, gradient: bool = False) -> float:
-    """Multiply-adds of the Gram matrices of the features at `layers`, for each pixel of the image.
+    """Multiply-adds of VGG-19's Gram matrices at `layers`, per pixel of the image.
 
     Args:
-        layers: names; each counts by itself.
-        gradient: count the gradient by the features too: one more product, for both factors are the same.
+        layers: layer names.
+        gradient: also count the gradient with respect to the features: one more product per layer.
 
     Raises:
         SettingsError: a layer does not exist.
@@ -51,24 +51,27 @@ def gram_multiply_adds(layers: Iterable[str], *, gradient: bool = False) -> floa
 
 
 def network(layers: Iterable[str]) -> list[Layer]:
-    """The layers that must be computed for the features at `layers`."""
+    """The layers of VGG-19 that must be computed for the features at `layers`."""
     names = list(_VGG19.layers)
-    places = [names.index(_VGG19.canonical_name(name)) for name in layers]
-    if not places:
+    indices = [names.index(_VGG19.canonical_name(name)) for name in layers]
+    if not indices:
         raise SettingsError("layers", "got none; name at least one, such as relu4_2")
-    return [_VGG19.layers[name] for name in names[: max(places) + 1]]
+    return [_VGG19.layers[name] for name in names[: max(indices) + 1]]
 
 
 def layers_of(settings: Settings) -> tuple[set[str], set[str]]:
-    """Names of the content and of the style layers that count."""
+    """Names of the content layers and of the style layers whose weight is above 0."""
     content, style = layer_weights(settings, architecture(settings.backbone))
     return set(content), set(style)
 
 
 def settings_multiply_adds(settings: Settings, *, gradient: bool) -> float:
+    """Multiply-adds of the objective with these settings, per pixel of the image."""
     content, style = layers_of(settings)
     if settings.backbone != _VGG19.name:
-        its = count(settings.backbone, frozenset(content | style))
-        products = [its.found[name] ** 2 * its.strides[name] ** 2 for name in style]
-        return (its.gradient_multiply_adds if gradient else its.multiply_adds) + sum(products) * (2 if gradient else 1)
+        cost = count(settings.backbone, frozenset(content | style))
+        products = [cost.layer_features[name] ** 2 * cost.strides[name] ** 2 for name in style]
+        return (cost.gradient_multiply_adds if gradient else cost.multiply_adds) + sum(products) * (
+            2 if gradient else 1
+        )
     return multiply_adds(content | style, gradient=gradient) + gram_multiply_adds(style, gradient=gradient)

@@ -1,4 +1,4 @@
-"""Owns the forecast: what a painting with these settings will cost on a machine of known speed."""
+"""Owns the estimate of a task's time and memory, on a machine of known speed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from impasto.strokes import usual_scale
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a painting will cost.
+    """The expected cost of a task.
 
     Attributes:
-        seconds: from the settings to the picture; less if a scale ends early because nothing changes any more.
-        peak_bytes: the most memory it takes at once, see `peak_bytes`.
-        scales: what will be painted, coarse to fine.
+        seconds: total time; it takes less if a scale ends early because the picture no longer changes.
+        peak_bytes: peak memory, see `peak_bytes`.
+        scales: the scales that will be painted, coarse to fine.
     """
 
     seconds: float
@@ -29,15 +29,15 @@ class Estimate:
 
 
 def estimate(content_size: tuple[int, int], settings: Settings, speed: MachineSpeed, *, styles: int = 1) -> Estimate:
-    """What painting a photograph with these settings will cost.
+    """The expected cost of painting a photograph with these settings.
 
-    The speed is measured with the embedded VGG-19. Of another backbone only the arithmetic is known; it may take
-    several times as long, for it makes less use of the machine where its products are small.
+    The speed is measured with the embedded VGG-19. For another backbone, the time is scaled by its multiply-adds; it
+    may take several times as long, because small products use the machine less efficiently.
 
     Args:
         content_size: (height, width) of the photograph as read, in pixels.
-        settings: everything else; for the seconds, `device` and `precision` are ignored, for `speed` belongs to them.
-        speed: of the machine, from `measure`.
+        settings: the settings. The seconds do not depend on `device` and `precision`: `speed` was measured with them.
+        speed: speed of the machine, from `measure`.
         styles: number of paintings.
 
     Raises:

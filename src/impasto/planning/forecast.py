@@ -1,4 +1,4 @@
-"""Owns the time left of a painting under way, told from how long its iterations took so far."""
+"""Owns the estimate of the time left of a running task, from the duration of its iterations so far."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Protocol, runtime_checkable
 
-#: Iterations of the first scale before anything is said about time.
-_FIRST_WORD = 3
-# Iterations that the present speed is taken from: enough to be calm, few enough to follow a machine that gets busy.
+# Iterations of the first scale before the first estimate.
+_FIRST_ESTIMATE = 3
+# Number of recent iterations from which the speed is taken: enough for a stable value, few enough to follow changes.
 _RECENT = 9
-# Pixels that cost as much as the fixed part of an iteration, before a second scale has shown it (measured on CPUs).
+# Pixels that take as long as the fixed part of an iteration, until a second scale allows measuring it (from CPUs).
 _FIXED_PIXELS = 4096
-# The share of an iteration's time that grows with its pixels is at least this, whatever two noisy scales seem to show.
+# Lower limit for the share of an iteration's time that is proportional to its pixels; measurements are noisy.
 _LEAST_SHARE = 0.1
-# From scale to scale, before a second one has shown it: how the pixels grow and the iterations become fewer.
+# Factors of pixels and iterations from scale to scale, until a second scale shows them.
 _GROWTH, _DECLINE = 2.0, 0.8
 
 
 @runtime_checkable
 class Position(Protocol):
-    """What is needed of the method's Progress."""
+    """The attributes of the method's `Progress` that a forecast uses."""
 
     @property
     def scale(self) -> int: ...
@@ -44,39 +44,39 @@ class Position(Protocol):
 class Forecast:
     """Estimates the time left from how long recent iterations took.
 
-    An iteration takes a fixed time and a time for each pixel. Small scales are mostly fixed time, so their seconds a
-    pixel promise too much for large ones; two scales together tell the parts apart. The first iteration of a scale also
-    computes the targets, which is counted apart. Sizes and iterations go on from scale to scale as they did before. A
-    scale that ends early makes the estimate too long, never too short.
+    The time of an iteration has a fixed part and a part proportional to the pixels; two scales are needed to separate
+    them. The first iteration of a scale also computes the targets, whose time is modelled separately. Sizes and
+    iterations are assumed to change from scale to scale by constant factors. If a scale ends early, the estimate was
+    too long.
 
     Args:
-        now: seconds on any clock, at the start.
+        now: time of the start, in seconds on any clock.
     """
 
     def __init__(self, now: float) -> None:
         self._before = now
-        self._here: _Scale | None = None
-        self._previous: _Scale | None = None
+        self._here: _ScaleTimes | None = None
+        self._previous: _ScaleTimes | None = None
         self._left: float | None = None
 
     def update(self, position: Position, now: float) -> float | None:
-        """Take note of an iteration that ended at `now`; seconds left, or None while it is too early to say."""
+        """Record an iteration that ended at `now`; return the seconds left, or None before the first estimate."""
         took, self._before = now - self._before, now
         if self._here is None or position.scale != self._here.index:
             if self._here is not None and self._here.recent:
                 self._previous = self._here
             pixels = position.size[0] * position.size[1]
-            self._here = _Scale(position.scale, pixels, position.iterations, first=took)
-            # Nothing is known yet of iterations at this scale, so what was said before goes on.
+            self._here = _ScaleTimes(position.scale, pixels, position.iterations, first=took)
+            # No iteration of this scale has been timed alone yet, so the last estimate counts down.
             self._left = None if self._left is None else max(0.0, self._left - took)
             return self._left
         self._here.recent.append(took)
-        if position.scale == 0 and position.iteration < _FIRST_WORD:
+        if position.scale == 0 and position.iteration < _FIRST_ESTIMATE:
             return None
         self._left = self._estimate(position, self._here)
         return self._left
 
-    def _estimate(self, position: Position, here: _Scale) -> float:
+    def _estimate(self, position: Position, here: _ScaleTimes) -> float:
         each = here.each
         slope = each / (here.pixels + _FIXED_PIXELS)
         growth, decline = _GROWTH, _DECLINE
@@ -96,25 +96,25 @@ class Forecast:
 
 
 class SteadyForecast:
-    """Estimates the time left where work goes on at one speed.
+    """Estimates the time left for work at constant speed.
 
     Args:
-        now: seconds on any clock, at the start.
+        now: time of the start, in seconds on any clock.
     """
 
     def __init__(self, now: float) -> None:
         self._begin = now
 
     def update(self, position: Position, now: float) -> float | None:
-        """Seconds left after an iteration that ended at `now`, or None while it is too early to say."""
-        if position.scale == 0 and position.iteration < _FIRST_WORD:
+        """Return the seconds left after an iteration that ended at `now`, or None before the first estimate."""
+        if position.scale == 0 and position.iteration < _FIRST_ESTIMATE:
             return None
         return (now - self._begin) * (position.total_work - position.work) / max(1, position.work)
 
 
 @dataclass
-class _Scale:
-    """What was seen at one scale: its first iteration, in seconds, and the recent ones after it."""
+class _ScaleTimes:
+    """Durations at one scale, in seconds: of its first iteration, and of the recent ones after it."""
 
     index: int
     pixels: int
@@ -124,5 +124,5 @@ class _Scale:
 
     @property
     def each(self) -> float:
-        """Seconds of an iteration after the first."""
+        """Typical seconds of an iteration after the first."""
         return median(self.recent)

@@ -1,4 +1,4 @@
-"""Owns how much memory a painting takes, from the network's table of layers and what the optimiser remembers."""
+"""Owns the estimate of a task's peak memory, from the network's layers and the optimiser's state."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from impasto.settings import Settings
 from impasto.strokes import usual_scale
 
 _FLOAT = 4  # bytes of a float32
-_INDEX = 8  # bytes of the place of a maximum, by which max pooling finds its gradient
-_PICTURE = 3 * _FLOAT  # bytes a pixel of a picture
-# What sorting and matching hold at once, for some directions or positions; and the painting's quantiles or vectors.
+_INDEX = 8  # bytes of the index of a maximum in max pooling
+_PICTURE = 3 * _FLOAT  # bytes per pixel of a picture
+# Bytes that losses which sort or match hold at once for a chunk, and for the painting's quantiles or vectors.
 _IN_CHUNKS = 80 * 2**20
 _KERNEL = 9  # taps of a 3×3 convolution
 
-# What Python, torch and Impasto hold before there is a picture: resident memory measured on Linux with the CPU build.
+# Resident memory of Python, torch and Impasto before any picture is read, measured on Linux with the CPU build.
 _BASELINE = 400 * 2**20
-# What torchvision adds to it.
+# Resident memory that torchvision adds.
 _TORCHVISION = 60 * 2**20
-# Pictures at the size painted at that the method holds besides those counted one by one: where the optimiser stands,
-# its gradient, its direction and its next step, and the ten last answers by which a scale may end early.
+# Pictures at the present scale's size that are not counted below: the optimiser's position, gradient, direction and
+# next step, and the last ten iterates, which decide whether a scale ends early.
 _PICTURES_IN_HAND = 16
 
 
 def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int = 1) -> int:
-    """The most memory that painting takes, in bytes: of the process on a CPU, of the device on a GPU.
+    """Peak memory of a task in bytes: of the process on a CPU, of the device on a GPU.
 
-    It is what the process holds anyway, the weights, the pictures, what the optimiser remembers, and the larger of two
-    passes: value and gradient of the objective, which keep every feature map up to where they are, or the features
-    of a painting, which `style_scale` or `stroke_size` may have made larger. On Linux (CPU, torch 2.13, 256 to 2048 px,
-    one scale and several) it was within 15 % of the peak measured; on a GPU, whose libraries take some more to work in,
-    it has not been compared. Of other backbones than the embedded VGG-19, what is kept is counted on a small picture:
-    with vgg16, squeezenet1_1, resnet50 and convnext_tiny, at 512 px, that came to between 5 % less and 20 % more.
+    It is the sum of the process's baseline, the weights, the pictures, the optimiser's state, and the larger of two
+    passes: value and gradient of the objective, which save feature maps for the backward pass, or the features of a
+    painting, which `style_scale` or `stroke_size` may have enlarged. On Linux (CPU, torch 2.13, 256 to 2048 px, one
+    scale and several) the estimate was within 15 % of the measured peak. On a GPU, whose libraries need additional
+    memory, it has not been compared. For backbones other than the embedded VGG-19, saved features are counted on the
+    meta device: with vgg16, squeezenet1_1, resnet50 and convnext_tiny, at 512 px, the estimate was between 5 % too low
+    and 20 % too high.
 
     Args:
         content_size: (height, width) of the photograph as read, in pixels.
-        settings: which layers, how large, which optimiser, which precision.
-        styles: number of paintings; each is taken to have as many pixels as the photograph.
+        settings: the settings.
+        styles: number of paintings; each is assumed to have as many pixels as the photograph.
 
     Raises:
         SettingsError: a layer does not exist.
@@ -65,8 +66,8 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
     )
     with_gradient, without = cost.with_gradient, cost.without_gradient
     if STYLE_LOSSES[settings.style_loss]((0,)).keeps_features:
-        # Beside every layer's features their gradient, which is found with the value; of one layer at a time both are
-        # float32.
+        # These losses compute the gradient of every layer's features with the value; the chunk of one layer at a time
+        # is in float32.
         at_once = 2 * _FLOAT * max(cost.style, default=0.0)
         with_gradient += at_once + width * sum(cost.style)
         without += at_once
@@ -76,9 +77,13 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
 
 @dataclass(frozen=True)
 class _Cost:
-    """Bytes that the network takes: its weights, and for each pixel the content's features and two passes.
+    """Memory of the network.
 
-    `style` are the numbers in each style layer's features, for each pixel.
+    Attributes:
+        weights: bytes of the weights.
+        content: bytes of the content layers' features, per pixel.
+        style: number of features of each style layer, per pixel.
+        with_gradient, without_gradient: peak bytes of a pass, per pixel.
     """
 
     weights: float
@@ -89,7 +94,7 @@ class _Cost:
 
 
 def _by_table(content: set[str], style: set[str], settings: Settings, width: int) -> _Cost:
-    """The embedded VGG-19's, from its table of layers."""
+    """Memory of the embedded VGG-19, from its layers."""
     return _Cost(
         weights=_weight_bytes(content | style, width),
         content=sum(_feature_bytes(layer, width) for layer in content),
@@ -100,27 +105,28 @@ def _by_table(content: set[str], style: set[str], settings: Settings, width: int
 
 
 def _by_count(content: set[str], style: set[str], settings: Settings, width: int) -> _Cost:
-    """Another network's, by what it keeps of a small picture."""
-    its = count(settings.backbone, frozenset(content | style))
-    image = 2.0 * _PICTURE  # normalised, in two orders of memory
-    of_content, of_style = (sum(its.found[name] for name in names) for names in (content, style))
-    kept = width * its.kept_features + _INDEX * its.kept_places
+    """Memory of another network, counted on the meta device."""
+    cost = count(settings.backbone, frozenset(content | style))
+    image = 2.0 * _PICTURE  # normalised, in two memory formats
+    of_content, of_style = (sum(cost.layer_features[name] for name in names) for names in (content, style))
+    saved = width * cost.saved_features + _INDEX * cost.saved_indices
     return _Cost(
-        # While they are read from their file, they are there twice.
-        weights=_TORCHVISION + 2 * _FLOAT * its.weights,
+        # While the weights are loaded, there are two copies of them.
+        weights=_TORCHVISION + 2 * _FLOAT * cost.weights,
         content=width * of_content,
-        style=[its.found[layer] for layer in style],
-        with_gradient=image + kept + _FLOAT * of_content + width * of_style,
-        without_gradient=image + width * (of_style + 2 * its.widest),
+        style=[cost.layer_features[layer] for layer in style],
+        with_gradient=image + saved + _FLOAT * of_content + width * of_style,
+        without_gradient=image + width * (of_style + 2 * cost.widest),
     )
 
 
 def _feature_bytes(name: str, width: int) -> float:
-    """Bytes of a layer's features, for each pixel of the image; a feature has `width` bytes."""
+    """Bytes of a layer's features per pixel of the image; a feature has `width` bytes."""
     return VGG19.architecture.layers[name].channels * width / VGG19.architecture.layers[name].stride ** 2
 
 
 def _weight_bytes(layers: Iterable[str], width: int) -> int:
+    """Bytes of the weights that are needed for `layers`."""
     total = 0
     before = 3
     for layer in network(layers):
@@ -131,38 +137,39 @@ def _weight_bytes(layers: Iterable[str], width: int) -> int:
 
 
 def _gradient_pass_bytes(content: set[str], style: set[str], settings: Settings, width: int) -> float:
-    """Bytes for each pixel at the height of the objective's value and gradient.
+    """Peak bytes per pixel while the objective's value and gradient are computed.
 
-    That is on the way back, where what is kept up to a layer meets the gradients on both sides of it: layers beyond it
-    have been let go of by then, and what the terms send back comes as the network gets to their layers.
+    The peak is in the backward pass, at the layer where the saved features of all layers up to it, plus the gradients
+    of its input and output, are largest. Deeper layers have been freed by then, and the gradient of a term is computed
+    only when the backward pass reaches its layer.
     """
     wanted = content | style
-    kept = 2.0 * _PICTURE  # the image less the mean colour, with and without its border
-    most, before = kept, float(_PICTURE)
+    saved = 2.0 * _PICTURE  # the image minus the mean colour, with and without padding
+    most, before = saved, float(_PICTURE)
     for layer in network(wanted):
         size = _feature_bytes(layer.name, width)
         gradients = size + before
         if layer.name.startswith("conv"):
-            kept += size
+            saved += size
         elif layer.name.startswith("relu"):
-            # The ReLU works in place, unless the features before it are wanted as well.
-            kept += size if f"conv{layer.name[4:]}" in wanted else 0
+            # The ReLU works in place, unless the features before it are requested as well.
+            saved += size if f"conv{layer.name[4:]}" in wanted else 0
         else:
-            kept += size
+            saved += size
             if settings.pooling == "max":
-                gradients += size * (1 + _INDEX / width)  # the maxima are found again, and where they were
+                gradients += size * (1 + _INDEX / width)  # the maxima and their indices are computed again
             elif settings.pooling == "l2":
-                kept += 4 * size  # the squares, which have four times the positions
+                saved += 4 * size  # the squares, at four times the positions
         if layer.name in content:
-            kept += _feature_bytes(layer.name, _FLOAT)  # differences from the target
+            saved += _feature_bytes(layer.name, _FLOAT)  # differences from the target
         if layer.name in style:
-            gradients += size  # what the Gram matrix sends back, before it is added
-        most, before = max(most, kept + gradients), size
+            gradients += size  # the gradient of the Gram matrix, before it is added
+        most, before = max(most, saved + gradients), size
     return most
 
 
 def _pass_bytes(wanted: set[str], width: int) -> float:
-    """Bytes for each pixel at the height of a pass without gradient: the features found, and a layer's two ends."""
+    """Peak bytes per pixel of a pass without gradient: requested features, and input and output of a layer."""
     most = found = 0.0
     before = float(2 * _PICTURE)
     before_is_found = False

@@ -1,4 +1,4 @@
-"""Owns how fast this machine is: the default objective, measured at a few small sizes, and a line through them."""
+"""Owns the speed of this machine: the default objective, timed at a few small sizes, and lines fitted to the times."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from impasto.settings import Settings
 
 T = TypeVar("T")
 
-# The benchmark's sizes: long sides of 4:3 pictures, as many of them as its time allows, but at least two for a line.
+# Long sides of the 4:3 pictures that are timed, in pixels: as many as the time allows, at least two for a line.
 _SIDES = (64, 128, 192, 256, 384, 512, 768, 1024)
 _REPEATS = 3
-# What a size takes at least, in evaluations: one to warm up, one to be timed, and as much again for all the rest.
+# Least cost of a size, in evaluations: one to warm up, one to be timed, and one for everything else.
 _LEAST_PASSES = 3
 _MATRIX_SIDES = (512, 1024, 2048, 4096)
 
@@ -42,19 +42,19 @@ class Line:
     per_pixel: float
 
     def __call__(self, pixels: float) -> float:
-        """Seconds for that many pixels."""
+        """Seconds for a number of pixels."""
         return self.fixed + self.per_pixel * pixels
 
     @classmethod
     def through(cls, samples: Mapping[int, float]) -> Line:
-        """The line with the least sum of squared *relative* errors through seconds by pixels.
+        """The line of least squared *relative* error, from seconds by pixels.
 
         Raises:
             ValueError: there are fewer than two samples, or one is not positive.
         """
         if len(samples) < 2 or min(*samples, *samples.values()) <= 0:
             raise ValueError(f"a line needs two sizes with positive times; got {dict(samples)}")
-        # Divided by its time, every sample should come to 1: a·u + b·v = 1.
+        # Least squares for a·u + b·v = 1, where every sample is divided by its time.
         u = [1 / seconds for seconds in samples.values()]
         v = [pixels / seconds for pixels, seconds in samples.items()]
         uu, uv, vv = (sum(x * y for x, y in zip(p, q, strict=True)) for p, q in ((u, u), (u, v), (v, v)))
@@ -62,25 +62,25 @@ class Line:
         fixed = (vv * sum(u) - uv * sum(v)) / determinant
         per_pixel = (uu * sum(v) - uv * sum(u)) / determinant
         if fixed < 0 or per_pixel < 0:
-            # Noise, or a cache that small pictures fit into: all of it is put down to the pixels.
+            # From noise, or because small pictures fit into a cache: fit without the fixed part.
             fixed, per_pixel = 0.0, sum(v) / vv
         return cls(fixed, per_pixel)
 
 
 @dataclass(frozen=True)
 class MachineSpeed:
-    """How fast one device is, by measurement.
+    """The measured speed of a device.
 
     Attributes:
-        device: its name, as in `devices.available()`.
-        threads: of the CPU, as many as were used.
+        device: name of the device, as in `devices.available()`.
+        threads: number of CPU threads that were used.
         setup: seconds to build the network.
-        evaluation: seconds of the default objective's value and gradient, by pixels.
-        features: seconds of the default layers' features and Moments without gradient, by pixels.
-        step: seconds of an optimiser's step with a full memory, by pixels.
-        flops: floating-point operations a second of the value and gradient, at the largest size that was measured.
-        matrix_flops: floating-point operations a second of a large float32 matrix product: what the device can do.
-        samples: seconds of an evaluation, by pixels, that the line was drawn through.
+        evaluation: seconds for the default objective's value and gradient, by pixels.
+        features: seconds for the default layers' features and Moments without gradient, by pixels.
+        step: seconds for a step of the optimiser with a full history, by pixels.
+        flops: floating-point operations per second of value and gradient, at the largest measured size.
+        matrix_flops: floating-point operations per second of a large float32 matrix product, for comparison.
+        samples: the measured seconds of an evaluation, by pixels.
     """
 
     device: str
@@ -102,16 +102,16 @@ def measure(
     seconds: float = 5.0,
     sides: Sequence[int] = _SIDES,
 ) -> MachineSpeed:
-    """Measure how fast `device` evaluates the default objective: at least two sizes, then more while the time lasts.
+    """Measure the speed of `device` with the default objective, at two sizes or at more as time allows.
 
-    Nothing is random but the pixels, and torch's own generator is left alone. The best of up to three repeats counts:
-    on a busy machine that is what it could do if left alone.
+    torch's global random generator is not used. The fastest of up to three repeats counts, which reduces the influence
+    of other processes.
 
     Args:
-        device: the CPU, if None.
-        threads: of the CPU; as many as torch uses now, if None. Put back afterwards.
-        precision: of the network, as in `Settings`.
-        seconds: about how long it may take.
+        device: the device; the CPU if None.
+        threads: number of CPU threads; torch's present number if None. It is restored afterwards.
+        precision: precision of the network, as in `Settings`.
+        seconds: approximate time limit.
         sides: long sides of the pictures, in pixels, ascending.
 
     Raises:
@@ -131,12 +131,12 @@ def measure(
         for side in sides:
             pixels = side * (side * 3 // 4)
             elapsed = time.perf_counter() - begin
-            # The next size takes as long as the last one times its pixels; beginning it must not overrun the time.
+            # The time of the next size is extrapolated in proportion to its pixels; it must fit the time limit.
             if len(evaluations) >= 2 and elapsed + _LEAST_PASSES * _next(evaluations, pixels) > seconds:
                 break
             image = torch.rand((1, 3, side * 3 // 4, side), generator=torch.Generator().manual_seed(side)).to(device)
             objective = _objective(backbone, image, content, style)
-            evaluate(objective, image)  # warms up: memory is allocated, kernels are chosen
+            evaluate(objective, image)  # warm-up: allocates memory and selects kernels
             deadline = begin + seconds
             evaluations[pixels] = _best(functools.partial(evaluate, objective, image), device, deadline)
             features[pixels] = _best(functools.partial(_objective, backbone, image, set(), style), device, deadline)
@@ -172,7 +172,7 @@ def _objective(backbone: VGG19, image: Tensor, content: set[str], style: set[str
 
 
 def _optimizer_step(image: Tensor, settings: Settings) -> Callable[[], object]:
-    """A step of L-BFGS with a full memory, ready to be timed."""
+    """A function that takes one step of L-BFGS with a full history."""
     memory = CurvatureMemory(settings.history)
     for _ in range(settings.history):
         memory.add(image, image)
@@ -182,12 +182,13 @@ def _optimizer_step(image: Tensor, settings: Settings) -> Callable[[], object]:
 
 
 def _next(samples: Mapping[int, float], pixels: int) -> float:
+    """Expected seconds for that many pixels, in proportion to the largest sample."""
     last = max(samples)
     return samples[last] * pixels / last
 
 
 def _best(work: Callable[[], object], device: torch.device, deadline: float) -> float:
-    """Seconds of the quickest of a few repeats; of only one, when the time is up."""
+    """Seconds of the fastest of a few repeats; of fewer once the deadline has passed."""
     best = math.inf
     for _ in range(_REPEATS):
         best = min(best, _timed(work, device)[0])
@@ -197,6 +198,7 @@ def _best(work: Callable[[], object], device: torch.device, deadline: float) -> 
 
 
 def _timed(work: Callable[[], T], device: torch.device) -> tuple[float, T]:
+    """Seconds that `work` took on the device, and its result."""
     begin = time.perf_counter()
     result = work()
     if device.type != "cpu":
@@ -205,6 +207,7 @@ def _timed(work: Callable[[], T], device: torch.device) -> tuple[float, T]:
 
 
 def _matrix_flops(device: torch.device, side: int) -> float:
+    """Floating-point operations per second of a product of two matrices of that side."""
     matrix = torch.rand((side, side), generator=torch.Generator().manual_seed(side)).to(device)
     matrix @ matrix
     best = min(_timed(lambda: matrix @ matrix, device)[0] for _ in itertools.repeat(None, 2 * _REPEATS))
@@ -213,6 +216,7 @@ def _matrix_flops(device: torch.device, side: int) -> float:
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
+    """Set torch's number of threads, unless None, and restore it afterwards."""
     before = torch.get_num_threads()
     try:
         if count is not None:

@@ -1,13 +1,13 @@
-"""Owns figures: what went in, what came out and how the losses fell, on one page; and labelled sheets of pictures.
+"""Owns figures: inputs, pastiche and loss curves on one page, and labelled sheets of pictures.
 
-Figures are Matplotlib's, made without pyplot: no window, no global state, no backend chosen for anybody else.
-Matplotlib is imported when the first figure is made. Lengths are inches. Colours can be told apart by the colour-blind.
+Figures are Matplotlib figures, made without pyplot, so that no window opens and no global state or backend changes.
+Matplotlib is imported when the first figure is made. Lengths are in inches. Colours are safe for the colour-blind.
 
 | module | owns |
 |---|---|
-| `figures` | `figure`, `grid_figure`, `save_figure`; where the pictures stand |
-| `losses` | the curves of the losses |
-| `page` | measures, inks and words on a page |
+| `figures` | `figure`, `grid_figure`, `save_figure`; the layout of the pictures |
+| `losses` | the plot of the losses |
+| `page` | dimensions, colours and text of a page |
 | `files` | `write_figure`, `check_figure_path` |
 """
 

@@ -1,4 +1,4 @@
-"""Owns the figures: pictures side by side, the losses below, the settings at the foot."""
+"""Owns the figures: pictures side by side, the losses below them, the settings at the bottom."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from impasto.assets import SAMPLE_PREFIX
 from impasto.errors import SettingsError
 from impasto.images import Image, resize
 from impasto.pastiche import Pastiche
@@ -46,16 +47,16 @@ _PICTURE_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", 
 
 
 def figure(content: Image, styles: Sequence[Image], pastiche: Pastiche) -> Figure:
-    """The photograph, the paintings and the pastiche side by side; below, the loss and its terms over the iterations.
+    """The photograph, the paintings and the pastiche side by side; below them the loss and its terms by iteration.
 
-    Every size painted at is marked; the last line names the settings. A pastiche without a trace has no plot.
+    Every scale is marked; the last lines name the settings. A pastiche without a trace has no plot.
 
     Raises:
         SettingsError: there is no style.
     """
     if not styles:
         raise SettingsError("style", "got no painting; a figure shows at least one")
-    # Several paintings are small, and their names matter more than the word.
+    # Several paintings are small: a number leaves more room for the name.
     roles = ["Style"] if len(styles) == 1 else [str(number) for number in range(1, len(styles) + 1)]
     panels = [
         _Panel("Content", content.name, content),
@@ -83,8 +84,8 @@ def grid_figure(images: Sequence[tuple[str, Image]], columns: int, *, width: flo
 
     Args:
         images: labels and pictures, in reading order.
-        columns: pictures a row, at least 1.
-        width: of the sheet, in inches.
+        columns: pictures per row, at least 1.
+        width: width of the sheet, in inches.
 
     Raises:
         SettingsError: there is no picture, or `columns` is less than 1.
@@ -130,18 +131,18 @@ class _Panel:
 
     @property
     def aspect(self) -> float:
-        """Width by height."""
+        """Width divided by height."""
         return self.image.width / self.image.height
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Rows of panels; all rows are of one width, and the panels in a row are of one height."""
+    """Rows of panels; all rows have the same width, and the panels of a row have the same height."""
 
     rows: Sequence[Sequence[_Panel]]
 
     def _terms(self) -> tuple[float, float]:
-        """Factor and constant of the block's height as a function of its width."""
+        """Slope and intercept of the block's height as a linear function of its width."""
         factor, constant = 0.0, GAP * (len(self.rows) - 1)
         for row in self.rows:
             aspects = sum(panel.aspect for panel in row)
@@ -150,7 +151,7 @@ class _Block:
         return factor, constant
 
     def height(self, width: float) -> float:
-        """Height of the block, titles included, in inches."""
+        """Height of the block with its titles, in inches."""
         factor, constant = self._terms()
         return factor * width + constant
 
@@ -161,9 +162,9 @@ class _Block:
 
 
 def _arranged(panels: Sequence[_Panel]) -> tuple[list[_Block], float]:
-    """Blocks from left to right, and the height that makes them fill the page (or the most it may be)."""
+    """Blocks from left to right, and the height at which they fill the page's width, limited to the largest allowed."""
     content, *styles, pastiche = panels
-    # Paintings together make a block about as many rows as columns.
+    # The paintings form a block with about as many rows as columns.
     rows = math.ceil(math.sqrt(len(styles)))
     columns = math.ceil(len(styles) / rows)
     painting = _Block([styles[start : start + columns] for start in range(0, len(styles), columns)])
@@ -176,14 +177,15 @@ def _arranged(panels: Sequence[_Panel]) -> tuple[list[_Block], float]:
 
 
 def _common_height(blocks: Sequence[_Block]) -> float:
-    """The height at which blocks side by side fill the page's width."""
+    """The height at which the blocks, side by side, fill the page's width."""
     space = WIDTH - 2 * MARGIN - GAP * (len(blocks) - 1)
-    # Each width is linear in the height, so two heights tell all.
+    # Each width is linear in the height, so two heights determine it.
     at_0, at_1 = (sum(block.width(height) for block in blocks) for height in (0.0, 1.0))
     return (space - at_0) / (at_1 - at_0)
 
 
 def _draw_blocks(fig: Figure, blocks: Sequence[_Block], height: float, *, top: float) -> None:
+    """Draw the blocks side by side, centred, with their upper edges at `top`."""
     widths = [block.width(height) for block in blocks]
     left = (WIDTH - sum(widths) - GAP * (len(blocks) - 1)) / 2
     for block, width in zip(blocks, widths, strict=True):
@@ -199,7 +201,7 @@ def _draw_blocks(fig: Figure, blocks: Sequence[_Block], height: float, *, top: f
 
 
 def _draw_panel(fig: Figure, panel: _Panel, left: float, top: float, width: float) -> None:
-    """A picture with its title above it; `top` is the title's."""
+    """Draw a picture with its title above it; `top` is the upper edge of the title."""
     height = width / panel.aspect
     axes = add_picture(fig, _shown(panel.image, width), left, top - TITLE - height, width, height)
     axes.set_label(f"{panel.role} {panel.name}".strip())
@@ -208,15 +210,15 @@ def _draw_panel(fig: Figure, panel: _Panel, left: float, top: float, width: floa
     if panel.name:
         after = left + text_width(fig, role) + 0.07
         room = left + width - after
-        name = panel.name.removeprefix("sample:")
+        name = panel.name.removeprefix(SAMPLE_PREFIX)
         if width_of(fig, name, LARGE) > room and Path(name).suffix.lower() in _PICTURE_SUFFIXES:
-            # The ending says least.
+            # The suffix is the least informative part.
             name = name[: -len(Path(name).suffix)]
         put_text(fig, after, baseline, name, size=LARGE, color=GRAY, width=room)
 
 
 def _shown(image: Image, width: float) -> Any:
-    """Pixels as (height, width, 3) bytes, no more than twice as many as a PNG of the default size shows."""
+    """The picture for Matplotlib, reduced to at most twice the pixels that a PNG of default resolution shows."""
     most = round(2 * DPI * width)
     if image.width > most:
         image = Image(resize(image.pixels, (max(1, round(image.height * most / image.width)), most)))

@@ -1,4 +1,4 @@
-"""Owns figures as files: where one may be written, and writing it whole or not at all."""
+"""Owns the writing of figures to files: the check of the path, and the atomic write."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ FIGURE_SUFFIXES: Mapping[str, str] = {
     ".pdf": "pdf",
     ".svg": "svg",
 }
-# Of a JPEG: text and lines show what it leaves out.
+# Quality of a JPEG: lower values leave visible artifacts at text and lines.
 _QUALITY = 95
 
 
 def write_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: int = DPI) -> Path:
-    """Write a figure, whole or not at all, in the format that the suffix names. Nothing in the file says when that was.
+    """Write a figure atomically, in the format of the suffix. The file contains no time stamp.
 
     Args:
         fig: from `figure` or `grid_figure`.
-        path: ends in .png, .jpg, .jpeg, .pdf or .svg. Its folder must exist; a file that is there is replaced.
-        dpi: pixels an inch, of a PNG or JPEG and of the pictures inside a PDF or SVG.
+        path: ends in .png, .jpg, .jpeg, .pdf or .svg. Its folder must exist; an existing file is replaced.
+        dpi: pixels per inch, of a PNG or JPEG, and of the pictures inside a PDF or SVG.
 
     Returns:
         The path as given.
@@ -63,10 +63,10 @@ def write_figure(fig: Figure, path: str | os.PathLike[str], *, dpi: int = DPI) -
 
 
 def check_figure_path(path: str | os.PathLike[str]) -> tuple[str, Path]:
-    """Refuse what `write_figure` would refuse, without writing: to be called before long work begins.
+    """Check a path for `write_figure`, without writing; to be called before long work begins.
 
     Returns:
-        The format, one of the values of `FIGURE_SUFFIXES`, and the file, symbolic links followed.
+        The format, one of the values of `FIGURE_SUFFIXES`, and the path of the file, with symbolic links resolved.
 
     Raises:
         ImageWriteError: a figure cannot be written there.
@@ -75,7 +75,7 @@ def check_figure_path(path: str | os.PathLike[str]) -> tuple[str, Path]:
     if suffix.lower() not in FIGURE_SUFFIXES:
         received = f"got {printable(suffix)!r}" if suffix else "it has none"
         raise ImageWriteError(
-            f"{label(path)}: the suffix says how to write a figure: {received}; "
+            f"{label(path)}: the suffix determines the format of a figure: {received}; "
             f"allowed are {', '.join(FIGURE_SUFFIXES)}"
         )
     try:

@@ -1,4 +1,4 @@
-"""Owns the plot of the losses: which terms, in which colours, over which iterations."""
+"""Owns the plot of the losses by iteration."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Dark enough to be seen on white at one end, light enough to be told from the total's black at the other; lightness
-# falls evenly from shallow layers to deep ones, which needs no colour vision.
+# Ends of colour ramps from shallow to deep layers: dark enough for a white background, light enough to differ from the
+# total's black, and of evenly falling lightness, so that they can be distinguished without colour vision.
 _STYLE_COLORS = ("#6fc5b9", "#42a1bb", "#3c78b4", "#4c4fa3", "#54277f")
 _CONTENT_COLORS = ("#e0701a", "#b03a0c")
 _OTHER_STYLES = ((0, (1, 1.5)), (0, (4, 1.5)))
-# What this far under the total does not stretch the axis.
+# Values below this share of the total are not shown.
 _NEGLIGIBLE = 1e-6
 
 
@@ -48,7 +48,7 @@ class _Term:
 
 
 def loss_terms(trace: Sequence[TracePoint]) -> list[_Term]:
-    """The terms to draw, in the order of the legend: content, style from shallow to deep, what acts on the pixels."""
+    """The terms to draw, in the order of the legend: content, style from shallow to deep, losses on pixels."""
     names = list(dict.fromkeys(name for point in trace for name in point.terms))
     content = [name for name in names if name.startswith("content ")]
     style = [name for name in names if name.startswith("style ")]
@@ -59,7 +59,7 @@ def loss_terms(trace: Sequence[TracePoint]) -> list[_Term]:
         if name not in content + style and max(_positive(point.terms.get(name) for point in trace), default=0.0) > low
     ]
     terms = [_Term(n, n.capitalize(), c) for n, c in zip(content, _ramp(_CONTENT_COLORS, len(content)), strict=True)]
-    # Layer names sort as the network runs.
+    # The alphabetical order of layer names is their order in the network.
     terms += [_Term(n, n.capitalize(), c) for n, c in zip(sorted(style), _ramp(_STYLE_COLORS, len(style)), strict=True)]
     labels = {"tv": "Total variation", "range": "Range"}
     for index, name in enumerate(other):
@@ -72,7 +72,7 @@ def _positive(values: Iterable[float | None]) -> list[float]:
 
 
 def _ramp(colors: Sequence[str], count: int) -> list[str]:
-    """`count` colours from the first to the last; the middle one, if it is only one."""
+    """`count` colours from the first to the last; the middle one if `count` is 1."""
     from matplotlib.colors import LinearSegmentedColormap, to_hex
 
     ramp = LinearSegmentedColormap.from_list("ramp", list(colors))
@@ -89,10 +89,10 @@ def draw_losses(
     axes = add_axes(fig, left, bottom, WIDTH - left - MARGIN - legend, height)
     axes.set_label("losses")
     axes.set_yscale("log")
-    # A gap between scales: losses of different sizes are not one curve.
+    # Curves are interrupted between scales, because losses at different sizes are not comparable.
     starts = [index for index, point in enumerate(trace) if index == 0 or point.scale != trace[index - 1].scale]
     runs = [range(a, b) for a, b in zip(starts, [*starts[1:], len(trace)], strict=True)]
-    # And where settings changed.
+    # They are also interrupted where settings changed.
     changes = [index for index, point in enumerate(trace) if point.changed]
     cuts = sorted({*starts, *changes})
     pieces = [range(a, b) for a, b in zip(cuts, [*cuts[1:], len(trace)], strict=True)]
@@ -134,10 +134,10 @@ def draw_losses(
 def _draw_line(axes: Axes, term: _Term, values: Sequence[float | None], runs: Sequence[range], *, width: float) -> None:
     x: list[float] = []
     y: list[float] = []
-    lonely: list[int] = []
+    single: list[int] = []
     for run in runs:
         if len(run) == 1:
-            lonely.append(len(x))
+            single.append(len(x))
         for index in run:
             value = values[index]
             x.append(index + 1)
@@ -147,22 +147,22 @@ def _draw_line(axes: Axes, term: _Term, values: Sequence[float | None], runs: Se
     (line,) = axes.plot(
         x, y, label=term.label, color=term.color, linestyle=term.style, linewidth=width, solid_capstyle="round"
     )
-    if lonely:
-        # A run of one has no line to be seen by.
-        line.set(marker="o", markersize=width + 2.0, markeredgewidth=0, markevery=lonely)
+    if single:
+        # A run of one point has no line, so it gets a marker.
+        line.set(marker="o", markersize=width + 2.0, markeredgewidth=0, markevery=single)
 
 
 def _range(trace: Sequence[TracePoint], main: Iterable[str]) -> tuple[float, float]:
-    """The least and the greatest loss to show: the terms called `main`, and the total but for wild leaps."""
+    """The least and the greatest loss to show, from the total without outliers and the terms named `main`."""
     totals = sorted(_positive(point.value for point in trace)) or [1.0]
     middle = totals[len(totals) // 2]
     values = _positive(point.terms.get(name) for name in main for point in trace)
-    # A term may begin a rounding error away from zero, and a rejected step may have had any loss.
+    # A term may start within rounding of zero, and the loss of a rejected step may be arbitrarily large.
     return max(min([*values, totals[0]]), _NEGLIGIBLE * middle), min(totals[-1], 100 * middle)
 
 
 def _set_loss_range(axes: Axes, trace: Sequence[TracePoint], terms: Sequence[_Term]) -> None:
-    """Room for the losses to show; ticks at 1, 2, 5 or at powers of ten."""
+    """Set the range of the loss axis, and its ticks at 1, 2, 5 or at powers of ten."""
     low, high = _range(trace, [term.name for term in terms if term.style == "-"])
     room = max((high / low) ** 0.04, 1.05)
     low, high = low / room, high * room
@@ -177,13 +177,13 @@ def _set_loss_range(axes: Axes, trace: Sequence[TracePoint], terms: Sequence[_Te
 
 
 def _mark_scales(fig: Figure, axes: Axes, trace: Sequence[TracePoint], runs: Sequence[range], *, top: float) -> None:
-    """A thin line where a size begins, and its long side in pixels above it."""
+    """Mark the start of each scale with a thin line, and label it with its long side in pixels."""
     for run in runs[1:]:
         axes.axvline(run.start + 0.5, color=FAINT, linewidth=0.7, zorder=0)
     box = axes.get_position()
     width = fig.get_figwidth()
     low, high = axes.get_xlim()
-    # From the last, which matters most, to the first; where there is no room, a size goes without its label.
+    # From the last scale, which matters most, to the first; labels without enough room are left out.
     free = math.inf
     for run in reversed(runs):
         middle = (run.start + run.stop + 1) / 2

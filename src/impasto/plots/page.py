@@ -1,4 +1,4 @@
-"""Owns the page: its measures, inks and fonts, and words on it."""
+"""Owns the page of a figure: its dimensions, colours, fonts and text."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-#: Pixels an inch of a PNG.
+#: Default pixels per inch.
 DPI = 200
 
-WIDTH = 7.2  # of a page's two columns
+WIDTH = 7.2  # inches: the two columns of a journal page
 MARGIN, GAP, TITLE = 0.12, 0.12, 0.2
-MOST_HEIGHT = 4.2  # of the pictures
-LEAST_HEIGHT = 1.3  # of pictures side by side; panoramas go under one another
+MOST_HEIGHT = 4.2  # largest height of the pictures
+LEAST_HEIGHT = 1.3  # smallest height of pictures side by side; below it, the pastiche goes under the others
 PLOT_HEIGHT, ENTRY_HEIGHT = 2.0, 0.145
 ABOVE_PLOT, BELOW_PLOT, LINE = 0.38, 0.4, 0.135
 
-FONT = "DejaVu Sans"  # comes with Matplotlib, so that figures are alike everywhere
+FONT = "DejaVu Sans"  # bundled with Matplotlib, so that figures look the same on every machine
 SMALL, LARGE = 6.5, 7.5
 INK, GRAY, FAINT = "#1a1a1a", "#6b6b6b", "#dedede"
-_LINE_LENGTH = 140  # characters of the notes
+_LINE_LENGTH = 140  # characters per line of the settings
 
 
 def settings_notes(pastiche: Pastiche, styles: int) -> list[str]:
-    """The key settings, in lines that fit the page."""
+    """The key settings as text, in lines that fit the page."""
     settings, image, trace = pastiche.settings, pastiche.image, pastiche.trace
     method = {"lbfgs": "L-BFGS", "adam": "Adam"}[settings.optimizer]
     if trace:
         method += f", {_count(len(trace), 'iteration')} at {_count(len({point.scale for point in trace}), 'scale')}"
-    # With shares, those are said; with masks, each region may have its own.
+    # Not with shares, which are listed, nor with masks, where each region may have its own style.
     equal = not settings.blend and not pastiche.recipe.masks
     parts = [
         f"{image.width} × {image.height} px",
@@ -49,7 +49,7 @@ def settings_notes(pastiche: Pastiche, styles: int) -> list[str]:
     ]
     said = {"size", "strength", "content_weight", "style_weight", "optimizer", "scales", "device"}
     for name, value in settings.changed().items():
-        if name not in said and not isinstance(value, Mapping):  # layers are named in the legend
+        if name not in said and not isinstance(value, Mapping):  # the legend names the layers
             parts.append(f"{name.replace('_', ' ')} {_in_words(value)}")
     versions = pastiche.recipe.versions
     parts.append(f"Impasto {versions.get('impasto', '?')}, torch {versions.get('torch', '?')}, {settings.device}")
@@ -84,7 +84,7 @@ def put_text(
     align: str = "left",
     width: float = math.inf,
 ) -> Text:
-    """Words on the figure, their baseline `x` and `y` inches from its lower left corner; cut to `width` inches."""
+    """Text on the figure, its baseline `x` and `y` inches from the lower left corner; shortened to `width` inches."""
     text = fig.text(
         x / fig.get_figwidth(),
         y / fig.get_figheight(),
@@ -104,14 +104,14 @@ def put_text(
             text.set_text(whole[:length].rstrip() + "…")
             return text_width(fig, text) <= width
 
-        # The longest beginning that fits; the widths of beginnings ascend.
+        # The longest beginning that fits, by bisection.
         length = bisect.bisect_left(range(1, len(whole)), True, key=lambda n: not fits(n))
         text.set_text(whole[:length].rstrip() + "…" if length else "")
     return text
 
 
 def _drawable(words: str, weight: str) -> str:
-    """The words with a question mark for what the font does not have, instead of a warning and a box."""
+    """The text with question marks for characters that the font lacks; Matplotlib would warn and draw boxes."""
     from matplotlib import font_manager
 
     font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=FONT, weight=weight)))
@@ -120,6 +120,7 @@ def _drawable(words: str, weight: str) -> str:
 
 
 def width_of(fig: Figure, words: str, size: float) -> float:
+    """Width of a text, in inches, without leaving it on the figure."""
     text = put_text(fig, 0, 0, words, size=size, color=INK)
     width = text_width(fig, text)
     text.remove()
@@ -127,10 +128,12 @@ def width_of(fig: Figure, words: str, size: float) -> float:
 
 
 def text_width(fig: Figure, text: Text) -> float:
+    """Width of a text on the figure, in inches."""
     return float(text.get_window_extent().width) / fig.dpi
 
 
 def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -140,24 +143,25 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def add_axes(fig: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes at a position in inches."""
     across, down = fig.get_figwidth(), fig.get_figheight()
     return fig.add_axes((left / across, bottom / down, width / across, height / down), facecolor="white")
 
 
 def add_picture(fig: Figure, pixels: Any, left: float, bottom: float, width: float, height: float, **how: Any) -> Axes:
-    """Axes that a picture fills, or one map in colours; `how` is as for Matplotlib's `imshow`."""
+    """Axes filled by a picture or by a map in false colours; `how` has further arguments of Matplotlib's `imshow`."""
     axes = add_axes(fig, left, bottom, width, height)
     axes.imshow(pixels, aspect="auto", **{"interpolation": "bicubic", **how})
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
-        # Where a picture is white it must still have an edge.
+        # A frame, because a picture may be white at its border.
         spine.set(linewidth=0.4, color=GRAY)
     return axes
 
 
 def number_in_words(value: float) -> str:
-    """A number as it is read most easily: 0.02, 500, 3·10⁷."""
+    """A number in readable form: 0.02, 500, 3·10⁷."""
     if value == 0 or 1e-3 <= value < 1e5:
         return f"{value:.4g}" if value < 1e4 else f"{value:.0f}"
     mantissa, exponent = f"{value:e}".split("e")
