@@ -72,7 +72,7 @@ def strength() -> None:
 
 
 def strokes() -> None:
-    """One photograph after two paintings, with strokes of three sizes."""
+    """One photograph in the style of two paintings, with strokes of three sizes."""
     cells = []
     for style in ("cafe_terrace", "the_scream"):
         for size in (1.5, 3.0, 6.0):
@@ -144,7 +144,7 @@ def colors() -> None:
 
 
 def regions() -> None:
-    """A photograph whose sky is painted after one painting, and whose land after another."""
+    """A photograph whose sky is in the style of one painting, and whose land in that of another."""
     photograph = small("sample:great_wall", 384)
     sky = sky_of(photograph)
     land = impasto.Image(pixels=1.0 - sky.pixels)
