@@ -11,7 +11,7 @@ import sys
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -95,7 +95,7 @@ def content_losses() -> None:
     write_figure(loss_sheet(options, 3), FIGURES / "content-losses.png", dpi=160)
 
 
-def loss_sheet(options: Mapping[str, Mapping[str, str]], columns: int) -> Figure:
+def loss_sheet(options: Mapping[str, Mapping[str, Any]], columns: int) -> Figure:
     """The demo's pair with some options each, at 256 px; all else is the default."""
     cells = [
         (name, impasto.stylize(DEMO_CONTENT, DEMO_STYLE, size=256, **values).image) for name, values in options.items()

@@ -79,12 +79,12 @@ def _outputs(code: str, name: str, namespace: dict[str, Any], count: int) -> Ite
     if printed.getvalue():
         yield {"name": "stdout", "output_type": "stream", "text": printed.getvalue().splitlines(keepends=True)}
     for number in pyplot.get_fignums():
-        data = io.BytesIO()
-        pyplot.figure(number).savefig(data, format="png", dpi=_DPI, bbox_inches="tight")
-        yield _display("display_data", _png(data.getvalue()))
+        file = io.BytesIO()
+        pyplot.figure(number).savefig(file, format="png", dpi=_DPI, bbox_inches="tight")
+        yield _display("display_data", _png(file.getvalue()))
     pyplot.close("all")
     if value is not None:
-        data = {"text/plain": repr(value).splitlines(keepends=True)}
+        data: dict[str, Any] = {"text/plain": repr(value).splitlines(keepends=True)}
         if picture := getattr(value, "_repr_png_", None):
             data = {**_png(picture()), **data}
         yield {**_display("execute_result", data), "execution_count": count}
