@@ -117,7 +117,8 @@ def test_python_runs(page: Path, code: str, workplace: Path) -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [*PAGES, STUDIO, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+    more = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / name for name in more)]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 DEMO_CONTENT = f"sample:{assets.DEMO_PHOTO}"
 DEMO_STYLE = f"sample:{assets.DEMO_PAINTING}"
 FIGURES = Path(__file__).parent.parent / "docs" / "figures"
-GALLERY = (("neuschwanstein", "starry_night"), ("red_panda", "cafe_terrace"), ("great_wall", "the_scream"))
+# Of README.md, and of docs/gallery.md beside them; each with the long side in pixels.
+GALLERY = (
+    ("neuschwanstein", "starry_night", 640),
+    ("red_panda", "cafe_terrace", 640),
+    ("great_wall", "the_scream", 640),
+    ("mont_saint_michel", "harvest", 512),
+    ("great_wall", "painter_on_the_road", 512),
+    ("coffee", "night_cafe", 512),
+)
 # Resolution of the explanations and of the other figures, for files of moderate size.
 _DPI = 130
 _SMALL_DPI = 80
@@ -200,9 +208,9 @@ def figure() -> None:
 
 
 def gallery() -> None:
-    """The three pictures of the README."""
-    for content, style in GALLERY:
-        pastiche = impasto.stylize(f"sample:{content}", f"sample:{style}", size=640)
+    """The pictures of the README and of the gallery's first sections."""
+    for content, style, size in GALLERY:
+        pastiche = impasto.stylize(f"sample:{content}", f"sample:{style}", size=size)
         pastiche.save(FIGURES / f"{content}-{style}.jpg", quality=88)
 
 
