@@ -24,7 +24,7 @@ test: lint browser ## Install the development tools and run every check but the 
 test-slow: $(VENV)/.installed-dev ## Run the slow tests.
 	GOMP_SPINCOUNT=2000 $(BIN)/python -m pytest -m slow
 
-browser: ## Install Debian's Chromium for the tests of the page, where that can be done; without it they skip.
+browser: ## Install Debian's Chromium and Node.js for the tests of the page; without them they skip, but fail where CI is set.
 	@tools/install_browser
 
 bench: $(VENV)/.installed-bench ## Measure speed, memory and quality beside the peers; hours, and goes on where it was stopped.

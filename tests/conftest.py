@@ -23,6 +23,7 @@ install_import_hook(
 )
 
 import math  # noqa: E402
+import os  # noqa: E402
 import signal  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -50,6 +51,13 @@ GOLDEN = Path(__file__).parent / "golden"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write tests/golden anew instead of comparing with what is there"
+    )
+    parser.addoption(
+        "--require-browser",
+        action="store_true",
+        default=os.environ.get("CI", "").lower() not in ("", "0", "false"),
+        help="fail where a test in tests/browser would skip for want of Chromium, Node.js or a package; the default "
+        "where the environment variable CI is set",
     )
 
 
