@@ -61,6 +61,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="there is no GPU: neither CUDA nor MPS"))
+
+
 def _grid(height: int, width: int) -> tuple[Tensor, Tensor]:
     """Rows and columns of the pixels' centres, in [0, 1]."""
     rows = (torch.arange(height, dtype=torch.float64) + 0.5) / height
