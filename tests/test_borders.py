@@ -1,12 +1,14 @@
 """What a convolution sees beyond the border, against NumPy's padding."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from impasto.backbones.borders import bordered
 
-MODES = {"replicate": "edge", "reflect": "reflect", "wrap": "wrap"}
+MODES: dict[str, Any] = {"replicate": "edge", "reflect": "reflect", "wrap": "wrap"}
 
 
 @pytest.mark.parametrize("padding", MODES)

@@ -60,7 +60,7 @@ def test_half_precision_is_near_full_precision(pair, device):
     assert difference(half.image, full.image) < 0.1
 
 
-def test_a_checkpoint_goes_on_where_it_was_made(pair, device, tmp_path: Path):
+def test_a_checkpoint_goes_on_where_it_was_made(pair: tuple[Image, Image], device: str, tmp_path: Path):
     settings = impasto.Settings(**QUICK, device=device, precision="float32")
     steps = list(impasto.stylization(*pair, settings))
     kept = Checkpoint.load(steps[9].checkpoint().save(tmp_path / "painting.checkpoint"))
