@@ -23,6 +23,7 @@ install_import_hook(
 )
 
 import math  # noqa: E402
+import os  # noqa: E402
 import signal  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -51,6 +52,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write tests/golden anew instead of comparing with what is there"
     )
+    parser.addoption(
+        "--require-browser",
+        action="store_true",
+        default=os.environ.get("CI", "").lower() not in ("", "0", "false"),
+        help="fail where a test in tests/browser would skip for want of Chromium, Node.js or a package; the default "
+        "where the environment variable CI is set",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="there is no GPU: neither CUDA nor MPS"))
 
 
 def _grid(height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,8 @@
-"""Owns a real studio and a real browser for the tests of the page: Debian's Chromium, driven by Playwright."""
+"""Owns a real studio and a real browser for the tests of the page: Debian's Chromium, driven by Playwright.
+
+A test here skips where the browser, Node.js or a package is missing. With `--require-browser`, the default where the
+environment variable CI is set, it fails instead.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,29 @@ WIDTHS = {"desktop": (1280, 800), "phone": (360, 740)}
 #: Small, and longer than any test waits: what is painted here is stopped.
 ENDLESS = {"size": 64, "scales": 2, "coarse_iterations": 5, "iterations": 100_000, "tolerance": 0}
 BRIEF = {"size": 48, "scales": 1, "iterations": 2}
+
+
+def _fail_if_required(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.outcome == "skipped" and config.getoption("--require-browser"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{reason}\nNothing in tests/browser may skip: --require-browser or the variable CI is set."
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_if_required(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_if_required(collector.config, report)
+    return report
 
 
 @contextlib.contextmanager

@@ -220,7 +220,7 @@ class VGG19(Backbone):
         return x if self.dtype == torch.float32 else x.to(self.dtype)
 
 
-def _dequantize(codes: UInt8[Tensor, "out in 3 3"], table: Float[Tensor, 256]) -> Float[Tensor, "out in 3 3"]:
+def _dequantize(codes: UInt8[Tensor, "out in 3 3"], table: Float[Tensor, " 256"]) -> Float[Tensor, "out in 3 3"]:
     return table.index_select(0, codes.flatten().int()).view(codes.shape)
 
 
