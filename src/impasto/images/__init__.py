@@ -15,7 +15,9 @@ new file, or the old one unchanged.
 | `writing` | `write`, `encode`, `check_output` |
 | `formats` | the formats, their suffixes and first bytes |
 | `decoding` | a file of each format to a Raster |
-| `png`, `tiff`, `heif` | the files that Pillow does not read, or not in full |
+| `png`, `tiff`, `heif`, `raw` | the files that Pillow does not read, or not in full |
+| `jpeg` | limits on the work that a JPEG file asks for |
+| `directories` | the tags of TIFF pages |
 | `raster` | Raster, the result of decoding, and its conversion to pixels |
 | `profiles` | ICC profiles |
 | `colorspaces` | colour spaces that files name by numbers, HDR |

@@ -37,6 +37,9 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"MM\0+": "TIFF",
 }
 
+# Camera raw files of Fuji, Olympus and Panasonic. Those of other makers are TIFF files.
+_RAW_SIGNATURES = (b"FUJIFILM", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
+
 # HEIF with HEVC inside, and HEIF in general.
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -60,9 +63,6 @@ _REFUSED: Mapping[bytes, str] = {
     b"icns": "an icon",
     b"gimp xcf": "a GIMP document",
     b"PK\3\4": "a ZIP archive or a document made of one",
-    b"FUJIFILM": "a camera's raw file",
-    b"IIRO": "a camera's raw file",
-    b"IIU\0": "a camera's raw file",
     b"P5": "a PGM picture",
     b"P6": "a PPM picture",
     b"DDS ": "a DDS texture",
@@ -71,17 +71,18 @@ _REFUSED: Mapping[bytes, str] = {
 
 
 def identify(head: bytes) -> str:
-    """The format of a file that begins with `head`: one of READABLE_FORMATS. Its name is not looked at.
+    """The format of a file that begins with `head`: one of READABLE_FORMATS, or "RAW" for a camera's raw
+    file, of which the preview is read. Its name is not looked at.
 
     Raises:
         ImageReadError: it is none of them; the message names the file's kind if it is a known one.
     """
     for signature, name in _SIGNATURES.items():
         if head.startswith(signature):
-            # A Canon raw file is a TIFF with its own mark, around a JPEG preview.
-            if name == "TIFF" and head[8:10] == b"CR":
-                raise _refused("a camera's raw file")
-            return name
+            # A Canon raw file is a TIFF with a mark of its own.
+            return "RAW" if name == "TIFF" and head[8:10] == b"CR" else name
+    if head.startswith(_RAW_SIGNATURES):
+        return "RAW"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[4:8] == b"ftyp":

@@ -23,7 +23,8 @@ def decode(file: File, max_pixels: int) -> Raster:
     container = _open(file)
     index = container.primary_index
     picture: Any = container[index if isinstance(index, int) else 0]
-    check_size(*picture.size, max_pixels)
+    width, height = picture.size
+    check_size(width, height, max_pixels)
     notes = ["it holds several pictures; only the primary one is used"] if len(container) > 1 else []
     samples = np.atleast_3d(np.asarray(picture))
     grey = samples.shape[2] < 3
