@@ -14,7 +14,7 @@ new file, or the old one unchanged.
 | `conversion` | `as_image`: tensors, arrays, Pillow pictures |
 | `writing` | `write`, `encode`, `check_output` |
 | `formats` | the formats, their suffixes and first bytes |
-| `listing` | which files of a folder are pictures |
+| `folders` | which files of a folder are pictures |
 | `decoding` | a file of each format to a Raster |
 | `png`, `tiff`, `heif`, `raw` | the files that Pillow does not read, or not in full |
 | `jpeg` | limits on the work that a JPEG file asks for |
@@ -36,9 +36,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from impasto.images.conversion import as_image
+    from impasto.images.folders import Folder, output_suffix
     from impasto.images.formats import PICTURE_SUFFIXES, READABLE_FORMATS, WRITABLE_SUFFIXES
     from impasto.images.image import Image, resize
-    from impasto.images.listing import list_pictures, output_suffix
     from impasto.images.opening import DEFAULT_MAX_PIXELS
     from impasto.images.pixels import read_pixels, read_pixels_and_alpha, resize_pixels
     from impasto.images.reading import read, read_metadata
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "DEFAULT_MAX_PIXELS": "opening",
+    "Folder": "folders",
     "Image": "image",
     "PICTURE_SUFFIXES": "formats",
     "READABLE_FORMATS": "formats",
@@ -55,9 +56,8 @@ _HOMES = {
     "check_output": "writing",
     "encode": "writing",
     "fit": "sizes",
-    "list_pictures": "listing",
     "of_area": "sizes",
-    "output_suffix": "listing",
+    "output_suffix": "folders",
     "read": "reading",
     "read_metadata": "reading",
     "read_pixels": "pixels",
@@ -72,12 +72,12 @@ __all__ = [
     "PICTURE_SUFFIXES",
     "READABLE_FORMATS",
     "WRITABLE_SUFFIXES",
+    "Folder",
     "Image",
     "as_image",
     "check_output",
     "encode",
     "fit",
-    "list_pictures",
     "of_area",
     "output_suffix",
     "read",

@@ -12,8 +12,7 @@ import pytest
 from images.drawing import pixels_of, saved, scene
 from images.test_heif import heic
 from images.test_raw import jpeg, nef
-from impasto.images import list_pictures, output_suffix, read
-from impasto.images.listing import why_skipped
+from impasto.images import Folder, output_suffix, read
 
 PICTURE = PIL.Image.fromarray(scene())
 
@@ -39,10 +38,11 @@ def phone(folder: Path) -> dict[str, str | None]:
         ".DS_Store": (b"\0\0\0\1Bud1", "macOS"),
         "Thumbs.db": (b"\xd0\xcf\x11\xe0", "Windows"),
         "desktop.ini": (b"[.ShellClassInfo]", "Windows"),
+        "damaged.png": (b"no picture", None),
         "empty.jpg": (b"", "empty"),
-        "IMG_0001.MOV": (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "a video"),
-        "notes.txt": (b"I am a letter", "not a picture"),
-        "paper.png": (b"%PDF-1.7\n", "a PDF document"),
+        "IMG_0001.MOV": (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "it is a video"),
+        "notes.txt": (b"I am a letter", "it is not a picture"),
+        "paper.png": (b"%PDF-1.7\n", "it is a PDF document"),
     }
     for name, (data, _) in files.items():
         path = folder / name
@@ -53,22 +53,22 @@ def phone(folder: Path) -> dict[str, str | None]:
 
 def test_a_folder_of_everything(tmp_path: Path) -> None:
     expected = phone(tmp_path)
-    listing = list_pictures(tmp_path.rglob("*"), tmp_path)
-    assert [str(path.relative_to(tmp_path)) for path in listing.pictures] == sorted(
+    folder = Folder.of(tmp_path.rglob("*"), tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in folder.pictures] == sorted(
         name for name, reason in expected.items() if reason is None
     )
-    reasons = {str(found.path.relative_to(tmp_path)): found.reason for found in listing.skipped}
+    reasons = {str(found.path.relative_to(tmp_path)): found.reason for found in (*folder.skipped, *folder.ignored)}
     assert reasons.keys() == {name for name, reason in expected.items() if reason is not None}
     for name, reason in reasons.items():
         assert str(expected[name]) in reason
-    surprising = {found.path.name for found in listing.skipped if not found.expected}
-    assert surprising == {"empty.jpg", "IMG_0001.MOV", "notes.txt", "paper.png"}
+    assert {found.path.name for found in folder.skipped} == {"empty.jpg", "IMG_0001.MOV", "notes.txt", "paper.png"}
 
 
 @pytest.mark.filterwarnings("ignore::impasto.errors.ImpastoWarning")
-def test_all_that_is_listed_is_read(tmp_path: Path) -> None:
+def test_all_pictures_of_a_folder_are_read(tmp_path: Path) -> None:
     phone(tmp_path)
-    for path in list_pictures(tmp_path.rglob("*"), tmp_path).pictures:
+    (tmp_path / "damaged.png").unlink()
+    for path in Folder.of(tmp_path.rglob("*"), tmp_path).pictures:
         assert np.ptp(pixels_of(read(path))) > 0.3
 
 
@@ -78,17 +78,16 @@ def test_what_is_no_regular_file_is_skipped_without_waiting(tmp_path: Path) -> N
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "real.png").write_bytes(saved(PICTURE))
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
-    listing = list_pictures(tmp_path.iterdir(), tmp_path)
-    assert [path.name for path in listing.pictures] == ["link.png", "real.png"]
-    assert {found.path.name: found.reason for found in listing.skipped}.keys() == {"pipe.png", "dangling.png"}
+    folder = Folder.of(tmp_path.iterdir(), tmp_path)
+    assert [path.name for path in folder.pictures] == ["link.png", "real.png"]
+    assert {found.path.name: found.reason for found in folder.skipped}.keys() == {"pipe.png", "dangling.png"}
 
 
 def test_a_file_that_is_named_is_judged_by_itself(tmp_path: Path) -> None:
     hidden = tmp_path / ".cache"
     hidden.mkdir()
     (hidden / "photo.png").write_bytes(saved(PICTURE))
-    assert why_skipped(hidden / "photo.png") is None
-    assert list_pictures([hidden / "photo.png"]).pictures == (hidden / "photo.png",)
+    assert Folder.of([hidden / "photo.png"]).pictures == (hidden / "photo.png",)
 
 
 @pytest.mark.parametrize(
