@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 from PIL import ExifTags, PngImagePlugin
 
-from images.drawing import (
+from tests.images.drawing import (
     ALPHA,
     METADATA,
     deep_png,
@@ -18,15 +18,15 @@ from images.drawing import (
     scene,
     tiff_file,
 )
-from images.icc import (
+from tests.images.icc import (
     ADOBE_D50,
     cmyk_profile,
     matrix_profile,
 )
-from images.test_colorspaces import ADOBE_CHRM, cicp, gama, png_with
-from images.test_heif import heic
-from images.test_raw import jpeg, nef
-from images.test_tiff import pages
+from tests.images.test_colorspaces import ADOBE_CHRM, cicp, gama, png_with
+from tests.images.test_heif import heic
+from tests.images.test_raw import jpeg, nef
+from tests.images.test_tiff import pages
 
 
 def seeds() -> dict[str, bytes]:

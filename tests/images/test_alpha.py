@@ -11,11 +11,11 @@ import PIL.ImageDraw
 import pytest
 import torch
 
-from images.drawing import ALPHA, pixels_of, saved, scene
 from impasto.errors import ImageError, ImpastoWarning
 from impasto.images import Image, as_image, encode, read, read_pixels_and_alpha, write
 from impasto.images.alpha import fill, ground
 from impasto.images.pixels import quantize
+from tests.images.drawing import ALPHA, pixels_of, saved, scene
 
 
 def logo(color: tuple[int, int, int], under: tuple[int, int, int] = (255, 255, 255)) -> PIL.Image.Image:

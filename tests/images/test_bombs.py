@@ -14,7 +14,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from images.drawing import (
+from impasto.errors import ImageReadError, ImpastoWarning
+from impasto.images import (
+    read,
+    read_metadata,
+)
+from tests.images.drawing import (
     HEIGHT,
     WIDTH,
     animations,
@@ -27,12 +32,7 @@ from images.drawing import (
     scene,
     tiff_file,
 )
-from images.test_heif import heic
-from impasto.errors import ImageReadError, ImpastoWarning
-from impasto.images import (
-    read,
-    read_metadata,
-)
+from tests.images.test_heif import heic
 
 
 @functools.cache

@@ -13,11 +13,11 @@ import pillow_heif
 import pytest
 from PIL import ExifTags
 
-from images.drawing import ALPHA, HEIGHT, WIDTH, chunk, pixels_of, png_file, saved, scene, shown
-from images.icc import ADOBE_D50, matrix_profile, srgb_encoded
 from impasto.errors import ImpastoWarning
 from impasto.images import as_image, read
 from impasto.images.colorspaces import ColorSpaceError, from_code_points, from_gamma
+from tests.images.drawing import ALPHA, HEIGHT, WIDTH, chunk, pixels_of, png_file, saved, scene, shown
+from tests.images.icc import ADOBE_D50, matrix_profile, srgb_encoded
 
 # Linear RGB to XYZ at D65, from the standards: columns are red, green, blue.
 TO_XYZ = {

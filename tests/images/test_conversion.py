@@ -11,7 +11,12 @@ import pytest
 import torch
 from PIL import ExifTags
 
-from images.drawing import (
+from impasto.errors import ImageReadError, ImpastoWarning
+from impasto.images import (
+    as_image,
+    read,
+)
+from tests.images.drawing import (
     ALPHA,
     HEIGHT,
     WIDTH,
@@ -23,14 +28,9 @@ from images.drawing import (
     scene,
     shown,
 )
-from images.icc import (
+from tests.images.icc import (
     ADOBE_D50,
     matrix_profile,
-)
-from impasto.errors import ImageReadError, ImpastoWarning
-from impasto.images import (
-    as_image,
-    read,
 )
 
 

@@ -9,13 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from images.seeds import SEEDS
 from impasto.errors import ImageReadError, ImpastoWarning
 from impasto.images import (
     Image,
     read,
     read_metadata,
 )
+from tests.images.seeds import SEEDS
 
 GENTLE = settings(max_examples=40, deadline=None)
 

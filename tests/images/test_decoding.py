@@ -7,7 +7,12 @@ import PIL.Image
 import pytest
 import torch
 
-from images.drawing import (
+from impasto.errors import ImpastoWarning
+from impasto.images import (
+    READABLE_FORMATS,
+    read,
+)
+from tests.images.drawing import (
     ALPHA,
     HEIGHT,
     INDEX,
@@ -23,11 +28,6 @@ from images.drawing import (
     scene,
     shown,
     tiff_file,
-)
-from impasto.errors import ImpastoWarning
-from impasto.images import (
-    READABLE_FORMATS,
-    read,
 )
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from images.drawing import pixels_of, saved, scene
-from images.test_heif import heic
-from images.test_raw import jpeg, nef
 from impasto.images import Folder, output_suffix, read
+from tests.images.drawing import pixels_of, saved, scene
+from tests.images.test_heif import heic
+from tests.images.test_raw import jpeg, nef
 
 PICTURE = PIL.Image.fromarray(scene())
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import PIL.Image
 import pytest
 
-from images.drawing import (
-    saved,
-    scene,
-)
 from impasto.errors import ImageReadError
 from impasto.images import (
     read,
+)
+from tests.images.drawing import (
+    saved,
+    scene,
 )
 
 DISGUISED = {

@@ -11,11 +11,11 @@ import pillow_heif
 import pytest
 from PIL import ExifTags
 
-from images.drawing import ALPHA, HEIGHT, METADATA, WIDTH, deep_scene, grey3, on_white, pixels_of, scene, shown
-from images.icc import ADOBE_D50, adobe_to_srgb, matrix_profile
 from impasto.errors import ImageReadError, ImpastoWarning
 from impasto.images import read, read_metadata
 from impasto.images.metadata import to_exif
+from tests.images.drawing import ALPHA, HEIGHT, METADATA, WIDTH, deep_scene, grey3, on_white, pixels_of, scene, shown
+from tests.images.icc import ADOBE_D50, adobe_to_srgb, matrix_profile
 
 
 def heic(picture: PIL.Image.Image, **options: object) -> bytes:

@@ -9,16 +9,16 @@ import PIL.Image
 import pytest
 import torch
 
-from images.drawing import (
-    HEIGHT,
-    WIDTH,
-    scene,
-)
 from impasto.errors import ImageError
 from impasto.images import (
     Image,
     as_image,
     resize,
+)
+from tests.images.drawing import (
+    HEIGHT,
+    WIDTH,
+    scene,
 )
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from images.drawing import pixels_of, saved, scene
 from impasto.errors import ImageReadError, ImpastoWarning
 from impasto.images import read, read_metadata
+from tests.images.drawing import pixels_of, saved, scene
 
 
 def progressive(side: int, scans: int) -> bytes:

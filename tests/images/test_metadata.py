@@ -12,15 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags
 
-from images.drawing import (
-    HEIGHT,
-    METADATA,
-    WIDTH,
-    WRITABLE,
-    palette_picture,
-    saved,
-    scene,
-)
 from impasto.errors import ImageWriteError, ImpastoWarning
 from impasto.images import (
     WRITABLE_SUFFIXES,
@@ -30,6 +21,15 @@ from impasto.images import (
     read,
     read_metadata,
     write,
+)
+from tests.images.drawing import (
+    HEIGHT,
+    METADATA,
+    WIDTH,
+    WRITABLE,
+    palette_picture,
+    saved,
+    scene,
 )
 
 

@@ -14,17 +14,17 @@ import PIL.Image
 import pytest
 import torch
 
-from images.drawing import (
+from impasto.errors import ImageReadError, ImpastoWarning
+from impasto.images import (
+    read,
+)
+from tests.images.drawing import (
     HEIGHT,
     WIDTH,
     saved,
     scene,
 )
-from images.seeds import SEEDS
-from impasto.errors import ImageReadError, ImpastoWarning
-from impasto.images import (
-    read,
-)
+from tests.images.seeds import SEEDS
 
 
 def test_sources_give_the_same_image(tmp_path: Path) -> None:

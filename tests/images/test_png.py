@@ -7,7 +7,13 @@ import PIL.Image
 import pytest
 from PIL import PngImagePlugin
 
-from images.drawing import (
+from impasto.errors import ImpastoWarning
+from impasto.images import (
+    as_image,
+    encode,
+    read,
+)
+from tests.images.drawing import (
     HEIGHT,
     WIDTH,
     chunk,
@@ -18,12 +24,6 @@ from images.drawing import (
     saved,
     scene,
     shown,
-)
-from impasto.errors import ImpastoWarning
-from impasto.images import (
-    as_image,
-    encode,
-    read,
 )
 
 

@@ -10,7 +10,13 @@ import PIL.Image
 import pytest
 from PIL import ImageCms
 
-from images.drawing import (
+from impasto.errors import ImpastoWarning
+from impasto.images import (
+    read,
+)
+from impasto.images.pixels import quantize
+from impasto.images.profiles import srgb_profile
+from tests.images.drawing import (
     ALPHA,
     HEIGHT,
     WIDTH,
@@ -23,7 +29,7 @@ from images.drawing import (
     shown,
     tiff_file,
 )
-from images.icc import (
+from tests.images.icc import (
     ADOBE_D50,
     adobe_to_srgb,
     cmyk_profile,
@@ -31,12 +37,6 @@ from images.icc import (
     matrix_profile,
     srgb_encoded,
 )
-from impasto.errors import ImpastoWarning
-from impasto.images import (
-    read,
-)
-from impasto.images.pixels import quantize
-from impasto.images.profiles import srgb_profile
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF"])

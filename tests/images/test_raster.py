@@ -7,7 +7,11 @@ import PIL.Image
 import pytest
 from PIL import ExifTags, ImageOps
 
-from images.drawing import (
+from impasto.errors import ImageReadError, ImpastoWarning
+from impasto.images import (
+    read,
+)
+from tests.images.drawing import (
     HEIGHT,
     WIDTH,
     deep_scene,
@@ -15,10 +19,6 @@ from images.drawing import (
     saved,
     scene,
     tiff_file,
-)
-from impasto.errors import ImageReadError, ImpastoWarning
-from impasto.images import (
-    read,
 )
 
 

@@ -11,9 +11,9 @@ import pytest
 import tifffile
 from PIL import ExifTags
 
-from images.drawing import deep_scene, pixels_of, saved, scene, tiff_file
 from impasto.errors import ImageReadError, ImpastoWarning
 from impasto.images import read, read_metadata
+from tests.images.drawing import deep_scene, pixels_of, saved, scene, tiff_file
 
 
 def jpeg(height: int, width: int, **options: object) -> bytes:

@@ -14,14 +14,14 @@ import PIL.Image
 import pytest
 import tifffile
 
-from images.drawing import ALPHA, HEIGHT, WIDTH, deep_scene, grey3, pixels_of, saved, scene, shown, tiff_file
-from images.icc import D50, SRGB_D50
 from impasto.errors import ImageReadError, ImageWriteError, ImpastoWarning
 from impasto.images import (
     as_image,
     encode,
     read,
 )
+from tests.images.drawing import ALPHA, HEIGHT, WIDTH, deep_scene, grey3, pixels_of, saved, scene, shown, tiff_file
+from tests.images.icc import D50, SRGB_D50
 
 
 def deep_tiffs() -> list[tuple[str, bytes, np.ndarray, int]]:

@@ -18,15 +18,6 @@ import PIL.Image
 import pytest
 import torch
 
-from images.drawing import (
-    HEIGHT,
-    METADATA,
-    WIDTH,
-    WRITABLE,
-    pixels_of,
-    saved,
-    scene,
-)
 from impasto.errors import ImageWriteError, SettingsError
 from impasto.images import (
     as_image,
@@ -37,6 +28,15 @@ from impasto.images import (
 )
 from impasto.images.pixels import quantize
 from impasto.images.profiles import srgb_profile
+from tests.images.drawing import (
+    HEIGHT,
+    METADATA,
+    WIDTH,
+    WRITABLE,
+    pixels_of,
+    saved,
+    scene,
+)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff", ".bmp", ".PNG"])

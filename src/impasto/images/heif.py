@@ -23,8 +23,7 @@ def decode(file: File, max_pixels: int) -> Raster:
     container = _open(file)
     index = container.primary_index
     picture: Any = container[index if isinstance(index, int) else 0]
-    width, height = picture.size
-    check_size(width, height, max_pixels)
+    check_size(picture.size[0], picture.size[1], max_pixels)
     notes = ["it holds several pictures; only the primary one is used"] if len(container) > 1 else []
     samples = np.atleast_3d(np.asarray(picture))
     grey = samples.shape[2] < 3

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impasto.errors import SettingsError
-from impasto.images import PICTURE_SUFFIXES, Image, resize
+from impasto.images import Image, resize
 from impasto.pastiche import Pastiche
 from impasto.plots.files import check_figure_path, write_figure
 from impasto.plots.losses import draw_losses, loss_terms
@@ -41,6 +41,8 @@ from impasto.plots.page import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_PICTURE_SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def figure(content: Image, styles: Sequence[Image], pastiche: Pastiche) -> Figure:
@@ -207,7 +209,7 @@ def _draw_panel(fig: Figure, panel: _Panel, left: float, top: float, width: floa
         after = left + text_width(fig, role) + 0.07
         room = left + width - after
         name = panel.name.removeprefix("sample:")
-        if width_of(fig, name, LARGE) > room and Path(name).suffix.lower() in PICTURE_SUFFIXES:
+        if width_of(fig, name, LARGE) > room and Path(name).suffix.lower() in _PICTURE_SUFFIXES:
             # The ending says least.
             name = name[: -len(Path(name).suffix)]
         put_text(fig, after, baseline, name, size=LARGE, color=GRAY, width=room)
