@@ -122,7 +122,7 @@ def test_pictures_through_pipes():
 def test_nothing_from_a_pipe_is_one_line():
     done = finish(start("stylize", "-", "painting.png", *QUICK, stdin=-1), b"")
     assert done.code == 1
-    assert done.error().endswith("the file is empty (0 bytes); allowed are PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF")
+    assert done.error().endswith("the file is empty (0 bytes); allowed are PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC")
 
 
 def test_a_reader_that_has_enough_is_no_error():

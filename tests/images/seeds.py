@@ -24,6 +24,10 @@ from tests.images.icc import (
     cmyk_profile,
     matrix_profile,
 )
+from tests.images.test_colorspaces import ADOBE_CHRM, cicp, gama, png_with
+from tests.images.test_heif import heic
+from tests.images.test_raw import jpeg, nef
+from tests.images.test_tiff import pages
 
 
 def seeds() -> dict[str, bytes]:
@@ -48,9 +52,15 @@ def seeds() -> dict[str, bytes]:
         "WebP lossless": saved(rgba, "WEBP", lossless=True),
         "WebP animated": saved(picture, "WEBP", **several),
         "AVIF": saved(picture, "AVIF", **rich),
+        "HEIC": heic(rgba),
+        "PNG colour": png_with(scene(), cicp(9, 16), gama(1.8), ADOBE_CHRM),
+        "MPO": saved(picture, "MPO", **several),
+        "RAW": nef(jpeg(480, 640)),
         "GIF": saved(palette_picture(), "GIF", transparency=1),
         "BMP": saved(picture, "BMP"),
         "TIFF": saved(picture, "TIFF", **rich),
+        "TIFF pages": pages(scene()[::2, ::2], scene(), reduced=(0,)),
+        "TIFF LAB": tiff_file(deep_scene(), photometric="cielab"),
         "TIFF LZW": saved(picture, "TIFF", compression="tiff_lzw"),
         "TIFF JPEG": saved(picture, "TIFF", compression="jpeg"),
         "TIFF 16": tiff_file(deep_scene(), compression="zlib", iccprofile=matrix_profile(ADOBE_D50, 2.2)),

@@ -155,6 +155,15 @@ def test_the_alpha_of_one_picture_for_another() -> None:
         assert picture.mode == "RGBA"
 
 
+def test_a_picture_on_a_ground() -> None:
+    cut_out = read(saved(logo((0, 0, 0))))
+    assert cut_out.flattened().alpha is None
+    assert [float(cut_out.flattened().pixels[0, 0, y, x]) for y, x in ((0, 0), (20, 30))] == [1, 0]
+    assert float(cut_out.flattened(0.5).pixels[0, 0, 0, 0]) == 0.5
+    opaque = as_image(scene())
+    assert opaque.flattened() is opaque
+
+
 def test_without_torch_the_alpha_is_an_array() -> None:
     pixels, alpha = read_pixels_and_alpha(saved(logo((20, 80, 200))))
     assert pixels.shape == (1, 3, 40, 60)

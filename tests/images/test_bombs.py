@@ -32,6 +32,7 @@ from tests.images.drawing import (
     scene,
     tiff_file,
 )
+from tests.images.test_heif import heic
 
 
 @functools.cache
@@ -40,8 +41,8 @@ def deflated_zeros(megabytes: int) -> bytes:
     return b"".join(deflate.compress(bytes(1 << 20)) for _ in range(megabytes)) + deflate.flush()
 
 
-def avif_claiming(width: int, height: int) -> bytes:
-    data = saved(PIL.Image.fromarray(scene()), "AVIF")
+def claiming(data: bytes, width: int, height: int) -> bytes:
+    """An AVIF or HEIC file with this size in its header."""
     at = data.index(b"ispe") + 8
     return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
 
@@ -77,7 +78,8 @@ def pixel_bombs() -> dict[str, bytes]:
         "BMP": bytes(bmp),
         "TIFF": bytes(tiff),
         "TIFF 16": bytes(deep),
-        "AVIF": avif_claiming(15000, 15000),  # from 16384² on it is libavif that refuses
+        "HEIC": claiming(heic(PIL.Image.new("RGB", (64, 64))), 15000, 15000),
+        "AVIF": claiming(saved(PIL.Image.fromarray(scene()), "AVIF"), 15000, 15000),  # 16384² libavif refuses
     }
 
 

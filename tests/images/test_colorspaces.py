@@ -14,7 +14,7 @@ import pytest
 from PIL import ExifTags
 
 from impasto.errors import ImpastoWarning
-from impasto.images import read
+from impasto.images import as_image, read
 from impasto.images.colorspaces import ColorSpaceError, from_code_points, from_gamma
 from tests.images.drawing import ALPHA, HEIGHT, WIDTH, chunk, pixels_of, png_file, saved, scene, shown
 from tests.images.icc import ADOBE_D50, matrix_profile, srgb_encoded
@@ -144,6 +144,13 @@ def test_a_transparent_png_keeps_its_alpha_through_a_conversion() -> None:
     image = read(png_file(WIDTH, HEIGHT, 8, 6, rows, cicp(12, 13)))
     share = ALPHA[..., None] / 255
     np.testing.assert_allclose(shown(image) * 255, SCENE * share + 255 * (1 - share), atol=2.5)
+
+
+@pytest.mark.parametrize("case", ["gAMA of Mac", "gAMA and cHRM", "sRGB over gAMA", "iCCP over sRGB"])
+def test_a_pillow_picture_of_a_png_is_treated_as_its_file_is(case: str) -> None:
+    samples, entries = CASES[case]
+    data = png_with(samples, *entries)
+    np.testing.assert_allclose(pixels_of(as_image(PIL.Image.open(io.BytesIO(data)))), pixels_of(read(data)), atol=1e-4)
 
 
 # --- high dynamic range -----------------------------------------------------------------------------------------------

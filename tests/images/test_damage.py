@@ -75,9 +75,7 @@ def test_half_a_file_is_refused_in_plain_words(kind: str) -> None:
 
 
 def test_damage_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    for kind, data in SEEDS.items():
-        if kind in ("TIFF LZW", "TIFF JPEG"):
-            continue  # These Pillow leaves to libtiff, whose own messages on damage it lets through to standard error.
+    for data in SEEDS.values():
         for cut in (20, 60, len(data) // 2, len(data) - 5):
             survive(data[:cut])
     captured = capfd.readouterr()

@@ -15,8 +15,11 @@ new file, or the old one unchanged.
 | `conversion` | `as_image`: tensors, arrays, Pillow pictures |
 | `writing` | `write`, `encode`, `check_output` |
 | `formats` | the formats, their suffixes and first bytes |
+| `folders` | which files of a folder are pictures |
 | `decoding` | a file of each format to a Raster |
-| `png`, `tiff`, `heif` | the files that Pillow does not read, or not in full |
+| `png`, `tiff`, `heif`, `raw` | the files that Pillow does not read, or not in full |
+| `jpeg` | limits on the work that a JPEG file asks for |
+| `directories` | the tags of TIFF pages |
 | `raster` | Raster, the result of decoding, and its conversion to pixels |
 | `profiles` | ICC profiles |
 | `colorspaces` | colour spaces that files name by numbers, HDR |
@@ -34,8 +37,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from impasto.images.conversion import as_image
-    from impasto.images.folders import Folder
-    from impasto.images.formats import READABLE_FORMATS, WRITABLE_SUFFIXES
+    from impasto.images.folders import Folder, output_suffix
+    from impasto.images.formats import PICTURE_SUFFIXES, READABLE_FORMATS, WRITABLE_SUFFIXES
     from impasto.images.image import Image, resize
     from impasto.images.opening import DEFAULT_MAX_PIXELS
     from impasto.images.pixels import read_pixels, read_pixels_and_alpha, resize_pixels
@@ -47,6 +50,7 @@ _HOMES = {
     "DEFAULT_MAX_PIXELS": "opening",
     "Folder": "folders",
     "Image": "image",
+    "PICTURE_SUFFIXES": "formats",
     "READABLE_FORMATS": "formats",
     "WRITABLE_SUFFIXES": "formats",
     "as_image": "conversion",
@@ -54,6 +58,7 @@ _HOMES = {
     "encode": "writing",
     "fit": "sizes",
     "of_area": "sizes",
+    "output_suffix": "folders",
     "read": "reading",
     "read_metadata": "reading",
     "read_pixels": "pixels",
@@ -65,6 +70,7 @@ _HOMES = {
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
+    "PICTURE_SUFFIXES",
     "READABLE_FORMATS",
     "WRITABLE_SUFFIXES",
     "Folder",
@@ -74,6 +80,7 @@ __all__ = [
     "encode",
     "fit",
     "of_area",
+    "output_suffix",
     "read",
     "read_metadata",
     "read_pixels",

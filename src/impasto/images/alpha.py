@@ -54,8 +54,9 @@ def fill(pixels: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
     weight = np.where(_edge(alpha), alpha, 0.0).astype(np.float32)
     if not hidden.any() or not weight.any():
         return
-    filled = _pulled(pixels * weight, weight)
-    pixels[:, hidden] = filled[:, hidden]
+    # Plane by plane, to take less memory.
+    for plane in pixels:
+        plane[hidden] = _pulled(plane * weight, weight)[hidden]
 
 
 def ground(pixels: NDArray[np.float32], alpha: NDArray[np.float32]) -> tuple[str, float]:
@@ -98,23 +99,20 @@ def _luminance(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.tensordot([0.2126, 0.7152, 0.0722], linear, 1), np.float32)
 
 
-def _pulled(colors: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weighted colours divided by their weights; pixels without weight take the next coarser level's, interpolated."""
+def _pulled(weighted: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A plane of weighted values divided by their weights. Without weight, the next coarser level is interpolated."""
+    values = np.asarray(weighted / np.maximum(weight, 1e-9), np.float32)
     known = weight > 0
-    if known.all() or min(weight.shape) == 0 or weight.shape == (1, 1):
-        return np.asarray(colors / np.maximum(weight, 1e-9), np.float32)
+    if known.all() or weight.shape == (1, 1):
+        return values
     sums = _halved(weight)
     scale = np.asarray(1 / np.maximum(sums, 1.0), np.float32)
-    coarse = _pulled(np.stack([_halved(plane) * scale for plane in colors]), sums * scale)
+    coarse = _pulled(_halved(weighted) * scale, sums * scale)
     height, width = weight.shape
-    result = np.empty_like(colors)
-    for plane, small, out in zip(colors, coarse, result, strict=True):
-        # Twice as large, and cut where the side was odd.
-        grown = PIL.Image.fromarray(np.ascontiguousarray(small)).resize(
-            (2 * small.shape[1], 2 * small.shape[0]), PIL.Image.Resampling.BILINEAR
-        )
-        out[:] = np.where(known, plane / np.maximum(weight, 1e-9), np.asarray(grown)[:height, :width])
-    return result
+    # Twice as large, and cut where a side was odd.
+    twice = (2 * coarse.shape[1], 2 * coarse.shape[0])
+    grown = np.asarray(PIL.Image.fromarray(coarse).resize(twice, PIL.Image.Resampling.BILINEAR))
+    return np.where(known, values, grown[:height, :width])
 
 
 def _halved(plane: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -24,6 +24,7 @@ Chromaticity = tuple[float, float]
 Chromaticities = tuple[Chromaticity, Chromaticity, Chromaticity, Chromaticity]
 
 _D65: Chromaticity = (0.3127, 0.3290)
+_D50: Chromaticity = (0.3457, 0.3585)
 _BT709: Chromaticities = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), _D65)
 
 # H.273, table 2: red, green, blue, white.
@@ -180,6 +181,27 @@ def to_srgb(samples: NDArray[Any], space: ColorSpace) -> NDArray[np.float32]:
     return light
 
 
+def lab_to_srgb(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """CIE L*a*b* relative to D50, as print uses it, converted to sRGB.
+
+    Args:
+        lab: shape (height, width, 3); L* in [0, 100].
+
+    Returns:
+        Shape (height, width, 3), float32 in [0, 1]. Colours outside sRGB are clipped.
+    """
+    white = np.array([_D50[0] / _D50[1], 1.0, (1 - sum(_D50)) / _D50[1]])
+    matrix = np.linalg.inv(_to_xyz(_BT709)) @ _adaptation(white, _to_xyz(_BT709).sum(axis=1)) @ np.diag(white)
+    pixels = np.empty_like(lab)
+    for top in range(0, len(lab), _ROWS):
+        lightness, a, b = np.moveaxis(lab[top : top + _ROWS].astype(np.float64), 2, 0)
+        root = (lightness + 16) / 116
+        roots = np.stack([root + a / 500, root, root - b / 200], axis=2)
+        xyz = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29))
+        pixels[top : top + _ROWS] = _srgb_encoded(np.maximum(xyz @ matrix.T, 0.0).astype(np.float32))
+    return pixels
+
+
 def _linear(values: NDArray[Any], transfer: Transfer) -> NDArray[Any]:
     """Linear light of encoded values in [0, 1]; 1 is white. HLG's is of the scene, not yet of the display."""
     values = np.clip(values, 0.0, 1.0)
@@ -221,12 +243,15 @@ def _srgb_encoded(light: NDArray[np.float32]) -> NDArray[np.float32]:
 def _to_srgb_primaries(space: ColorSpace) -> NDArray[np.float32]:
     """The matrix from linear light in `space` to linear light in sRGB, adapted to its white."""
     source, target = _to_xyz(space.primaries), _to_xyz(_BT709)
-    whites = [_BRADFORD @ matrix.sum(axis=1) for matrix in (source, target)]
-    adapt = np.linalg.inv(_BRADFORD) @ np.diag(whites[1] / whites[0]) @ _BRADFORD
-    matrix = np.linalg.inv(target) @ adapt @ source
+    matrix = np.linalg.inv(target) @ _adaptation(source.sum(axis=1), target.sum(axis=1)) @ source
     if not np.isfinite(matrix).all() or np.abs(matrix).max() > 100:
         raise ColorSpaceError("has primaries that enclose no colours")
     return np.asarray(matrix, np.float32)
+
+
+def _adaptation(white: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The matrix that adapts XYZ from one white to another."""
+    return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag((_BRADFORD @ target) / (_BRADFORD @ white)) @ _BRADFORD)
 
 
 def _to_xyz(primaries: Chromaticities) -> NDArray[np.float64]:

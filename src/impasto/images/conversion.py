@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from impasto.errors import ImageError, ImageReadError, ImpastoWarning
+from impasto.images import png
 from impasto.images.decoding import from_pil
 from impasto.images.image import Image
 from impasto.images.opening import DEFAULT_MAX_PIXELS, BinaryFile, translated
@@ -69,7 +70,9 @@ def _from_pil(value: PIL.Image.Image, name: str | None, max_pixels: int) -> tupl
     with translated(label):
         check_size(*value.size, max_pixels)
         value.load()
-        image = to_image(from_pil(value, notes=notes, text={}), name=name, kind=value.format)
+        colorspace = png.colorspace(value.info, notes) if value.format == "PNG" else None
+        raster = from_pil(value, notes=notes, text={}, colorspace=colorspace)
+        image = to_image(raster, name=name, kind=value.format)
     return image, [f"{label}: {note}" for note in notes]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import logging
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,16 +24,23 @@ from PIL import (
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
+    _imaging,
 )
 
 from impasto.errors import ImageReadError
-from impasto.images import exif, heif, metadata, png, tiff
+from impasto.images import directories, exif, heif, jpeg, metadata, png, raw, tiff
 from impasto.images.colorspaces import ADOBE_RGB, ColorSpace
+from impasto.images.directories import Directory
 from impasto.images.raster import File, Raster, Space, check_size
 
 # Both also report damage to their loggers, and a logger without a handler prints it.
 for _library in ("PIL", "tifffile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
+
+# libtiff prints its errors to standard error; Pillow raises them as exceptions too. Where Pillow is linked statically,
+# as on Windows, the function cannot be reached.
+with contextlib.suppress(AttributeError, OSError):
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 def decode(file: File, kind: str, max_pixels: int) -> Raster:
@@ -48,8 +58,12 @@ def decode(file: File, kind: str, max_pixels: int) -> Raster:
         return _decode_tiff(file, max_pixels)
     if kind == "HEIC":
         return heif.decode(file, max_pixels)
+    if kind == "RAW":
+        return _decode_raw(file, max_pixels)
     picture = _open(file, kind, max_pixels)
     notes: list[str] = []
+    if kind == "JPEG" and jpeg.is_stereo(file):
+        notes.append("it holds several pictures; only the first is used")
     colorspace = heif.colorspace(file, notes) if kind == "AVIF" else None
     picture.load()
     if _animated(picture):
@@ -73,6 +87,10 @@ def read_text(file: File, kind: str) -> tuple[dict[str, str], list[str]]:
         return (metadata.from_json(description) if isinstance(description, str) else {}), []
     if kind == "HEIC":
         return heif.read_text(file), []
+    if kind == "RAW":
+        return {}, []
+    if kind == "JPEG":
+        jpeg.check(file)
     return exif.facts(_OPENERS[kind](file), []).text, []
 
 
@@ -179,34 +197,73 @@ def _decode_png(file: File, max_pixels: int) -> Raster:
 
 
 def _decode_tiff(file: File, max_pixels: int) -> Raster:
-    """Pillow knows more compressions and colour models, tifffile more depths; each gets what it does best."""
-    file.seek(0)
-    try:
-        picture = TiffImagePlugin.TiffImageFile(file)
-    except SyntaxError:
-        return tiff.decode(file, max_pixels)
-    tags = picture.tag_v2
-    tiff.refuse_camera_raw(tags)
+    """Pillow reads more colour models, tifffile more depths and layouts; each reads what it reads best."""
+    pages = directories.directories(file)
+    page = directories.picture(pages)
+    if page is None:
+        raise ImageReadError("the file is damaged or cut short: its TIFF header names no picture; get a fresh copy")
+    width, height = page.size
+    check_size(width, height, max_pixels)
+    notes = tiff.notes_on(pages, page)
+    picture = _tiff_page(file, page)
+    if picture is None:
+        raster = tiff.decode(file, page, max_pixels)
+        raster.notes[:0] = notes
+        return raster
     check_size(*picture.size, max_pixels)
-    bits = max(tags.get(ExifTags.Base.BitsPerSample, (1,)))
-    notes: list[str] = []
-    if bits > 8:
+    deep = max(page.tags.get(directories.BITS, (1,))) > 8
+    planar = page.value(directories.PLANAR_CONFIGURATION, 1) != 1
+    if deep or page.value(directories.COMPRESSION, 1) not in _PILLOW_COMPRESSIONS:
         try:
-            return tiff.decode(file, max_pixels)
+            raster = tiff.decode(file, page, max_pixels)
         except tiff.CodecMissingError as error:
             # Of the others Pillow would not know the scale, or which end of it is white.
-            if picture.mode not in ("RGB", "RGBA", "CMYK") or bits != 16 or tags.get(_PLANAR_CONFIGURATION, 1) != 1:
+            if (
+                not deep
+                or planar
+                or picture.mode not in ("RGB", "RGBA", "CMYK")
+                or page.value(directories.BITS) != 16
+                or page.value(directories.COMPRESSION, 1) not in _PILLOW_COMPRESSIONS
+            ):
                 raise
             notes.append(f"it was read at 8 bits: {error}")
-    description = tags.get(ExifTags.Base.ImageDescription)
+        else:
+            raster.notes[:0] = notes
+            return raster
+    description = picture.tag_v2.get(ExifTags.Base.ImageDescription)
     text = metadata.from_json(description) if isinstance(description, str) else {}
-    if _animated(picture):
-        notes.append("it has several pages; only the first is used")
     picture.load()
     return from_pil(picture, notes=notes, text=text)
 
 
-_PLANAR_CONFIGURATION = 284
+def _tiff_page(file: File, page: Directory) -> TiffImagePlugin.TiffImageFile | None:
+    """The page as a Pillow picture that is not decoded yet; None if Pillow does not read it."""
+    if len(page.path) > 1:
+        return None
+    file.seek(0)
+    try:
+        picture = TiffImagePlugin.TiffImageFile(file)
+        if page.path[0]:
+            picture.seek(page.path[0])
+    except (SyntaxError, EOFError):
+        return None
+    return picture
+
+
+def _decode_raw(file: File, max_pixels: int) -> Raster:
+    preview, orientation = raw.preview(file)
+    raster = decode(preview, "JPEG", max_pixels)
+    height, width = raster.color.shape[:2]
+    raster.notes.insert(
+        0,
+        f"it is a camera's raw file; its preview of {width} × {height} pixels is used. For full quality develop it, "
+        "and export a TIFF or JPEG",
+    )
+    return replace(raster, orientation=orientation if raster.orientation == 1 else raster.orientation)
+
+
+# TIFF compressions that Pillow's libtiff unpacks: none, CCITT, LZW, JPEG, deflate, PackBits, LZMA, Zstandard.
+_PILLOW_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000}
 
 _OPENERS: Mapping[str, Callable[[File], ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -224,6 +281,8 @@ def _open(file: File, kind: str, max_pixels: int) -> ImageFile.ImageFile:
         check_size(*_webp_size(file), max_pixels)
     elif kind == "GIF":
         check_size(*_gif_size(file), max_pixels)
+    elif kind == "JPEG":
+        jpeg.check(file)
     file.seek(0)
     # The plug-in itself, not PIL.Image.open: that would try other formats, and hold it to Pillow's own limit.
     picture = _OPENERS[kind](file)

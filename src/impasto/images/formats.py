@@ -20,6 +20,15 @@ WRITABLE_SUFFIXES: Mapping[str, str] = {
     ".avif": "AVIF",
 }
 
+# The suffixes that picture files have, readable or not. What a file is, its content alone decides.
+PICTURE_SUFFIXES = frozenset(
+    {
+        *WRITABLE_SUFFIXES,
+        *(".gif", ".heic", ".heif", ".jfif", ".jpe", ".jxl"),
+        *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2"),
+    }
+)
+
 WRITABLE_FORMATS = tuple(dict.fromkeys(WRITABLE_SUFFIXES.values()))
 
 # How many first bytes `identify` looks at.
@@ -36,6 +45,9 @@ _SIGNATURES: Mapping[bytes, str] = {
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
 }
+
+# Camera raw files of Fuji, Olympus and Panasonic. Those of other makers are TIFF files.
+_RAW_SIGNATURES = (b"FUJIFILM", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 
 # HEIF with HEVC inside, and HEIF in general.
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -60,9 +72,6 @@ _REFUSED: Mapping[bytes, str] = {
     b"icns": "an icon",
     b"gimp xcf": "a GIMP document",
     b"PK\3\4": "a ZIP archive or a document made of one",
-    b"FUJIFILM": "a camera's raw file",
-    b"IIRO": "a camera's raw file",
-    b"IIU\0": "a camera's raw file",
     b"P5": "a PGM picture",
     b"P6": "a PPM picture",
     b"DDS ": "a DDS texture",
@@ -71,34 +80,45 @@ _REFUSED: Mapping[bytes, str] = {
 
 
 def identify(head: bytes) -> str:
-    """The format of a file that begins with `head`: one of READABLE_FORMATS. Its name is not looked at.
+    """The format of a file that begins with `head`: one of READABLE_FORMATS, or "RAW" for a camera's raw
+    file, of which the preview is read. Its name is not looked at.
 
     Raises:
         ImageReadError: it is none of them; the message names the file's kind if it is a known one.
     """
     for signature, name in _SIGNATURES.items():
         if head.startswith(signature):
-            # A Canon raw file is a TIFF with its own mark, around a JPEG preview.
-            if name == "TIFF" and head[8:10] == b"CR":
-                raise _refused("a camera's raw file")
-            return name
+            # A Canon raw file is a TIFF with a mark of its own.
+            return "RAW" if name == "TIFF" and head[8:10] == b"CR" else name
+    if head.startswith(_RAW_SIGNATURES):
+        return "RAW"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[4:8] == b"ftyp":
-        # ISO's container: the brands it is compatible with, four bytes each, say what is inside.
-        brands = head[8 : min(len(head), max(12, int.from_bytes(head[:4], "big")))]
+        brands = _brands(head)
         if b"avif" in brands or b"avis" in brands:
             return "AVIF"
         if any(brand in brands for brand in _HEIC_BRANDS):
             return "HEIC"
-        raise _refused("a camera's raw file" if b"crx " in brands else "a video")
+    allowed = f"allowed are {', '.join(READABLE_FORMATS)}"
+    foreign = describe(head)
+    if foreign is None:
+        raise ImageReadError(f"it is not a picture that Impasto reads; {allowed}")
+    raise ImageReadError(f"it is {foreign}; {allowed}: export it as one of these")
+
+
+def describe(head: bytes) -> str | None:
+    """What a file is that begins with `head` and that `identify` refuses, such as "a PDF document"; None if unknown."""
+    if head[4:8] == b"ftyp":
+        return "a camera's raw file" if b"crx " in _brands(head) else "a video"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     for signature, kind in _REFUSED.items():
         # Only markup may be preceded by a byte order mark and spaces, and be written in either case.
         if head.startswith(signature) or (signature[:1] == b"<" and start.lower().startswith(signature.lower())):
-            raise _refused(kind)
-    raise ImageReadError(f"it is not a picture that Impasto reads; allowed are {', '.join(READABLE_FORMATS)}")
+            return kind
+    return None
 
 
-def _refused(kind: str) -> ImageReadError:
-    return ImageReadError(f"it is {kind}; allowed are {', '.join(READABLE_FORMATS)}: export it as one of these")
+def _brands(head: bytes) -> bytes:
+    """The brands of an ISO container, four bytes each: the formats that it is compatible with."""
+    return head[8 : min(len(head), max(12, int.from_bytes(head[:4], "big")))]

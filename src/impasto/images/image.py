@@ -95,6 +95,12 @@ class Image:
         alpha = other.alpha if other.alpha is None else resize(other.alpha, self.size)
         return replace(self, alpha=alpha)
 
+    def flattened(self, level: float = 1.0) -> Image:
+        """The picture on a ground of one grey, by default white; itself if it is opaque."""
+        if self.alpha is None:
+            return self
+        return replace(self, pixels=self.pixels * self.alpha + level * (1 - self.alpha), alpha=None)
+
     def to_pil(self) -> PIL.Image.Image:
         """An 8-bit RGB or RGBA Pillow picture, rounded to the nearest level."""
         samples = quantize(self.pixels)

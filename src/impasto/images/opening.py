@@ -19,6 +19,7 @@ import PIL.Image
 from impasto.errors import ImageError, ImageReadError
 from impasto.images.formats import HEAD_BYTES, READABLE_FORMATS, identify
 from impasto.images.raster import File
+from impasto.images.raw import is_raw
 from impasto.messages import printable, reason
 
 # 200 megapixels are 2.4 GB as float32 RGB. Full-frame cameras have about 50 megapixels.
@@ -100,7 +101,7 @@ def _out_of_memory(label: str) -> ImageReadError:
 
 
 def kind_of(file: File) -> str:
-    """The format of `file`, one of READABLE_FORMATS.
+    """The format of `file`: one of READABLE_FORMATS, or "RAW".
 
     Raises:
         ImageReadError: the file is empty, or of another format.
@@ -109,7 +110,8 @@ def kind_of(file: File) -> str:
     head = file.read(HEAD_BYTES)
     if not head:
         raise ImageReadError(f"the file is empty (0 bytes); allowed are {', '.join(READABLE_FORMATS)}")
-    return identify(head)
+    kind = identify(head)
+    return "RAW" if kind == "TIFF" and is_raw(file) else kind
 
 
 def base_name(source: Source) -> str:

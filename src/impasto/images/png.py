@@ -157,6 +157,21 @@ def _color(
         return profile, None
 
 
+def colorspace(info: Mapping[str | tuple[int, int], Any], notes: list[str]) -> ColorSpace | None:
+    """The colour space that Pillow's `info` of a PNG names by gAMA and cHRM; None if it is sRGB, or has a profile."""
+    if "srgb" in info or "icc_profile" in info:
+        return None
+    gamma, points = info.get("gamma"), info.get("chromaticity")
+    try:
+        if points is None:
+            return from_gamma(1 / gamma if gamma else None, None)
+        white, red, green, blue = zip(points[::2], points[1::2], strict=True)
+        return from_gamma(1 / gamma if gamma else None, (red, green, blue, white))
+    except ColorSpaceError as error:
+        notes.append(f"its colour description {error}, and was ignored")
+        return None
+
+
 def deep_samples(picture: PngImagePlugin.PngImageFile, clean: bytes) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
     """(colour, alpha) of a 16-bit colour PNG at its full depth; None if Pillow decodes this PNG in another way.
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from impasto.errors import ImageError, ImageReadError
 from impasto.images.alpha import unmultiplied
+from impasto.images.colorspaces import lab_to_srgb
+from impasto.images.directories import ORIENTATION, Directory
 from impasto.images.metadata import from_json, to_json
 from impasto.images.profiles import srgb_profile
 from impasto.images.raster import CHANNELS, File, Raster, Space, check_size
@@ -20,74 +22,71 @@ from impasto.messages import printable
 if TYPE_CHECKING:
     import tifffile
 
-# TIFF's PhotometricInterpretation: 0 is grey with white as zero, 5 is ink.
-_SPACES: Mapping[int, Space] = {0: "GRAY", 1: "GRAY", 2: "RGB", 5: "CMYK"}
+# TIFF's PhotometricInterpretation: 0 is grey with white as zero, 5 is ink, 8 and 9 are L*a*b*.
+_SPACES: Mapping[int, Space] = {0: "GRAY", 1: "GRAY", 2: "RGB", 5: "CMYK", 8: "RGB", 9: "RGB"}
 _WHITE_IS_ZERO = 0
+
+# CIE L*a*b*: signed a* and b* (TIFF 6.0), and with an offset (ICC).
+_LABS = {8, 9}
 
 # TIFF's ExtraSamples: colours already multiplied by this alpha, or not.
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-
-_ORIENTATION, _DNG_VERSION, _SUB_IFDS, _NEW_SUBFILE_TYPE = 274, 50706, 330, 254
 
 
 class CodecMissingError(ImageReadError):
     """The file's compression needs the optional package imagecodecs."""
 
 
-def decode(file: File, max_pixels: int) -> Raster:
-    """The first picture of a TIFF file, at its full depth, by tifffile.
+def decode(file: File, page: Directory, max_pixels: int) -> Raster:
+    """The picture of one page of a TIFF file, at its full depth, by tifffile.
 
     Raises:
         CodecMissingError: its compression needs imagecodecs.
         ImageReadError: its header is refused, or its pixels are of a kind that is not read.
     """
+    width, height = page.size
+    check_size(width, height, max_pixels)
     file.seek(0)
     with _tifffile().TiffFile(file, name="") as tiff:
-        page = tiff.pages.first
-        tags = page.tags
-        refuse_camera_raw({code: tags.valueof(code) for code in (_DNG_VERSION, _SUB_IFDS, _NEW_SUBFILE_TYPE)})
-        check_size(page.imagewidth, page.imagelength, max_pixels)
-        space = _space(page)
+        index, *sub = page.path
+        found = tiff.pages[index]
+        if sub:
+            found = found.pages[sub[0]]
+        check_size(found.imagewidth, found.imagelength, max_pixels)
+        space = _space(found)
         try:
-            samples = page.asarray()
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
+            samples = found.asarray()
+        except (ValueError, ImportError) as error:
+            # tifffile falls back to modules that only newer versions of Python have.
+            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
                 raise
             raise CodecMissingError(
-                f"its compression ({page.compression.name}) is read by an optional package: pip install imagecodecs, "
-                "or save it without compression"
+                f"its compression ({getattr(found.compression, 'name', found.compression)}) is read by an optional "
+                "package: pip install imagecodecs, or save it without compression"
             ) from error
-        orientation = tags.valueof(_ORIENTATION)
-        description = tags.valueof(270)
-        color, alpha = _split(page, samples, space)
-        notes = []
-        if len(tiff.pages) > 1 and not tiff.pages[1].is_reduced:
-            notes.append("it has several pages; only the first is used")
+        color, alpha = _split(found, samples, space)
+        profile = found.iccprofile
+        if int(found.photometric) in _LABS:
+            color, space, profile = _from_lab(color, found), "RGB", None
+        description = found.tags.valueof(270)
         return Raster(
             color=color,
             space=space,
             alpha=alpha,
-            bit_depth=8 if page.bitspersample <= 8 else 16 if page.bitspersample <= 16 else 32,
-            profile=page.iccprofile,
-            orientation=orientation if isinstance(orientation, int) else 1,
+            bit_depth=8 if found.bitspersample <= 8 else 16 if found.bitspersample <= 16 else 32,
+            profile=profile,
+            orientation=page.value(ORIENTATION, 1),
             text=from_json(description) if isinstance(description, str) else {},
-            notes=notes,
         )
 
 
-def refuse_camera_raw(tags: Mapping[int, Any]) -> None:
-    """Refuses a camera's raw file, which is a TIFF whose first picture is a thumbnail or undeveloped.
-
-    Args:
-        tags: the TIFF tags DNGVersion, SubIFDs and NewSubfileType, as far as the file has them.
-
-    Raises:
-        ImageReadError: it is one.
-    """
-    subfile_type = tags.get(_NEW_SUBFILE_TYPE)
-    reduced = isinstance(subfile_type, int) and bool(subfile_type & 1)
-    if tags.get(_DNG_VERSION) or (reduced and tags.get(_SUB_IFDS)):
-        raise ImageReadError("it is a camera's raw file: develop it, and export a TIFF or JPEG")
+def notes_on(pages: list[Directory], chosen: Directory) -> list[str]:
+    """What to warn of when one of several pages is read: nothing if the others are smaller versions of it."""
+    others = [page for page in pages if page is not chosen and not page.is_reduced and not page.is_mask]
+    if not others:
+        return []
+    larger = all(page.size[0] * page.size[1] < chosen.size[0] * chosen.size[1] for page in others)
+    return [f"it has several pages; only the {'largest' if larger else 'first'} is used"]
 
 
 def encode(samples: NDArray[Any], metadata: Mapping[str, str]) -> bytes:
@@ -122,11 +121,12 @@ def _tifffile() -> ModuleType:
 def _space(page: tifffile.TiffPage) -> Space:
     space = _SPACES.get(int(page.photometric))
     kind = page.dtype.kind if page.dtype is not None else None
-    if space is None or kind not in ("u", "f", "b") or page.imagedepth != 1:
+    signed_lab = kind == "i" and int(page.photometric) == 8
+    if space is None or not (kind in ("u", "f", "b") or signed_lab) or page.imagedepth != 1:
         photometric = getattr(page.photometric, "name", page.photometric)
         raise ImageReadError(
             f"it holds {printable(str(photometric))} pixels of {page.bitspersample} bits as {page.dtype}, which is not "
-            "read; allowed are grey, RGB and CMYK of unsigned whole numbers or floats: save it as such"
+            "read; allowed are grey, RGB, L*a*b* and CMYK of unsigned whole numbers or floats: save it as such"
         )
     if page.samplesperpixel < CHANNELS[space]:
         raise ImageReadError(f"the file is damaged: {space} with {page.samplesperpixel} samples a pixel")
@@ -159,3 +159,20 @@ def _split(page: tifffile.TiffPage, samples: NDArray[Any], space: Space) -> tupl
         if kind == _ASSOCIATED:
             return unmultiplied(color, alpha, full), alpha
     return color, None
+
+
+def _from_lab(color: NDArray[Any], page: tifffile.TiffPage) -> NDArray[np.float32]:
+    """sRGB in [0, 1] of CIE L*a*b* samples, shape (height, width, 3), by the layouts of TIFF 6.0 and of ICC."""
+    if color.dtype == np.float32:
+        return lab_to_srgb(color)
+    signed = int(page.photometric) == 8
+    bits = 8 * color.dtype.itemsize
+    # L* runs over all levels in TIFF 6.0, and up to 0xFF00 in ICC's 16 bits. A unit of a* and b* is 256 levels of 16.
+    full = 0xFF00 if bits == 16 and not signed else 2**bits - 1
+    unit = 2 ** (bits - 8)
+    lightness = color[..., :1].view(f"u{bits // 8}").astype(np.float32) * np.float32(100 / full)
+    if signed:
+        opponents = np.ascontiguousarray(color[..., 1:]).view(f"i{bits // 8}").astype(np.float32) / unit
+    else:
+        opponents = color[..., 1:].astype(np.float32) / unit - 128
+    return lab_to_srgb(np.concatenate([lightness, opponents], axis=2))

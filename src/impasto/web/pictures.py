@@ -39,6 +39,7 @@ MEDIA_TYPES = {
     "GIF": "image/gif",
     "AVIF": "image/avif",
     "HEIC": "image/heic",
+    "RAW": "image/x-raw",
 }
 SAMPLE_PREFIX = "sample:"
 #: Side of a tile, in pixels.
