@@ -20,13 +20,13 @@ from tests.images.drawing import ALPHA, HEIGHT, WIDTH, chunk, pixels_of, png_fil
 from tests.images.icc import ADOBE_D50, matrix_profile, srgb_encoded
 
 # Linear RGB to XYZ at D65, from the standards: columns are red, green, blue.
-TO_XYZ = {
+_ROWS = {
     "sRGB": [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
     "Adobe": [[0.5767309, 0.1855540, 0.1881852], [0.2973769, 0.6273491, 0.0752741], [0.0270343, 0.0706872, 0.9911085]],
     "P3": [[0.4865709, 0.2656677, 0.1982173], [0.2289746, 0.6917385, 0.0792869], [0.0, 0.0451134, 1.0439444]],
     "2020": [[0.6369580, 0.1446169, 0.1688810], [0.2627002, 0.6779981, 0.0593017], [0.0, 0.0280727, 1.0609851]],
 }
-TO_XYZ = {name: np.array(matrix) for name, matrix in TO_XYZ.items()}
+TO_XYZ = {name: np.array(matrix) for name, matrix in _ROWS.items()}
 
 # Muted, so that lossy formats do not leave the range of any of these spaces.
 SCENE = (scene() // 2 + 60).astype(np.uint8)
