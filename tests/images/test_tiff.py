@@ -8,6 +8,7 @@ import io
 import struct
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -137,7 +138,7 @@ def test_tiff_values_that_are_no_picture(samples: np.ndarray, match: str) -> Non
         read(tiff_file(samples))
 
 
-def pages(*samples: np.ndarray, reduced: tuple[int, ...] = (), **options: object) -> bytes:
+def pages(*samples: np.ndarray, reduced: tuple[int, ...] = (), **options: Any) -> bytes:
     """A TIFF of several pages; `reduced` says which of them are smaller versions."""
     out = io.BytesIO()
     with tifffile.TiffWriter(out) as writer:
