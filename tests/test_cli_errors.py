@@ -352,7 +352,7 @@ def test_a_picture_whose_place_is_gone_is_kept_elsewhere(monkeypatch, tmp_path):
     failing_after(2, None, monkeypatch, act=lambda: shutil.rmtree("results"))
     failed = run("stylize", *P, *QUICK, "-o", "results/out.jpg", "--force")
     assert failed.code == 1
-    message, _, kept = failed.error().partition("; the picture was kept as ")
+    message, _, kept = failed.error().partition("; the picture was saved as ")
     assert message.startswith("results/out.jpg: there is no folder")
     assert Path(kept).parent.parent == refuge
     assert read(kept).size == (24, 32)
@@ -400,7 +400,7 @@ def test_a_painting_that_failed_and_cannot_be_saved_says_both(monkeypatch, tmp_p
     failed = run("stylize", *P, *QUICK, "-o", "results/out.png")
     assert failed.code == 1
     assert failed.error().startswith("results/out.png: there is no folder")
-    assert "; the picture was kept as " in failed.error()
+    assert "; the picture was saved as " in failed.error()
     assert failed.error().endswith("; before that, the painting failed: the loss stayed infinite")
 
 

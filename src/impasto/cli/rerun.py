@@ -76,7 +76,7 @@ def rerun(
     if picture == STANDARD:
         raise ImageReadError("- has no name, and what a picture was made from is looked for beside it; name a file")
     pictures = [*inputs.optional(content), *(style or ()), *regions.files()]
-    inputs.check_standard(pictures)
+    inputs.check_sources(pictures)
     with Signals.caught() as signals:
         from impasto.cli import painting
         from impasto.pastiche import Recipe

@@ -88,7 +88,8 @@ def sweep(
         single, axes = sweeps.axes_of(options.given())
         cells = sweeps.cells(settings_of(preset, type(options)(**single)), axes)
         names = [content, *style]
-        inputs.check_standard(names)
+        inputs.check_sources(names)
+        inputs.check_names([content], style, command="sweep", blended="blend" in single)
         painting.use_threads(threads)
         sheet = Path(out) if out else free(Path(f"{inputs.stem(content, style)}-sweep.png"))
         begun = [name for cell in cells for name in inputs.starting_picture(cell.settings.init)]

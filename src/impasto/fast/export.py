@@ -321,11 +321,11 @@ def _calibration(model: FastModel) -> Iterator[dict[str, Any]]:
     names = list(model.table)[:_CALIBRATION_STYLES]
     if model.predictor is not None:
         paintings = [sample.name for sample in assets.samples() if sample.kind == "painting"]
-        names = [f"sample:{name}" for name in paintings[:_CALIBRATION_STYLES]]
+        names = [f"{assets.SAMPLE_PREFIX}{name}" for name in paintings[:_CALIBRATION_STYLES]]
     conditions = [model.condition(name) for name in names]
     for sample in assets.samples():
         if sample.kind == "photo":
-            picture = load(f"sample:{sample.name}")
+            picture = load(f"{assets.SAMPLE_PREFIX}{sample.name}")
             picture = picture.resized(fit(picture.size, _CALIBRATION_SIDE))
             for condition in conditions:
                 yield {exported.IMAGE: picture.pixels.numpy(), exported.CONDITION: condition[None].numpy()}
