@@ -102,7 +102,7 @@ def test_a_folder_that_is_interrupted_says_how_far_it_got(place, monkeypatch):
         (("fast", "photo.png", "starry_nigth"), 1, "starry_nigth: there is no such file"),
         (("fast", "photo.png", "starry_nigth"), 1, "did you mean starry_night?"),
         (("fast", "photo.png", "Stary Night"), 1, "did you mean starry_night?"),
-        (("fast", "photo.png", "starry_night", "paintng"), 1, "`impasto samples` shows them"),
+        (("fast", "photo.png", "starry_night", "paintng"), 1, "`impasto samples` lists them"),
         (("fast", "photo.png", "painting.jpg"), 1, "painting.jpg: there is no such file; check its name and folder"),
         (("fast", "photo.png", "starry_night", "--model", "nothing.safetensors"), 1, "there is no model"),
         (("fast", "photo.png", "painting.png", "--model", "brushes"), 2, "has not learned"),

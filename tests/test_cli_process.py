@@ -175,7 +175,7 @@ def test_a_picture_from_nobody_is_refused():
 def test_a_full_standard_output_is_named(command, unbuffered):
     with Path("/dev/full").open("wb") as full:
         done = finish(start(*command, stdout=full, env={"PYTHONUNBUFFERED": unbuffered}))
-    message = "standard output: no space left on device; make room, or send it somewhere else"
+    message = "standard output: no space left on device; free space, or redirect it elsewhere"
     assert (done.code, done.error()) == (1, message)
 
 

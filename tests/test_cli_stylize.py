@@ -200,7 +200,7 @@ def test_a_stage_that_cannot_be_written_does_not_end_the_painting(monkeypatch):
     done = run("stylize", "photo.png", "painting.png", *QUICK, "-q", "-o", "out.png", "--save-every", "1")
     assert (done.code, done.out) == (0, "out.png\n")
     assert done.err == (
-        "impasto: warning: out-0001.png: the disk is full; no more stages are saved, the painting goes on\n"
+        "impasto: warning: out-0001.png: the disk is full; no more stages are saved, painting continues\n"
     )
 
 
