@@ -121,7 +121,7 @@ def test_it_says_that_it_goes_on():
     stop_in_the_middle()
     done = run("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png", "--checkpoint", "kept")
     assert done.code == 0
-    assert done.notes[0] == "impasto: going on from kept, after 1 iterations"
+    assert done.notes[0] == "impasto: continuing from kept, after 1 iteration"
     assert not Path("kept").exists()
 
 

@@ -125,7 +125,7 @@ def assert_matches(pattern: str, text: str) -> None:
         (["stylise"], "unknown command 'stylise'; did you mean impasto stylize?"),
         (["-"], "unknown command '-'; there are stylize, "),
         (["--nonsense"], "unknown command '--nonsense'; there are "),
-        (["samples", "starry_night"], "there is no place for 'starry_night'; see impasto samples --help"),
+        (["samples", "starry_night"], "unexpected argument 'starry_night'; see impasto samples --help"),
         (["presets", "nonsense"], "preset: there is none called 'nonsense'"),
         (["rerun"], "PICTURE is missing"),
         (["demo", "--size", "1"], "--size: got 1"),
@@ -322,7 +322,7 @@ def test_an_optimisation_that_cannot_begin_saves_nothing(monkeypatch):
             "there is not enough memory on the device",
         ),
         (RuntimeError("CUDA out of memory. Tried"), "there is not enough memory on the device"),
-        (ZeroDivisionError("division\nby zero"), "this should not happen (ZeroDivisionError: division by zero"),
+        (ZeroDivisionError("division\nby zero"), "this is a bug (ZeroDivisionError: division by zero"),
     ],
 )
 def test_whatever_else_happens_is_one_line_and_the_best_is_kept(monkeypatch, failure, message):
@@ -352,7 +352,7 @@ def test_a_picture_whose_place_is_gone_is_kept_elsewhere(monkeypatch, tmp_path):
     failing_after(2, None, monkeypatch, act=lambda: shutil.rmtree("results"))
     failed = run("stylize", *P, *QUICK, "-o", "results/out.jpg", "--force")
     assert failed.code == 1
-    message, _, kept = failed.error().partition("; the picture was kept as ")
+    message, _, kept = failed.error().partition("; the picture was saved as ")
     assert message.startswith("results/out.jpg: there is no folder")
     assert Path(kept).parent.parent == refuge
     assert read(kept).size == (24, 32)
@@ -400,7 +400,7 @@ def test_a_painting_that_failed_and_cannot_be_saved_says_both(monkeypatch, tmp_p
     failed = run("stylize", *P, *QUICK, "-o", "results/out.png")
     assert failed.code == 1
     assert failed.error().startswith("results/out.png: there is no folder")
-    assert "; the picture was kept as " in failed.error()
+    assert "; the picture was saved as " in failed.error()
     assert failed.error().endswith("; before that, the painting failed: the loss stayed infinite")
 
 

@@ -17,7 +17,7 @@ from safetensors import safe_open
 
 import impasto
 from impasto import assets
-from impasto.cli.fast import _blamed
+from impasto.cli.batches import _blamed
 from impasto.cli.outputs import Output
 from impasto.cli.signals import Interruption, Signals
 from impasto.cli.train import _board, _one_by_one, _patience_is_idle
@@ -85,14 +85,14 @@ def test_a_folder_that_is_interrupted_says_how_far_it_got(place, monkeypatch):
         shutil.copy("photo.png", f"in/{name}")
     real = Output.save
 
-    def save(self, picture):
+    def save(self, picture, **options):
         if self.path.name == "two.png":
             signal.raise_signal(signal.SIGINT)
-        return real(self, picture)
+        return real(self, picture, **options)
 
     monkeypatch.setattr(Output, "save", save)
     done = run("fast", "in", "starry_night", "-o", "painted")
-    assert (done.code, done.err) == (130, "impasto: interrupted; 2 of 3 are painted, and the same command goes on\n")
+    assert (done.code, done.err) == (130, "impasto: interrupted; 2 of 3 pictures exist; the same command continues\n")
     assert sorted(path.name for path in Path("painted").iterdir()) == ["one.png", "three.png"]
 
 
@@ -102,7 +102,7 @@ def test_a_folder_that_is_interrupted_says_how_far_it_got(place, monkeypatch):
         (("fast", "photo.png", "starry_nigth"), 1, "starry_nigth: there is no such file"),
         (("fast", "photo.png", "starry_nigth"), 1, "did you mean starry_night?"),
         (("fast", "photo.png", "Stary Night"), 1, "did you mean starry_night?"),
-        (("fast", "photo.png", "starry_night", "paintng"), 1, "`impasto samples` shows them"),
+        (("fast", "photo.png", "starry_night", "paintng"), 1, "`impasto samples` lists them"),
         (("fast", "photo.png", "painting.jpg"), 1, "painting.jpg: there is no such file; check its name and folder"),
         (("fast", "photo.png", "starry_night", "--model", "nothing.safetensors"), 1, "there is no model"),
         (("fast", "photo.png", "painting.png", "--model", "brushes"), 2, "has not learned"),
@@ -124,7 +124,7 @@ def test_a_folder_that_is_interrupted_says_how_far_it_got(place, monkeypatch):
         (
             ("fast", "photos", "starry_night", "-o", "out.png"),
             2,
-            "out.png is named like a picture, and photos is 2 pictures;",
+            "out.png is named like a picture, and photos holds 2 pictures;",
         ),
         (("train", "--style", "painting.png"), 2, "--content"),
         (("train", "--style", "painting.png", "--content", "nowhere"), 1, "nowhere"),
@@ -147,7 +147,7 @@ def test_two_pictures_of_one_name_are_refused_before_any_is_painted(place):
 
 
 def test_a_pattern_of_one_folder_may_be_painted_into_a_folder_below(place):
-    for said in ("painted 1 pictures", "1 there already"):
+    for said in ("painted 1 picture in", "1 there already"):
         done = run("fast", "photos/*.png", "starry_night", "-o", "photos/out")
         assert done.code == 0
         assert said in done.err
@@ -235,7 +235,7 @@ def test_a_place_that_cannot_be_written_is_told_in_a_line(place):
 
 def test_few_photographs_are_warned_of(place):
     line = ("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", "--force", *TRAIN)
-    assert "2 photographs are few" in run(*line).err
+    assert "2 photographs to learn from" in run(*line).err
     for number in range(18):
         shutil.copy("photo.png", f"photos/{number}.png")
     assert run(*line).err == ""

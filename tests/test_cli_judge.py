@@ -68,7 +68,7 @@ def test_what_cannot_be_judged_is_one_line():
     assert run("judge", "photo.png", "painting.png", "missing.png").code == 1
     assert "missing.png" in run("judge", "photo.png", "painting.png", "missing.png").error()
     same = run("judge", "photo.png", "photo.png", "painting.png")
-    assert same.notes[0] == "impasto: warning: photo.png is the photograph itself, so style says nothing"
+    assert same.notes[0] == "impasto: warning: photo.png is the photograph itself, so the style measure has no meaning"
     assert run("judge", "photo.png", "painting.png").code == 2
     small = Image(pixels=read("photo.png").pixels[..., :20, :20])
     write(small, "small.png")

@@ -175,7 +175,7 @@ def test_a_picture_from_nobody_is_refused():
 def test_a_full_standard_output_is_named(command, unbuffered):
     with Path("/dev/full").open("wb") as full:
         done = finish(start(*command, stdout=full, env={"PYTHONUNBUFFERED": unbuffered}))
-    message = "standard output: no space left on device; make room, or send it somewhere else"
+    message = "standard output: no space left on device; free space, or redirect it elsewhere"
     assert (done.code, done.error()) == (1, message)
 
 
@@ -184,7 +184,7 @@ def test_a_picture_that_standard_output_does_not_take_is_kept(tmp_path):
     line = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "-")
     with Path("/dev/full").open("wb") as full:
         done = finish(start(*line, stdout=full, env={"TMPDIR": str(tmp_path)}))
-    message, _, kept = done.error().partition("; the picture was kept as ")
+    message, _, kept = done.error().partition("; the picture was saved as ")
     assert (done.code, message.partition(";")[0]) == (1, "standard output: no space left on device")
     assert read(kept).size == (24, 32)
 

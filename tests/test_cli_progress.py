@@ -68,7 +68,34 @@ def test_the_time_left_is_right_once_two_scales_have_been_seen(fixed, setup):
             assert said == pytest.approx(true, rel=0.1, abs=0.05), place
 
 
-def test_work_at_one_speed_is_foretold_from_its_beginning():
+def test_without_a_terminal_there_is_a_line_every_30_seconds(monkeypatch):
+    err = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", err)
+    now = 0.0
+    along = places(Settings(size=512))
+    with bar(shown=True, clock=lambda: now) as show:
+        for place in along:
+            now += 1.0
+            show(place)
+    lines = err.getvalue().splitlines()
+    assert len(lines) == len(along) // 30
+    assert all(line.startswith("impasto: scale ") and line.endswith(" left") for line in lines)
+    assert lines[0].startswith(f"impasto: scale 1/{along[0].scales} ")
+    assert ", iteration 30 of 35, " in lines[0]
+
+
+def test_a_quiet_command_writes_no_progress(monkeypatch):
+    err = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", err)
+    now = 0.0
+    with bar(shown=False, clock=lambda: now) as show:
+        for place in places(Settings(size=512)):
+            now += 100.0
+            show(place)
+    assert err.getvalue() == ""
+
+
+def test_work_at_one_speed_is_estimated_from_its_beginning():
     forecast = SteadyForecast(10.0)
     for iteration in range(1, 9):
         place = Place(iteration // 5, 2, (32, 32), iteration % 5, 4, work=100 * iteration, total_work=800)

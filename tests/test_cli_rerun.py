@@ -86,9 +86,7 @@ def test_another_picture_than_the_recipe_had_is_taken_but_said():
     paint()
     done = run("rerun", "out.png", "-q", "--style", "other.png")
     assert done.code == 0
-    assert done.err == (
-        "impasto: warning: other.png is not the picture that the recipe was painted from; the result will differ\n"
-    )
+    assert done.err == ("impasto: warning: other.png is not the picture in the recipe; the result will differ\n")
     run("stylize", "photo.png", "other.png", *QUICK, "-o", "expected.png")
     assert same_picture("out-rerun.png", "expected.png")
 
@@ -142,7 +140,7 @@ def test_other_versions_are_said():
     done = run("rerun", "out.png", "-q")
     assert done.code == 0
     assert done.err.splitlines() == [
-        f"impasto: warning: it was painted with torch 1.0, and here is {torch.__version__}: the last digits may differ"
+        f"impasto: warning: the picture was painted with torch 1.0; {torch.__version__} is installed: the last digits may differ"
     ]
 
 
@@ -151,7 +149,9 @@ def test_a_device_that_is_not_here_is_replaced_and_said():
     rewrite(lambda recipe: recipe["settings"].update(device="cuda:5"))
     done = run("rerun", "out.png", "-q")
     assert done.code == 0
-    assert done.err.startswith("impasto: warning: it was painted on cuda:5, which is not on this machine; cpu is taken")
+    assert done.err.startswith(
+        "impasto: warning: the picture was painted on cuda:5, which this machine lacks; cpu is used"
+    )
     refused = run("rerun", "out.png", "--device", "cuda:5")
     assert refused.code == 1
 
@@ -232,7 +232,7 @@ def test_what_was_stopped_is_painted_to_the_end_and_said():
     progress.pastiche(stopped=True).save("half.png")
     assert Recipe.of_file("half.png").stopped == 2
     done = run("rerun", "half.png", "-q", "-o", "whole.png")
-    assert done.notes == ["impasto: warning: it was stopped after 2 iterations, and is painted to the end now"]
+    assert done.notes == ["impasto: warning: the picture was stopped after 2 iterations; it is painted to the end now"]
     *_, last = steps
     assert same_picture("whole.png", str(last.pastiche().save("last.png")))
     assert Recipe.of_file("whole.png").stopped is None

@@ -78,7 +78,7 @@ def test_format_names_the_chosen_file():
 def test_a_format_does_not_name_a_file(name):
     refused = run("stylize", "photo.png", "painting.png", *QUICK, "-o", name, "--format", "png")
     assert refused.code == 2
-    assert refused.error() == f"--format: a file's name says its format; call the picture {name}.png"
+    assert refused.error() == f"--format: the format follows from the suffix of --out; name the picture {name}.png"
 
 
 def test_warnings_call_options_as_they_are_typed():
@@ -185,7 +185,7 @@ def test_stages_of_an_earlier_run_are_replaced_only_by_force():
     arguments = ("stylize", "photo.png", "painting.png", *QUICK, "-o", "out.png", "--save-every", "1")
     refused = run(*arguments)
     assert refused.code == 1
-    assert "out-0007.png: this stage of an earlier run exists; add --force" in refused.error()
+    assert "out-0007.png: this file of an earlier run exists; add --force" in refused.error()
     assert run(*arguments, "--force").code == 0
 
 
@@ -200,7 +200,7 @@ def test_a_stage_that_cannot_be_written_does_not_end_the_painting(monkeypatch):
     done = run("stylize", "photo.png", "painting.png", *QUICK, "-q", "-o", "out.png", "--save-every", "1")
     assert (done.code, done.out) == (0, "out.png\n")
     assert done.err == (
-        "impasto: warning: out-0001.png: the disk is full; no more stages are saved, the painting goes on\n"
+        "impasto: warning: out-0001.png: the disk is full; no more stages are saved, painting continues\n"
     )
 
 

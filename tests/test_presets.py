@@ -31,6 +31,21 @@ def test_bundled_presets(name):
         assert getattr(found.settings(), setting) == value
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_presets_as_editors_on_windows_write_them(tmp_path, encoding):
+    mark = "\ufeff" if encoding.endswith("e") else ""
+    text = f'{mark}description = "Grün."\r\nstrength = 0.5\r\n'
+    found = preset(written(tmp_path, text.encode(encoding), "MINE.TOML"))
+    assert (found.description, found.values) == ("Grün.", {"strength": 0.5})
+
+
+def test_a_preset_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    written(tmp_path, "strength = 0.5")
+    assert preset("~/mine.toml").values == {"strength": 0.5}
+
+
 def test_there_is_a_default_and_each_name_once():
     names = [found.name for found in presets()]
     assert DEFAULT in names

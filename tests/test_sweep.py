@@ -233,7 +233,7 @@ def test_every_cell_is_checked_before_the_first_is_painted(options, said, cell, 
     done = run("sweep", "photo.png", "painting.png", *small, *options, "-o", "sheet.png")
     assert done.code in (1, 2)
     assert said in done.error()
-    assert done.error().endswith(f"that is the picture with {cell}; none is painted yet")
+    assert done.error().endswith(f"this concerns the picture with {cell}; no picture is painted yet")
     assert set(Path().iterdir()) == before
 
 

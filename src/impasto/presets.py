@@ -1,7 +1,8 @@
-"""Owns presets: named settings, bundled or from a TOML file of the same format."""
+"""Owns presets: settings with a name, bundled or in a TOML file."""
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import tomllib
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings with a name and a description.
+    """Settings with a name and a purpose.
 
     Attributes:
         name: name of a bundled preset, or path of a file.
@@ -36,7 +37,11 @@ class Preset:
 
 
 def preset(name: str) -> Preset:
-    """The bundled preset called `name`; or, if `name` ends in `.toml`, the preset in that file.
+    """The bundled preset called `name`, or the one in a file.
+
+    Args:
+        name: of a bundled preset; or the path of a file that ends in `.toml`, in UTF-8, or in UTF-8 or UTF-16 with a
+            byte order mark, as editors on Windows write it. `~` at its beginning is the home folder.
 
     Raises:
         SettingsError: there is no such preset or file, it is not TOML, or it has an unknown setting or a value that is
@@ -44,18 +49,20 @@ def preset(name: str) -> Preset:
     """
     if name in (bundled := assets.presets()):
         return _parsed(name, assets.preset_text(name))
-    if not name.endswith(".toml"):
+    if not name.lower().endswith(".toml"):
         near = difflib.get_close_matches(name, bundled, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(bundled)}, or the path of a .toml file"
         raise SettingsError("preset", f"there is none called {name!r}; {hint}")
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        text = _decoded(Path(name).expanduser().read_bytes())
     except FileNotFoundError:
         raise SettingsError("preset", f"there is no file {name}; check the path") from None
     except UnicodeDecodeError as error:
-        raise SettingsError("preset", f"{name} cannot be read: it is not text in UTF-8") from error
-    except (OSError, ValueError) as error:
-        # ValueError: a null character in the path.
+        raise SettingsError(
+            "preset", f"{name} cannot be read: it is not text in UTF-8 or UTF-16; save it as UTF-8"
+        ) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        # ValueError: a null character in the path. RuntimeError: there is no home folder.
         reason = getattr(error, "strerror", None) or error
         raise SettingsError("preset", f"{name!r} cannot be read: {reason}") from error
     return _parsed(name, text)
@@ -66,11 +73,21 @@ def presets() -> list[Preset]:
     return [preset(name) for name in assets.presets()]
 
 
+def _decoded(data: bytes) -> str:
+    """The text of a file: in UTF-16 if it begins with the byte order mark of that, else in UTF-8.
+
+    Raises:
+        UnicodeDecodeError: it is in neither.
+    """
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8-sig")
+
+
 def _parsed(name: str, text: str) -> Preset:
     try:
         values = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        # ValueError: also a number with thousands of digits; RecursionError: deeply nested brackets.
+        # TOMLDecodeError is a ValueError, as is a number with thousands of digits; RecursionError: deep nesting.
         raise SettingsError("preset", f"{name} is not valid TOML: {error}") from error
     description = values.pop("description", "")
     if not isinstance(description, str):

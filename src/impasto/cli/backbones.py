@@ -1,4 +1,4 @@
-"""Owns `impasto backbones`: which networks can see for Impasto, and the layers of one."""
+"""Owns `impasto backbones`: lists the networks for --backbone, and the layers of one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def backbones(
 
     impasto backbones torchvision:resnet50
     """
-    # Only now, so that help need not wait for torch.
+    # Imported only now, so that help need not wait for torch.
     from impasto import backbones as networks
 
     if name is None:
@@ -37,7 +37,7 @@ def backbones(
             reporting.result("\n".join(names))
         return
     its = networks.architecture(name)
-    # From the deepest: with it, all others' receptive fields are found.
+    # The deepest first: computing its receptive field gives those of all others.
     layers = [its.layers[layer] for layer in reversed(list(its.layers))][::-1]
     defaults = {"content": its.default_content_layers, "style": its.default_style_layers}
     if json:

@@ -1,4 +1,4 @@
-"""Owns `impasto demo`: a first picture without having one's own."""
+"""Owns `impasto demo`: a first picture from bundled samples."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def demo(
     *,
     out: Annotated[
         str | None,
-        words("Folder for the results; it is made.", _FOLDER, name=("--out", "-o"), metavar="FOLDER"),
+        words("Folder for the results; it is created.", _FOLDER, name=("--out", "-o"), metavar="FOLDER"),
     ] = None,
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     preset: Preset = DEFAULT,
     options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
     threads: Threads = None,
 ) -> int:
-    """Paint a castle that comes with Impasto in the manner of The Starry Night.
+    """Paint a bundled photograph of a castle in the style of The Starry Night.
 
-    Writes pastiche.png, and figure.png with what went in and how it went.
+    Writes pastiche.png, and figure.png with the inputs and the losses.
     """
     settings = settings_of(preset, options)
-    content, style = f"sample:{assets.DEMO_PHOTO}", f"sample:{assets.DEMO_PAINTING}"
+    content, style = (f"{assets.SAMPLE_PREFIX}{name}" for name in (assets.DEMO_PHOTO, assets.DEMO_PAINTING))
     with Signals.caught() as signals:
         from impasto.cli import painting
 

@@ -1,4 +1,4 @@
-"""Owns `impasto doctor`: what is installed, what this machine has, how fast it is, and how long pictures will take."""
+"""Owns `impasto doctor`: a report on the installation, the machine, its speed, and how long pictures take."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from impasto.cli.options import flag
 from impasto.cli.progress import duration
 from impasto.errors import AssetError, ImpastoError
 
-# What the package needs, and what it can use.
+# Required and optional libraries.
 _LIBRARIES = ("torch", "numpy", "pillow", "safetensors", "tifffile", "matplotlib", "cyclopts", "rich")
 _OPTIONAL = ("imagecodecs", "torchvision")
-# Long sides, in pixels, of the 3:2 pictures that are foretold.
+# Long sides, in pixels, of the 3:2 pictures in the estimates.
 _SIDES = (512, 1024, 2048)
 _WEIGHTS = "weights/vgg19.safetensors"
 _GIB = 2**30
@@ -30,9 +30,9 @@ def doctor(
     *,
     json: Annotated[bool, flag("Print JSON.")] = False,
 ) -> int:
-    """Show versions, devices and speed, check the installation, and foretell how long pictures will take here.
+    """Check the installation; show versions, devices, speed, and how long pictures take.
 
-    Takes about ten seconds, half of them for the benchmark. The exit code is 1 if something is wrong.
+    This takes about ten seconds. The exit code is 1 if there is a problem.
     """
     report = _examined()
     if json:
@@ -63,14 +63,14 @@ def _examined() -> dict[str, Any]:
     try:
         _measure(report)
     except (ImpastoError, ImportError, OSError, RuntimeError) as error:
-        # What is wrong with the weights is said already. A broken torch fails in any of these ways.
+        # A problem with the weights is reported already. A broken torch raises any of these.
         if str(error) not in problems:
             problems.append(f"there is no benchmark: {error}")
     return report
 
 
 def _measure(report: dict[str, Any]) -> None:
-    """Add to the report what torch knows of the machine, and how fast it is."""
+    """Add devices, memory, speed and estimates to the report."""
     import torch
 
     from impasto import devices, planning
@@ -105,7 +105,7 @@ def _measure(report: dict[str, Any]) -> None:
 
 
 def _device(name: str) -> dict[str, str]:
-    """A device's name, and what it is called by its maker, where that is known."""
+    """A device's name, and its model if that is known."""
     import torch
 
     return {"name": name, "model": torch.cuda.get_device_name(name) if name.startswith("cuda") else ""}
@@ -115,12 +115,12 @@ def _disk_free() -> int | None:
     try:
         return shutil.disk_usage(Path.cwd()).free
     except OSError:
-        # The folder was deleted under us, or its system does not say.
+        # The folder was deleted meanwhile, or its file system does not tell.
         return None
 
 
 def _weights() -> tuple[dict[str, Any], str | None]:
-    """What is known of the network's weights, and what is wrong with them."""
+    """The checksum of the network's weights and whether it is right, and the problem if there is one."""
     found: dict[str, Any] = {"sha256": None, "right": False}
     try:
         found["sha256"] = next((asset.sha256 for asset in assets.manifest() if asset.path == _WEIGHTS), None)
@@ -138,7 +138,7 @@ def _installed(name: str) -> str:
 
 
 def _processor() -> str:
-    """The processor's own name, where the system tells it."""
+    """The processor's model, where the system tells it."""
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
@@ -172,7 +172,7 @@ def _print(report: dict[str, Any]) -> None:
                     f"{one['size']} px",
                     duration(one["seconds"]),
                     _gib(one["peak_bytes"]),
-                    "" if one["fits"] else "more than is free: choose a smaller --size",
+                    "" if one["fits"] else "more than is free; choose a smaller --size",
                 )
                 for one in report["estimates"]
             ],

@@ -1,4 +1,4 @@
-"""Owns `impasto explain`: figures of what a network's layers know of a picture."""
+"""Owns `impasto explain`: draws figures of what a network's layers represent of a picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
 
     def _default(setting: str) -> str:
-        """What is said to be the default of a setting."""
+        """The default of a setting, for the help."""
         return "256; gram 512" if setting == "size" else text(DEFAULTS[setting])
 
     Options = setting_options("Options", _default, tuple(DEFAULTS))
@@ -40,7 +40,7 @@ def explain(
         str,
         words(
             "Layers to explain, up to eight: relu1_1,relu3_1,conv4_2.",
-            "those of the paper",
+            "those in the paper",
             group="Style and content",
             metavar="LAYERS",
         ),
@@ -64,13 +64,13 @@ def explain(
       impasto explain network painting.jpg
 
     content and style paint five pictures from noise, which takes about a
-    minute on two cores, and four times that at twice the size; gram and
-    network take seconds.
+    minute on two cores, and four times as long at twice the size; gram
+    and network take seconds.
     """
     settings = settings_for(what, **options.given())
-    inputs.check_standard([picture])
+    inputs.check_sources([picture])
     with Signals.caught(INTERRUPTED):
-        # Only now, so that help and mistakes need not wait for torch.
+        # Imported only now, so that help and errors need not wait for torch.
         from impasto.cli import painting
 
         painting.use_threads(threads)
@@ -105,7 +105,7 @@ def _explained(
 
 
 def _record(explanation: Explanation, path: Path, settings: Settings, seconds: float) -> dict[str, Any]:
-    """What `--json` prints."""
+    """The output of `--json`."""
     return {
         "figure": path,
         "what": explanation.subject,

@@ -1,4 +1,4 @@
-"""Owns `impasto export`: fast models in, files out that run without Impasto."""
+"""Owns `impasto export`: writes fast models as files that run without Impasto."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from impasto.cli.options import ReportOptions, flag, words
 from impasto.errors import ImageWriteError, SettingsError
 from impasto.files import same_file
 
-# What a page paints with if nothing is said.
+# The models of a page if none is named.
 _OF_A_PAGE = ("brushes", "any")
 
 
 def export(
     *model: Annotated[
         str,
-        Parameter(help="The model: any, brushes, or a file that `impasto train` wrote; several for a page."),
+        Parameter(help="The model: any, brushes, or a file from `impasto train`; a page may have several."),
     ],
     out: Annotated[
         str | None,
@@ -30,11 +30,15 @@ def export(
     int8: Annotated[bool, flag("Compute most convolutions in 8 bits.")] = False,
     web: Annotated[
         str | None,
-        words("Write a page instead that paints in the browser: its folder.", "none", metavar="DIR"),
+        words("Write a page that paints in the browser to this folder instead.", "none", metavar="DIR"),
     ] = None,
     runtime: Annotated[
         str | None,
-        words("For --web: onnxruntime-web as a .tgz, if npm is not to be asked for it.", "from npm", metavar="FILE"),
+        words(
+            "For --web: the package onnxruntime-web as a .tgz file, instead of downloading it by npm.",
+            "from npm",
+            metavar="FILE",
+        ),
     ] = None,
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
 ) -> int:
@@ -44,29 +48,29 @@ def export(
       impasto fast photo.jpg starry_night --model brushes.onnx
       impasto export --web page
 
-    A model for any painting is two files: any.onnx paints, and any-style.onnx
-    makes the condition that it paints by from a painting. A page is a folder
-    for any web server; it paints photos and the camera in the browser, with
-    brushes and any if no model is named.
+    A model for any painting has two files: any-style.onnx computes from a
+    painting the condition with which any.onnx paints. A page is a folder for
+    any web server; it paints photographs and the camera's picture in the
+    browser, with the models brushes and any unless others are named.
     """
     if half and int8:
-        raise SettingsError("int8", "it stores weights smaller still than --half; give only one of them")
+        raise SettingsError("int8", "it includes what --half does; give only one of them")
     if web is not None:
         for name, given in (("out", out), ("half", half), ("int8", int8)):
             if given:
-                raise SettingsError(name, "it has no meaning for --web, which stores weights in half precision")
+                raise SettingsError(name, "it has no effect with --web, which always uses half precision; leave it out")
         return _page(model or _OF_A_PAGE, Path(web), runtime, report)
     if runtime is not None:
-        raise SettingsError("runtime", "it is for --web only")
+        raise SettingsError("runtime", "it is for --web only; leave it out")
     if len(model) != 1:
         given = f"got {len(model)}" if model else "got none"
-        raise SettingsError("model", f"{given}; name one: any, brushes, or a file that `impasto train` wrote")
+        raise SettingsError("model", f"{given}; name one: any, brushes, or a file from `impasto train`")
     return _file(model[0], Path(out or f"{Path(model[0]).stem}.onnx"), half, int8, report)
 
 
 def _file(model: str, path: Path, half: bool, int8: bool, report: ReportOptions) -> int:
     _check(path, model, report)
-    # Only now, so that help and mistakes need not wait for torch.
+    # Imported only now, so that help and errors need not wait for torch.
     from impasto.fast import FastModel
     from impasto.fast.export import export as written
     from impasto.fast.onnx import style_path
@@ -96,14 +100,14 @@ def _page(models: tuple[str, ...], folder: Path, runtime: str | None, report: Re
     if folder.exists() and not folder.is_dir():
         raise ImageWriteError(f"{folder}: this is a file; name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not report.force:
-        raise ImageWriteError(f"{folder}: the folder has files in it; add --force to write among them, or name another")
+        raise ImageWriteError(f"{folder}: the folder is not empty; add --force to write into it, or name another")
     from impasto.fast import FastModel
     from impasto.web.export import write
 
     chosen = [FastModel.load(model) for model in models]
     names = [model.name for model in chosen]
     if len(set(names)) < len(names):
-        raise SettingsError("model", f"got {', '.join(names)}; a page's models need names of their own")
+        raise SettingsError("model", f"got {', '.join(names)}; the models of a page need different names")
     files = write(chosen, folder, archive=None if runtime is None else Path(runtime))
     if report.json:
         reporting.result({"output": folder, "files": len(files), "bytes": sum(map(_bytes, files)), "models": names})
@@ -123,7 +127,7 @@ def _bytes(file: Path) -> int:
 
 
 def _check(path: Path, model: str, report: ReportOptions) -> None:
-    """Refuse now what could not be written after a minute of exporting."""
+    """Refuse, before exporting, a file that could not be written afterwards."""
     if path.suffix.lower() != ".onnx":
         raise SettingsError("out", f"got {path}; the name must end in .onnx")
     if not path.parent.is_dir():
@@ -131,7 +135,7 @@ def _check(path: Path, model: str, report: ReportOptions) -> None:
     if path.is_dir():
         raise ImageWriteError(f"{path}: this is a folder; name a file in it")
     if same_file(path, model):
-        raise ImageWriteError(f"{path}: it is the model itself, and would be lost; choose another name")
+        raise ImageWriteError(f"{path}: this is the model itself, which would be lost; choose another name")
     if path.exists() and not report.force:
         raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or choose another name")
     if not os.access(path.parent, os.W_OK | os.X_OK):

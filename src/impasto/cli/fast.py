@@ -1,10 +1,9 @@
-"""Owns `impasto fast`: photographs and paintings in, pastiches out, in one pass each."""
+"""Owns `impasto fast`: paints photographs in one pass of a trained network, by torch or by ONNX Runtime."""
 
 from __future__ import annotations
 
 import glob
 import json as json_format
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from impasto import assets
-from impasto.cli import inputs, reporting
+from impasto.cli import batches, inputs, reporting
 from impasto.cli.options import (
     STANDARD,
     Content,
@@ -28,10 +27,7 @@ from impasto.cli.options import (
     words,
 )
 from impasto.cli.outputs import Output
-from impasto.cli.progress import duration
-from impasto.cli.signals import Interruption
-from impasto.errors import AssetError, ImageReadError, ImpastoError, SettingsError
-from impasto.files import label
+from impasto.errors import AssetError, ImageReadError, SettingsError
 from impasto.settings import OPTIONS, Option, Settings
 
 if TYPE_CHECKING:
@@ -49,7 +45,6 @@ else:
         ("strength", "blend", "keep_color", "keep_color_amount", "device", "precision"),
     )
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif"})
 _USUAL_STYLE_SIZE = 256
 _STYLE_SIZE = Option(meaning="", group="Style and content", unit="px", low=64, high=2048)
 
@@ -61,7 +56,7 @@ def fast(
     model: Annotated[
         str | None,
         words(
-            "The model: any, brushes, or a file that `impasto train` or `impasto export` wrote.",
+            "The model: any, brushes, or a file from `impasto train` or `impasto export`.",
             "brushes for the names of its styles, any for paintings",
             group="Style and content",
             metavar="NAME|FILE",
@@ -70,7 +65,8 @@ def fast(
     engine: Annotated[
         Literal["torch", "onnx"] | None,
         words(
-            "What computes: torch, or ONNX Runtime, which starts at once and needs an exported model. [torch, onnx]",
+            "The library that computes: torch, or ONNX Runtime, which starts faster and needs an exported model. "
+            "[torch, onnx]",
             "onnx for a model in a .onnx file",
             group="Machine",
             metavar="NAME",
@@ -84,7 +80,7 @@ def fast(
         whole(
             "style_size",
             str(_USUAL_STYLE_SIZE),
-            "Root of the area that paintings are looked at with: larger gives larger strokes.",
+            "Side of the square with the area that paintings are resized to; larger gives larger strokes.",
             _STYLE_SIZE,
         ),
     ] = _USUAL_STYLE_SIZE,
@@ -93,24 +89,27 @@ def fast(
     options: Look = Look(),  # noqa: B008  (frozen)
     threads: Threads = None,
 ) -> int:
-    """Paint a photograph in one pass: a draft at once, of any size.
+    """Paint a photograph, or a folder of them, in one fast pass, at any size.
 
       impasto fast photo.jpg starry_night -o out.png
       impasto fast holiday/ painting.jpg -o painted/
+      impasto fast 'holiday/*.jpg' painting.jpg -o painted/
 
     STYLE is the name of a style that the model has learned, or a painting.
-    The photograph may be a folder or a quoted pattern ('*.jpg'): --out is
-    a folder then, outside theirs, and pictures that are in it already
-    are left alone.
+    CONTENT may be a folder or a quoted pattern; then --out is another
+    folder. Pictures that exist there already are kept, so the same command
+    continues after an interruption. Files that are not pictures are named
+    and skipped.
     """
     settings = Settings(**{"strength": 1.0, **options.given()})
     many = content != STANDARD and not Path(content).is_file() and (Path(content).is_dir() or glob.has_magic(content))
-    inputs.check_standard([content, *style])
-    _say_what_is_idle(settings, len(style))
-    asked = _Asked(model, style, settings, size, style_size, threads)
-    paint = _by_onnx(asked) if engine == "onnx" or (engine is None and _exported(model)) else _by_torch(asked)
+    inputs.check_sources([content, *style])
+    inputs.check_names([content], style, command="fast", blended=bool(settings.blend), batch=True)
+    _warn_of_idle_settings(settings, len(style))
+    request = _Request(model, style, settings, size, style_size, threads)
+    paint = _by_onnx(request) if engine == "onnx" or (engine is None and _exported(model)) else _by_torch(request)
     if many:
-        return _paint_all(content, style, paint, output, report)
+        return batches.paint_all(content, style, paint, output, report)
     begin = time.monotonic()
     target = Output.of(
         OutputOptions(**vars(output)), report, stem=inputs.stem(content, style), protect=inputs.files([content, *style])
@@ -131,8 +130,8 @@ def fast(
     return 0
 
 
-def _say_what_is_idle(settings: Settings, styles: int) -> None:
-    """Warn of settings that change nothing beside the others."""
+def _warn_of_idle_settings(settings: Settings, styles: int) -> None:
+    """Warn of settings that have no effect together with the others."""
     reasons = settings.without_effect()
     if settings.blend and styles == 1:
         reasons["blend"] = "there is one style"
@@ -141,8 +140,8 @@ def _say_what_is_idle(settings: Settings, styles: int) -> None:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What the command asks of either engine, as `fast` has it."""
+class _Request:
+    """The arguments of the command that both engines use."""
 
     model: str | None
     style: Sequence[str]
@@ -152,7 +151,7 @@ class _Asked:
     threads: int | None
 
     def about(self, model: str) -> dict[str, Any]:
-        """What a picture by the model of that name says of itself."""
+        """The metadata of a picture that the model of that name painted."""
         return {
             "model": model,
             "styles": [Path(name).name for name in self.style],
@@ -163,16 +162,18 @@ class _Asked:
         }
 
     def condition(self, model: FastModel | OnnxModel, styles: Sequence[Any], **more: Any) -> Any:
-        """The condition of all the styles together, as the model has it."""
+        """The condition of the blend of all styles."""
         settings = self.settings
         if model.table and self.style_size != _USUAL_STYLE_SIZE:
-            reporting.warning(f"--style-size has no effect: {model.name} has styles of its own, at the size it learned")
+            reporting.warning(
+                f"--style-size has no effect: the styles of {model.name} have the size at which it learned them"
+            )
         return model.blended(styles, blend=settings.blend, strength=settings.strength, side=self.style_size, **more)
 
 
 @dataclass(frozen=True)
 class _Painted:
-    """A picture, its height and width, and what its file says of itself."""
+    """A picture, its (height, width) and its metadata."""
 
     image: Image | NDArray[np.float32]
     size: tuple[int, int]
@@ -185,32 +186,32 @@ class _Painted:
         return {FAST_METADATA: json_format.dumps(self.about), "Software": f"Impasto {__version__}"}
 
 
-#: From the name of a photograph to its pastiche.
+#: Paints the photograph of a name.
 _Paint = Callable[[str], _Painted]
 
 
-def _by_torch(asked: _Asked) -> _Paint:
-    settings = asked.settings
-    # Only now, so that help and mistakes need not wait for torch.
+def _by_torch(request: _Request) -> _Paint:
+    settings = request.settings
+    # Imported only now, so that help and errors need not wait for torch.
     from impasto.cli import painting
     from impasto.fast import FastModel
 
-    if _exported(asked.model):
+    if _exported(request.model):
         raise SettingsError(
-            "engine", f"{asked.model} is an exported model, which torch does not read; say --engine onnx"
+            "engine", f"{request.model} is an exported model, which torch cannot read; use --engine onnx"
         )
-    painting.use_threads(asked.threads)
-    chosen = FastModel.load(asked.model or _model_for(asked.style))
-    styles = [_style(name, chosen) for name in asked.style]
-    condition = asked.condition(chosen, styles, precision=settings.precision)
+    painting.use_threads(request.threads)
+    chosen = FastModel.load(request.model or _model_for(request.style))
+    styles = [_style(name, chosen) for name in request.style]
+    condition = request.condition(chosen, styles, precision=settings.precision)
 
     def paint(name: str) -> _Painted:
         from impasto import color, images
 
         photograph = inputs.picture(name)
-        if asked.size is not None:
-            photograph = photograph.resized(images.fit(photograph.size, asked.size))
-        # Read for this one purpose, the photograph is no longer needed unless its colours are.
+        if request.size is not None:
+            photograph = photograph.resized(images.fit(photograph.size, request.size))
+        # The photograph is needed afterwards only for its colours.
         picture = chosen.paint(
             photograph,
             condition,
@@ -219,33 +220,33 @@ def _by_torch(asked: _Asked) -> _Paint:
             in_place=settings.keep_color == "none",
         )
         pixels = color.keep_colors(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
-        return _Painted(images.Image(pixels=pixels, name="pastiche"), photograph.size, asked.about(chosen.name))
+        return _Painted(images.Image(pixels=pixels, name="pastiche"), photograph.size, request.about(chosen.name))
 
     return paint
 
 
-def _by_onnx(asked: _Asked) -> _Paint:
+def _by_onnx(request: _Request) -> _Paint:
     from impasto import images
     from impasto.fast.onnx import OnnxModel
 
-    if asked.model is None or not _exported(asked.model):
+    if request.model is None or not _exported(request.model):
         raise SettingsError(
             "model",
-            f"got {asked.model or 'none'}, and --engine onnx needs an exported one; "
+            f"got {request.model or 'none'}, but --engine onnx needs an exported model; "
             "`impasto export brushes -o brushes.onnx` writes one",
         )
     for name, plain in (("keep_color", "none"), ("device", "auto"), ("precision", "auto")):
-        if getattr(asked.settings, name) != plain:
-            raise SettingsError(name, f"got {getattr(asked.settings, name)}; --engine onnx has only {plain}")
-    chosen = OnnxModel.load(asked.model, threads=asked.threads)
-    styles = [name if chosen.table else inputs.pixels(_painting(name)) for name in asked.style]
-    condition = asked.condition(chosen, styles)
+        if getattr(request.settings, name) != plain:
+            raise SettingsError(name, f"got {getattr(request.settings, name)}; --engine onnx supports only {plain}")
+    chosen = OnnxModel.load(request.model, threads=request.threads)
+    styles = [name if chosen.table else inputs.pixels(_painting(name)) for name in request.style]
+    condition = request.condition(chosen, styles)
 
     def paint(name: str) -> _Painted:
         photograph = inputs.pixels(name)
-        if asked.size is not None:
-            photograph = images.resize_pixels(photograph, images.fit(_sides(photograph), asked.size))
-        return _Painted(chosen.paint(photograph, condition), _sides(photograph), asked.about(chosen.name))
+        if request.size is not None:
+            photograph = images.resize_pixels(photograph, images.fit(_sides(photograph), request.size))
+        return _Painted(chosen.paint(photograph, condition), _sides(photograph), request.about(chosen.name))
 
     return paint
 
@@ -255,114 +256,8 @@ def _sides(pixels: NDArray[np.float32]) -> tuple[int, int]:
     return height, width
 
 
-def _paint_all(content: str, style: Sequence[str], paint: _Paint, output: FileOptions, report: ReportOptions) -> int:
-    """Paint every picture of a folder or a pattern; what cannot be painted is named, and the others are."""
-    root, sources = _pictures(content)
-    if not sources:
-        raise SettingsError("content", f"there is no picture in {content}; name a folder or a pattern with some")
-    if output.out is None or output.out == STANDARD:
-        raise SettingsError("out", f"{content} is {len(sources)} pictures; give --out a folder for theirs")
-    target = Path(output.out)
-    if target.is_file():
-        raise SettingsError("out", f"{target} is a file, and {content} is {len(sources)} pictures; give it a folder")
-    if target.suffix.lower() in _SUFFIXES and not target.is_dir():
-        raise SettingsError(
-            "out", f"{target} is named like a picture, and {content} is {len(sources)} pictures; give it a folder"
-        )
-    deep = Path(content).is_dir() or "**" in Path(content).parts
-    begin, kept, failed = time.monotonic(), 0, 0
-    done: list[Path] = []
-    targets = _targets(root, sources, target, output.format, deep=deep)
-    for path, source in targets.items():
-        if path.exists() and not report.force:
-            kept += 1
-            continue
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            options = OutputOptions(**{**vars(output), "out": str(path)})
-            place = Output.of(options, report, stem="", protect=[*sources, *inputs.files(style)])
-            place.check()
-            place.save(paint(str(source)))
-        except (ImpastoError, OSError) as error:
-            failed += 1
-            reporting.warning(_blamed(source, error))
-            continue
-        except Interruption as interruption:
-            again = "" if report.force else ", and the same command goes on"
-            reporting.note(f"interrupted; {len(done) + kept} of {len(targets)} are painted{again}")
-            return interruption.code
-        done.append(path)
-        if not report.json:
-            reporting.result(path)
-    seconds = time.monotonic() - begin
-    if report.json:
-        reporting.result({"outputs": done, "kept": kept, "failed": failed, "seconds": round(seconds, 3)})
-    if not report.quiet:
-        rest = "".join(f", {count} {what}" for count, what in ((kept, "there already"), (failed, "failed")) if count)
-        reporting.note(f"painted {len(done)} pictures in {duration(seconds)}{rest}")
-    return 1 if failed else 0
-
-
-def _blamed(source: Path, error: Exception) -> str:
-    """What went wrong with a photograph, which most messages name themselves."""
-    message, name = str(error), label(source)
-    return message if message.startswith(f"{name}: ") else f"{name}: {message}"
-
-
-def _targets(root: Path, sources: Sequence[Path], target: Path, suffix: str | None, *, deep: bool) -> dict[Path, Path]:
-    """The photograph of every picture that is to be painted, by its path.
-
-    What lies in a folder for pictures among the photographs is no photograph.
-
-    Args:
-        root: the folder that all the photographs are in.
-        sources: the photographs.
-        target: the folder for the pictures.
-        suffix: of the pictures, without a dot; that of each photograph if there is none.
-        deep: whether the photographs are those in all folders below, too.
-
-    Raises:
-        SettingsError: a picture would take the place of a photograph or of another picture, or be one the next time.
-    """
-    if target.resolve() == root.resolve():
-        raise SettingsError("out", f"{target} is the photographs' own folder; give --out another one")
-    within = root.resolve() in target.resolve().parents
-    if within and deep:
-        outside = os.path.normpath(root / os.pardir / target.name)
-        raise SettingsError(
-            "out",
-            f"{target} lies in {root}, and its pictures would be photographs the next time; give --out a folder "
-            f"outside, such as {outside}",
-        )
-    photographs = {source.resolve() for source in sources}
-    found: dict[Path, Path] = {}
-    for source in sources:
-        if within and target.resolve() in source.resolve().parents:
-            continue
-        path = (target / source.relative_to(root)).with_suffix(f".{suffix}" if suffix else source.suffix)
-        if path in found:
-            raise SettingsError(
-                "content", f"{found[path]} and {source} would both be painted as {path}; rename one, or move it away"
-            )
-        if path.resolve() in photographs:
-            raise SettingsError(
-                "out", f"{source} would be painted as {path}, which is a photograph; give --out another folder"
-            )
-        found[path] = source
-    return found
-
-
-def _pictures(source: str) -> tuple[Path, list[Path]]:
-    """The folder that a folder or a pattern begins with, and the pictures it stands for."""
-    parts = Path(source).parts
-    fixed = len(parts) if Path(source).is_dir() else next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    root = Path(*parts[:fixed])
-    found = root.glob("/".join(parts[fixed:]) or "**/*")
-    return root, sorted(path for path in found if path.is_file() and path.suffix.lower() in _SUFFIXES)
-
-
 def _model_for(styles: Sequence[str]) -> str:
-    """The bundled model that has all the styles, or the one for any painting."""
+    """The name of the bundled model that has learned all the styles, or of the one for any painting."""
     from impasto.fast import FastModel
     from impasto.fast.models import ANY, BRUSHES
 
@@ -370,7 +265,7 @@ def _model_for(styles: Sequence[str]) -> str:
 
 
 def _style(name: str, model: FastModel) -> Any:
-    """What the model takes for a style: its own name for it, or the painting."""
+    """The style as the model takes it: a name that it has learned, or the painting."""
     return name if model.predictor is None else inputs.picture(_painting(name))
 
 
@@ -379,14 +274,14 @@ def _exported(model: str | None) -> bool:
 
 
 def _painting(name: str) -> str:
-    """The name of a picture: bundled ones may be called without `sample:`.
+    """The name of a picture, with `sample:` added for a bundled one.
 
     Raises:
-        ImageReadError: a plain word is neither a file nor a bundled picture.
+        ImageReadError: the name is neither a file nor a bundled picture.
     """
     if not re.fullmatch(r"[\w -]*\w", name) or Path(name).exists():
         return name
     try:
         return f"{assets.SAMPLE_PREFIX}{assets.sample(name).name}"
     except AssetError as error:
-        raise ImageReadError(f"{name}: there is no such file, and {error}; `impasto samples` shows them") from None
+        raise ImageReadError(f"{name}: there is no such file, and {error}; `impasto samples` lists them") from None

@@ -1,4 +1,4 @@
-"""Owns `impasto judge`: how near pastiches are to their painting and their photograph, and the faults they show."""
+"""Owns `impasto judge`: measures pastiches: distance in style, distance in content, and faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def judge(
     also: Annotated[
         list[str] | None,
         words(
-            "A further painting that they were painted after, beside STYLE; once for each.",
+            "A further painting whose style the pictures have, beside STYLE; repeat it for several.",
             "none",
             group=INPUT,
             metavar="FILE",
@@ -29,17 +29,17 @@ def judge(
     ] = None,
     json: Annotated[bool, flag("Print JSON.")] = False,
 ) -> None:
-    """Measure how good pastiches are: near in style, near in content, faults.
+    """Measure pastiches: distance in style, distance in content, and faults.
 
     Style is 0 for the painting itself and 1 for the photograph; content
     and edges are 0 for the photograph and about 1 for another picture.
-    None of them is what painting minimises, so they judge any program's
-    pictures fairly; painting further lowers style and raises the others.
-    Of several paintings, style is the mean.
+    Lower is better, but more style costs content. Painting minimises none
+    of these measures, so they are fair to pictures of any program. With
+    several paintings, style is the mean.
     """
     styles = [style, *(also or ())]
-    inputs.check_standard([content, *styles, *pastiche])
-    # Only now, so that help and mistakes need not wait for torch.
+    inputs.check_sources([content, *styles, *pastiche])
+    # Imported only now, so that help and errors need not wait for torch.
     from impasto.metrics import Judge
 
     photograph, paintings = inputs.picture(content), [inputs.picture(name) for name in styles]
@@ -47,7 +47,7 @@ def judge(
     judged = Judge(photograph, paintings)
     for name, painting in zip(styles, paintings, strict=True):
         if painting.sha256 and painting.sha256 == photograph.sha256:
-            reporting.warning(f"{name} is the photograph itself, so style says nothing")
+            reporting.warning(f"{name} is the photograph itself, so the style measure has no meaning")
     judgements = []
     for name, picture in zip(pastiche, pictures, strict=True):
         try:
@@ -72,7 +72,7 @@ def judge(
 
 
 def _record(name: str, judgement: Judgement) -> dict[str, Any]:
-    """What `--json` prints of one picture."""
+    """The part of the `--json` output for one picture."""
     return {
         "picture": name,
         "style": reporting.number(judgement.style),

@@ -1,6 +1,6 @@
-"""Owns how settings become options: name, type, help, unit, range and default come from `impasto.settings`.
+"""Owns the options of the commands. Those for settings take name, type, help, unit, range and default from `settings`.
 
-An option that was not given is None, so that a preset's value, or a recipe's, stays.
+An option that was not given is None, so that the value of a preset or a recipe stays.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from impasto.settings import GROUPS, OPTIONS, LayerWeights, Option, Settings, Sh
 if TYPE_CHECKING:
     from cyclopts import Token
 
-#: What stands for standard input or output in place of a path.
+#: The name of standard input or output where a path is expected.
 STANDARD = "-"
-# The parser takes a lone "-" for an option, so it travels through it under a name that no argument can have.
+# The parser takes a lone "-" for an option, so it is replaced meanwhile by text that no argument can contain.
 _STANDARD_IN_TRANSIT = "\0"
 
 DEFAULT_QUALITY = 95
 
 OUTPUT = "Output"
 INPUT = "Input"
-_SECTIONS = {title: Group(title, sort_key=place) for place, title in enumerate((INPUT, OUTPUT, *GROUPS), start=1)}
+_SECTIONS = {title: Group(title, sort_key=index) for index, title in enumerate((INPUT, OUTPUT, *GROUPS), start=1)}
 
 _SETTING_NAMES = re.compile(
     rf"`({'|'.join(OPTIONS)})`|(?<![-\w])({'|'.join(name for name in OPTIONS if '_' in name)})(?!\w)"
@@ -43,17 +43,17 @@ _METAVARS: Mapping[Any, str] = {int: "N", float: "X", str: "TEXT", LayerWeights:
 
 
 def option_name(setting: str) -> str:
-    """What is typed for `setting`: `--content-weight`."""
+    """The option of a setting, as it is typed: `--content-weight`."""
     return "--" + setting.replace("_", "-")
 
 
 def in_transit(arguments: Sequence[str]) -> list[str]:
-    """The arguments as the parser can take them."""
+    """The arguments in a form that the parser accepts."""
     return [_STANDARD_IN_TRANSIT if argument == STANDARD else argument for argument in arguments]
 
 
 def arrived(text: str) -> str:
-    """What was typed, of an argument or a message that came through the parser."""
+    """The original text of an argument or a message that comes from the parser."""
     return text.replace(_STANDARD_IN_TRANSIT, STANDARD)
 
 
@@ -67,7 +67,7 @@ def text(value: Any) -> str:
 
 
 def as_typed(message: str) -> str:
-    """`message` with settings called as they are typed; those of a single word only where they are quoted as such."""
+    """`message` with the names of settings replaced by their options; single words only if they stand in backquotes."""
     return _SETTING_NAMES.sub(lambda found: option_name(found[1] or found[2]), message)
 
 
@@ -82,7 +82,7 @@ def described(kind: Any, option: Option) -> str:
 
 
 def _read(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
-    """Text to value: a number where the text is one, else the text, which `Settings` refuses in its own words."""
+    """A converter from text to a number if it is one, else the text, which `Settings` refuses."""
 
     def convert(_: Any, tokens: Sequence[Token]) -> Any:
         return number_in(kind, arrived(tokens[0].value))
@@ -91,7 +91,7 @@ def _read(kind: Any) -> Callable[[Any, Sequence[Token]], Any]:
 
 
 def _read_whole(name: str, option: Option) -> Callable[[Any, Sequence[Token]], int]:
-    """Text to a whole number within the option's range, for options that are not settings."""
+    """A converter from text to a whole number in the option's range, for options that are not settings."""
 
     def convert(_: Any, tokens: Sequence[Token]) -> int:
         value = _read(int)(int, tokens)
@@ -109,7 +109,7 @@ def _setting(name: str, shown_default: str) -> Any:
     """The annotation of the option for a setting."""
     kind, option = OPTIONS[name]
     return Annotated[
-        # What `_read` gives; where pydantic is loaded, the parser looks.
+        # The types that `_read` returns; the parser checks them if pydantic is loaded.
         str | int | float | None,
         Parameter(
             help=as_typed(described(kind, option)),
@@ -133,7 +133,7 @@ def _whole(name: str, shown_default: str, option: Option) -> Parameter:
 
 
 def whole(name: str, shown_default: str, meaning: str, option: Option) -> Parameter:
-    """An option that is a whole number and not a setting, with its own meaning and another's range."""
+    """An option that is a whole number and not a setting, with the range of `option` and its own meaning."""
     return _whole(name, shown_default, dataclasses.replace(option, meaning=meaning))
 
 
@@ -142,7 +142,7 @@ def _read_each(_: Any, tokens: Sequence[Token]) -> list[str]:
 
 
 def words(meaning: str, shown_default: str, *, group: str = OUTPUT, repeatable: bool = False, **more: Any) -> Parameter:
-    """An option that is text and not a setting; given several times, it is a list if it is `repeatable`."""
+    """An option that is text and not a setting; a list if it is `repeatable`."""
     return Parameter(
         help=meaning,
         group=_SECTIONS[group],
@@ -154,14 +154,14 @@ def words(meaning: str, shown_default: str, *, group: str = OUTPUT, repeatable: 
 
 
 def flag(meaning: str, **more: Any) -> Parameter:
-    """An option that is given or not."""
+    """An option without a value."""
     return Parameter(help=f"{meaning} [default: off]", group=_SECTIONS[OUTPUT], negative=(), show_default=False, **more)
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SettingOptions:
-    """One option for each of some fields of `Settings`, None where it was not given."""
+    """Options for some of the settings; None if not given."""
 
     def given(self) -> dict[str, Any]:
         """The settings that were given, by name."""
@@ -170,9 +170,12 @@ class SettingOptions:
 
 @cache
 def setting_options(name: str, shown_default: Callable[[str], str], only: tuple[str, ...] = ()) -> Any:
-    """Makes a class of SettingOptions, of all settings or `only` some.
+    """Make a class of SettingOptions for all settings, or `only` some.
 
-    The function gives what is said to be the default of a setting.
+    Args:
+        name: of the class.
+        shown_default: the default of a setting, for the help.
+        only: names of settings; all if empty.
     """
     return dataclasses.make_dataclass(
         name,
@@ -180,13 +183,13 @@ def setting_options(name: str, shown_default: Callable[[str], str], only: tuple[
         bases=(SettingOptions,),
         frozen=True,
         kw_only=True,
-        # Without a module of its own, the parser takes it for a built-in type.
+        # Without a module, the parser would take it for a built-in type.
         namespace={"__module__": __name__},
     )
 
 
 def default_text(setting: str) -> str:
-    """What is typed for the value that a setting has if nothing is given."""
+    """The default of a setting, as it is typed."""
     return text(getattr(_default_settings(), setting))
 
 
@@ -224,24 +227,24 @@ def picture_argument(meaning: str) -> Parameter:
     return Parameter(help=meaning, converter=_read(str), required=True)
 
 
-Style = Annotated[str, picture_argument("The painting, named in the same ways; several are blended.")]
-Painting = Annotated[str, picture_argument("The painting, named in the same ways.")]
+Style = Annotated[str, picture_argument("The painting, named in the same way; several are blended.")]
+Painting = Annotated[str, picture_argument("The painting, named in the same way.")]
 
 
 def _mask(shown_default: str) -> Parameter:
     meaning = (
-        "A mask of the photograph: white is a region, grey its soft edge. Given several times, region i is painted "
-        "after style mask i, or after painting i. A mask in colours is a map: each colour is a region."
+        "A mask of the photograph: white is a region, grey its soft edge. Repeat it for several regions: region i is "
+        "painted in the style of style mask i, or of painting i. In a coloured mask, each colour is a region."
     )
     return _region(meaning, shown_default, repeatable=True)
 
 
 def _style_mask(shown_default: str) -> Parameter:
-    return _region("A mask of the painting, or a map in the same colours.", shown_default, repeatable=True)
+    return _region("A mask of the painting, or a coloured mask with the same colours.", shown_default, repeatable=True)
 
 
 def _content_map(shown_default: str) -> Parameter:
-    meaning = "White where the photograph's shapes are to stay, as in a face; black where they may bend as elsewhere."
+    meaning = "A mask: white where the photograph's shapes must stay, as in a face; black elsewhere."
     return _region(meaning, shown_default)
 
 
@@ -252,40 +255,40 @@ def _region(meaning: str, shown_default: str, *, repeatable: bool = False) -> Pa
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class MaskOptions:
-    """Regions with styles of their own."""
+    """Regions with their own styles."""
 
     mask: Annotated[Sequence[str], _mask("none")] = ()
     style_mask: Annotated[Sequence[str], _style_mask("none")] = ()
     content_map: Annotated[str | None, _content_map("none")] = None
 
     def files(self) -> list[str]:
-        """All that were given."""
+        """The files that were given."""
         return [*self.mask, *self.style_mask, *([self.content_map] if self.content_map else [])]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RecipeMaskOptions(MaskOptions):
-    """Regions in place of those that a recipe notes."""
+    """Regions instead of those in the recipe."""
 
-    mask: Annotated[Sequence[str], _mask("as recorded")] = ()
-    style_mask: Annotated[Sequence[str], _style_mask("as recorded")] = ()
-    content_map: Annotated[str | None, _content_map("as recorded")] = None
+    mask: Annotated[Sequence[str], _mask("as in the recipe")] = ()
+    style_mask: Annotated[Sequence[str], _style_mask("as in the recipe")] = ()
+    content_map: Annotated[str | None, _content_map("as in the recipe")] = None
 
 
 def _weights(shown_default: str) -> Parameter:
-    meaning = "The backbone's weights: a .safetensors file, or a .pth of nothing but tensors."
+    meaning = "File of the backbone's weights: .safetensors, or a .pth with tensors only."
     return words(meaning, shown_default, group="Method", metavar="FILE")
 
 
 Weights = Annotated[str | None, _weights("the network's own")]
-RecipeWeights = Annotated[str | None, _weights("as recorded")]
+RecipeWeights = Annotated[str | None, _weights("as in the recipe")]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """What is said, and where."""
+    """The kind of report, and whether files may be replaced."""
 
     json: Annotated[bool, flag("Print the result as one JSON object.")] = False
     quiet: Annotated[bool, flag("Show no progress; warnings and errors remain.", name=("--quiet", "-q"))] = False
@@ -295,12 +298,12 @@ class ReportOptions:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class FileOptions:
-    """Where a picture goes, and in what form."""
+    """The destination and the format of a picture."""
 
     out: Annotated[
         str | None,
         words(
-            f"{_PICTURE_FILE}, or - for standard output. A name that is chosen for you never replaces a file.",
+            f"{_PICTURE_FILE}, a folder, or - for standard output. Without it, a free name is chosen.",
             "named after the inputs",
             name=("--out", "-o"),
             metavar="FILE",
@@ -309,7 +312,7 @@ class FileOptions:
     format: Annotated[
         str | None,
         words(
-            "Format on standard output, and where there is no OUT. [png, jpeg, webp, tiff, avif, bmp]",
+            "Format for standard output, or if --out is not given. [png, jpeg, webp, tiff, avif, bmp]",
             "png",
             metavar="NAME",
         ),
@@ -336,19 +339,19 @@ class FileOptions:
         ),
     ] = 8
     no_metadata: Annotated[
-        bool, flag("Leave the recipe (settings, versions, names and hashes of the inputs) out of the file.")
+        bool, flag("Do not write the recipe (settings, versions, names and hashes of the inputs) into the file.")
     ] = False
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(FileOptions):
-    """Where a picture goes, and what else of it is kept."""
+    """The destination of a picture, and further files."""
 
     figure: Annotated[
         str | None,
         words(
-            "Also draw content, style, result and losses beside each other, to this file.",
+            "Also write a figure of content, style, result and losses to this file.",
             "none",
             metavar="FILE",
         ),
@@ -359,7 +362,7 @@ class OutputOptions(FileOptions):
             "save_every",
             "never",
             Option(
-                meaning="Also save the picture every N iterations while it grows, as OUT-0001.png and so on.",
+                meaning="Also save the picture every N iterations, as OUT-0001.png and so on.",
                 group=OUTPUT,
                 unit="iterations",
                 low=1,
@@ -372,7 +375,7 @@ def settings_of(preset_name: str, options: SettingOptions) -> Settings:
     """The preset's settings, overridden by the options.
 
     Raises:
-        SettingsError: a value is not allowed; one in the preset is blamed on the preset.
+        SettingsError: a value is not allowed; if it comes from the preset, the error names the preset.
     """
     try:
         chosen = preset(preset_name)

@@ -1,4 +1,4 @@
-"""Owns where results go: checked before anything is painted, written when it is, and not lost if that fails."""
+"""Owns the output of a command: checked before painting, written afterwards, and saved elsewhere if that fails."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Painted(Protocol):
-    """What is needed of a Pastiche."""
+    """The parts of a Pastiche that an Output needs."""
 
     @property
     def image(self) -> Image | NDArray[Any]: ...
 
     def metadata(self) -> dict[str, str]:
-        """What a file of it says of itself."""
+        """The text entries of its file."""
 
 
-# Formats that no quality can be asked of.
+# Formats without a quality setting.
 _LOSSLESS = ("PNG", "TIFF", "BMP")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """Where one picture goes, and in what form.
+    """The destination of one picture, and its format.
 
     Attributes:
         path: of the picture; None for standard output.
-        format: of the picture, in any case.
-        figure: path of the figure, if one is wanted.
+        format: of the picture, as a suffix without dot.
+        figure: path of the figure; None for no figure.
         save_every: iterations between saved stages, 0 for none.
         overwrite: whether files that exist may be replaced.
         with_recipe: whether the recipe goes into the file.
@@ -75,7 +75,7 @@ class Output:
 
         Args:
             options, report: from the command line.
-            stem, suffix: make the name of the picture where the options name none.
+            stem, suffix: the name of the picture if the options give none.
             protect: files that are never replaced.
 
         Raises:
@@ -87,12 +87,15 @@ class Output:
             if isinstance(sys.stdout, streams.Nowhere):
                 raise SettingsError("out", "standard output is closed; give --out a file")
             if sys.stdout.isatty():
-                raise SettingsError("out", "standard output is the terminal; pipe it somewhere, or give --out a file")
+                raise SettingsError(
+                    "out", "standard output is the terminal; pipe it to a program, or give --out a file"
+                )
             if report.json:
-                raise SettingsError("json", "it needs standard output, and so does --out -; give --out a file")
+                raise SettingsError("json", "--json and --out - both write to standard output; give --out a file")
             if options.save_every:
                 raise SettingsError(
-                    "save_every", "it numbers the name of the picture, and --out - has none; give --out a file"
+                    "save_every",
+                    "it adds numbers to the picture's name, and standard output has no name; give --out a file",
                 )
             path, format = None, options.format or "png"
         elif options.out is None:
@@ -100,15 +103,20 @@ class Output:
             path, format = free(Path(stem + suffix)), suffix[1:]
         else:
             path = Path(options.out)
+            if path.is_dir() or options.out.endswith(("/", os.sep)):
+                # A folder: the picture gets the name that it would have without --out.
+                path = free(path / f"{stem}{f'.{options.format.lower()}' if options.format else suffix}")
             format = path.suffix[1:]
             written = _suffixes().get(path.suffix.lower())
             if options.format and not written:
                 named = f"{path.name}.{options.format.lower()}"
-                raise SettingsError("format", f"a file's name says its format; call the picture {named}")
+                raise SettingsError("format", f"the format follows from the suffix of --out; name the picture {named}")
             if options.format and written != _suffixes()[f".{options.format.lower()}"]:
-                raise SettingsError("format", f"got {options.format}, but {path} says {written}; give only one of them")
+                raise SettingsError(
+                    "format", f"got {options.format}, but the suffix of {path} means {written}; give one"
+                )
         if options.quality is not None and _suffixes().get(f".{format.lower()}") in _LOSSLESS:
-            reporting.warning(f"--quality has no effect on {format.upper()}, which keeps every pixel as it is")
+            reporting.warning(f"--quality has no effect on {format.upper()}, which is lossless")
         return cls(
             path=path,
             format=format,
@@ -122,10 +130,10 @@ class Output:
         )
 
     def check(self) -> None:
-        """Refuse now what could not be written after minutes of painting.
+        """Refuse, before painting, an output that could not be written afterwards.
 
         Raises:
-            ImageWriteError: a file cannot be written where it should go, or its format cannot hold it.
+            ImageWriteError: a file cannot be written there, or its format does not support the options.
         """
         import numpy as np
 
@@ -139,23 +147,26 @@ class Output:
         if self.save_every and self.path is not None and not self.overwrite:
             for stage in sorted(self.path.parent.iterdir()):
                 if re.fullmatch(re.escape(self.path.stem) + r"-\d{4,}" + re.escape(self.path.suffix), stage.name):
-                    raise ImageWriteError(f"{stage}: this stage of an earlier run exists; add --force to replace it")
-        # Whether this format takes these options is for the encoder to say, of a picture that costs nothing.
+                    raise ImageWriteError(f"{stage}: this file of an earlier run exists; add --force to replace it")
+        # The encoder checks the options for this format with a tiny picture.
         images.encode(np.zeros((1, 3, 2, 2), np.float32), self.format, quality=self.quality, bit_depth=self.bit_depth)
 
     def _check_figure(self, figure: Path) -> None:
         target = check_figure(figure, protect=self.protect, overwrite=self.overwrite)
         if self.path is not None and target == Path(os.path.realpath(self.path)):
-            raise ImageWriteError(f"{figure}: the picture itself goes there; choose another name for the figure")
+            raise ImageWriteError(f"{figure}: the picture itself is written there; choose another name for the figure")
 
-    def save(self, pastiche: Painted) -> Path | None:
-        """Write the picture: to its file, or to standard output.
+    def save(self, pastiche: Painted, *, rescue: bool = True) -> Path | None:
+        """Write the picture to its file or to standard output.
+
+        Args:
+            rescue: whether a picture that cannot be written there is saved in the temporary folder instead.
 
         Returns:
             The file, or None for standard output.
 
         Raises:
-            ImageWriteError: it could not be written there; the message says where it was kept instead.
+            ImageWriteError: it could not be written; the message says where it was saved instead.
         """
         try:
             if self.path is None:
@@ -163,16 +174,20 @@ class Output:
                 return None
             return self._write(pastiche, self.path)
         except (ImageWriteError, streams.StreamError) as error:
+            if not rescue:
+                raise
             import tempfile
 
             from impasto import images
 
             try:
-                refuge = Path(tempfile.mkdtemp(prefix="impasto-")) / f"{self.path.stem if self.path else 'picture'}.png"
-                images.write(pastiche.image, refuge, metadata=self._metadata(pastiche))
+                rescued = (
+                    Path(tempfile.mkdtemp(prefix="impasto-")) / f"{self.path.stem if self.path else 'picture'}.png"
+                )
+                images.write(pastiche.image, rescued, metadata=self._metadata(pastiche))
             except (ImpastoError, OSError):
                 raise error from None
-            raise ImageWriteError(f"{error}; the picture was kept as {refuge}") from error
+            raise ImageWriteError(f"{error}; the picture was saved as {rescued}") from error
 
     def _write(self, pastiche: Painted, path: Path) -> Path:
         from impasto import images
@@ -206,7 +221,7 @@ class Output:
             sys.stdout.buffer.flush()
 
     def save_stage(self, picture: Image, number: int) -> Path:
-        """Write the picture as it has become: `OUT-0001.png`, `OUT-0002.png`, …
+        """Write an intermediate picture: `OUT-0001.png`, `OUT-0002.png`, …
 
         Raises:
             ImageWriteError: it could not be written.
@@ -220,7 +235,7 @@ class Output:
 
 
 def check_figure(figure: Path, *, protect: Iterable[str | Path], overwrite: bool) -> Path:
-    """Refuse now a figure that could not be written after minutes of work.
+    """Refuse, before the work begins, a figure that could not be written afterwards.
 
     Returns:
         The file, symbolic links followed.
@@ -239,15 +254,15 @@ def check_figure(figure: Path, *, protect: Iterable[str | Path], overwrite: bool
 
 
 def check_files(paths: Iterable[Path], *, protect: Iterable[str | Path], overwrite: bool) -> None:
-    """Refuse now to replace any of the files that a command names after --out.
+    """Refuse, before the work begins, to replace files whose names follow from --out.
 
     Args:
-        paths: of all that will be written anew.
+        paths: of the files that will be written.
         protect: files that are never replaced.
-        overwrite: whether others that exist may be.
+        overwrite: whether other existing files may be replaced.
 
     Raises:
-        ImageWriteError: a file is there and must stay, or a folder is where a file is to be.
+        ImageWriteError: a file exists and must not be replaced, or a folder has a file's name.
     """
     there = [path for path in paths if os.path.lexists(path)]
     protected = {identity(source) for source in protect} if there else set()
@@ -255,7 +270,7 @@ def check_files(paths: Iterable[Path], *, protect: Iterable[str | Path], overwri
         if identity(path) in protected:
             raise ImageWriteError(f"{path}: it is an input, and would be lost; give --out another name")
         if path.is_dir():
-            raise ImageWriteError(f"{path}: this is a folder, and a file is to go there; give --out another name")
+            raise ImageWriteError(f"{path}: this is a folder, where a file must go; give --out another name")
         if not overwrite:
             raise ImageWriteError(f"{path}: the file exists; add --force to replace it, or give --out another name")
 

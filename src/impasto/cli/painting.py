@@ -1,6 +1,6 @@
-"""Owns a painting on the command line from pictures to files: the memory asked for first, the bar, the stages, the end.
+"""Owns painting on the command line, from pictures to files: the check of memory, progress, stages, and the report.
 
-Whatever ends the painting, the best picture so far is saved before anything else is said.
+However painting ends, the best picture so far is saved before anything is reported.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import CheckpointError, DeviceError, ImageWriteError
 from impasto.images import Image
+from impasto.messages import counted
 from impasto.pastiche import Pastiche
 from impasto.progress import Progress
 from impasto.recipes import Change
@@ -31,7 +32,7 @@ from impasto.settings import OPTIONS, Settings
 
 
 def use_threads(threads: int | None) -> None:
-    """Compute with that many CPU threads; with torch's own choice if None."""
+    """Set the number of CPU threads; if None, torch's choice stays."""
     if threads is not None:
         torch.set_num_threads(threads)
 
@@ -57,9 +58,9 @@ def paint(
 
     Args:
         content, styles, settings, init, masks, style_masks, content_map, weights, changes: as for `api.stylization`.
-        output: where to; checked by the caller.
-        signals: being caught.
-        checkpointer: of the checkpoint.
+        output: the destination, checked by the caller.
+        signals: caught by the caller.
+        checkpointer: writes the checkpoint, if there is one.
         as_json: whether the result is reported as JSON.
         quiet: whether neither progress nor the closing line is shown.
 
@@ -68,8 +69,8 @@ def paint(
 
     Raises:
         Interruption: a signal came before there was anything to save.
-        ImpastoError: a setting cannot be used, the optimisation could not go on (what was best is saved), or a result
-            could not be written.
+        ImpastoError: a setting cannot be used, the optimisation failed (the best picture is saved), or a result could
+            not be written.
     """
     check_memory(content, settings, len(styles))
     begin = time.monotonic()
@@ -116,7 +117,7 @@ def paint(
         reporting.result(_record(pastiche, content, styles, path, figure, stages, faults, seconds, complete=complete))
     else:
         for result in (path, figure):
-            # On standard output, the picture is the result, and alone.
+            # Standard output must hold nothing but the picture.
             if result is not None and path is not None:
                 reporting.result(result)
     saved = f"the {'picture' if complete else 'best picture so far'} is saved" + (f" in {path}" if path else "")
@@ -128,7 +129,7 @@ def paint(
             return 0
         case Interruption():
             if checkpointer.save(latest, now=True):
-                saved += f", and where it stands in {checkpointer.path}"
+                saved += f", and the checkpoint in {checkpointer.path}"
             reporting.note(f"interrupted at scale {latest.scale + 1} of {latest.scales}; {saved}")
             return failure.code
         case _:
@@ -147,14 +148,14 @@ def _begun(start: Callable[..., Iterator[Progress]], checkpointer: Checkpointer,
         checkpointer.start_over(error)
         return start()
     if not quiet:
-        reporting.note(f"going on from {checkpointer.path}, after {len(found.trace)} iterations")
+        reporting.note(f"continuing from {checkpointer.path}, after {counted(len(found.trace), 'iteration')}")
     return steps
 
 
 def _run(
     steps: Iterator[Progress], output: Output, signals: Signals, checkpointer: Checkpointer, *, quiet: bool
 ) -> tuple[Progress | None, list[str], BaseException | None]:
-    """Paint to the end, or to the exception that is returned; from then on the first signal waits."""
+    """Paint to the end, or to the exception that is returned; afterwards the first signal is postponed."""
     latest: Progress | None = None
     stages: list[str] = []
     save_every = output.save_every
@@ -169,8 +170,8 @@ def _run(
                         stages.append(str(output.save_stage(latest.preview(), count // save_every)))
                     except ImageWriteError as error:
                         save_every = 0
-                        reporting.warning(f"{error}; no more stages are saved, the painting goes on")
-        # While signals are still caught here, so that none falls between painting and saving.
+                        reporting.warning(f"{error}; no more stages are saved, painting continues")
+        # Here, where an Interruption is still caught: none may fall between painting and saving.
         signals.hold()
     except (Interruption, Exception) as error:
         return latest, stages, error
@@ -189,7 +190,7 @@ def _record(
     *,
     complete: bool,
 ) -> dict[str, Any]:
-    """What `--json` prints."""
+    """The output of `--json`."""
     last = pastiche.trace[-1]
     return {
         "output": path,
@@ -203,7 +204,7 @@ def _record(
         "terms": {name: reporting.number(value) for name, value in last.terms.items()},
         "faults": [vars(fault) for fault in faults],
         "complete": complete,
-        # By the last settings, for they may have changed on the way.
+        # By the last settings, which may have changed while painting.
         "stroke_sizes": [
             round(size, 2) for size in strokes.stroke_sizes(styles, content.size, pastiche.recipe.last_settings)
         ],
@@ -213,7 +214,7 @@ def _record(
 
 
 def check_memory(content: Image, settings: Settings, styles: int) -> None:
-    """Refuse what this machine has not the memory for, which would be known only after the smaller scales otherwise."""
+    """Refuse, before the first scale, a size that needs more memory than this machine has."""
     device = devices.resolve(settings.device)
     memory = devices.memory(device)
     if memory is None:
@@ -226,7 +227,9 @@ def check_memory(content: Image, settings: Settings, styles: int) -> None:
         return
     words = f"--size {settings.size} takes about {_gigabytes(needed(settings.size))} of memory, and {device}"
     if needed(settings.size) <= memory.total:
-        reporting.warning(f"{words} has only {_gigabytes(memory.available)} free; close other programs, or choose less")
+        reporting.warning(
+            f"{words} has only {_gigabytes(memory.available)} free; close programs, or choose a smaller size"
+        )
         return
     fits, too_large = int(OPTIONS["size"][1].low or 1), settings.size
     while too_large - fits > 1:

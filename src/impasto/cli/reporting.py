@@ -1,6 +1,6 @@
-"""Owns what is said on the terminal beside the progress bar: results on stdout; notes, warnings and errors on stderr.
+"""Owns the output of the commands except progress: results on stdout; notes, warnings and errors on stderr.
 
-Each is one line, and nothing that a file or a name holds can break it or steer the terminal.
+Each is one line. Text from files and names can neither break the line nor control the terminal.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from impasto.cli.options import arrived, as_typed, option_name
 from impasto.errors import ImpastoError, ImpastoWarning, SettingsError, SettingsWarning
 from impasto.files import label
 
-#: Set it to anything to see where an error comes from.
+#: If this environment variable is set, errors show their traceback.
 DEBUG_VARIABLE = "IMPASTO_DEBUG"
 
 FAILED, MISUSED = 1, 2
 
 
 def one_line(message: str) -> str:
-    """`message` on one line, its control characters made visible."""
+    """`message` on one line, with control characters escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.splitlines()))
 
 
 def result(value: object) -> None:
-    """A result, for people and scripts: a path as it is, or a mapping as JSON."""
+    """Print a result, for people and scripts: a path as it is, or a mapping as JSON."""
     if isinstance(value, Mapping):
         value = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
     with streams.writing():
@@ -45,7 +45,7 @@ def result(value: object) -> None:
 
 
 def note(message: str) -> None:
-    """What is good to know, but no result: where it cannot be written, the work goes on."""
+    """Print a note on stderr; if that fails, the work continues."""
     try:
         print(f"impasto: {one_line(message)}", file=sys.stderr)
     except BrokenPipeError:
@@ -55,17 +55,17 @@ def note(message: str) -> None:
 
 
 def warning(message: str) -> None:
-    """The work goes on, but not quite as asked."""
+    """Print a warning: the work continues, but differs from what was asked for."""
     note(f"warning: {message}")
 
 
 def without_effect(setting: str, reason: str) -> None:
-    """A warning that a setting changes nothing, by the name it is typed with."""
+    """Warn that a setting has no effect, by the name of its option."""
     warning(f"{option_name(setting)} has no effect: {as_typed(reason)}")
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows in aligned columns; folded to the terminal's width, whole where stdout is not a terminal."""
+    """Print rows in aligned columns; on a terminal they are wrapped to its width."""
     from rich.console import Console
     from rich.table import Table
 
@@ -73,20 +73,20 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         drawn.add_row(*map(one_line, row))
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False, markup=False)
-    # What is captured is nothing to rich's mind, and that it writes too.
+    # rich writes to the console even while it captures, if only an empty text.
     with streams.writing(), console.capture() as text:
         console.print(drawn)
     result("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def number(value: float) -> float | None:
-    """A number as JSON can hold it: JSON has no infinity."""
+    """The number, or None if it is not finite, which JSON cannot express."""
     return value if math.isfinite(value) else None
 
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Shows warnings as lines of ours instead of with file names and source code; Impasto's own always."""
+    """Prints warnings as single lines, without file names and source code; those of Impasto every time."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         if isinstance(message, SettingsWarning):
@@ -101,11 +101,11 @@ def warnings_as_lines() -> Iterator[None]:
 
 
 def error(failure: BaseException, arguments: Sequence[str]) -> int:
-    """Says what failed, in one line, and returns the exit code.
+    """Print what failed, in one line, and return the exit code.
 
     Args:
-        failure: any exception; its notes are said as well.
-        arguments: of the command line, by which settings are called as they were typed.
+        failure: any exception; its notes are printed too.
+        arguments: of the command line; settings among them are named by their options.
     """
     message, code = _explained(failure, arguments)
     if os.environ.get(DEBUG_VARIABLE):
@@ -121,7 +121,7 @@ def _explained(failure: BaseException, arguments: Sequence[str]) -> tuple[str, i
         case SettingsError():
             typed = option_name(failure.setting)
             if any(argument.partition("=")[0] == typed for argument in arguments):
-                # In a preset's file, settings have the names that `impasto presets NAME` writes.
+                # A message about a preset's file uses the names in that file, not the options.
                 message = failure.message if failure.setting == "preset" else as_typed(failure.message)
                 return f"{typed}: {message}", MISUSED
             return str(failure), MISUSED
@@ -132,11 +132,11 @@ def _explained(failure: BaseException, arguments: Sequence[str]) -> tuple[str, i
         case MemoryError():
             return "there is not enough memory; choose a smaller --size, or close other programs", FAILED
         case RuntimeError() if "memory" in str(failure):
-            # What torch raises for it, on the CPU and on GPUs, has no type in common.
+            # torch raises different types for it on the CPU and on GPUs.
             return "there is not enough memory on the device; choose a smaller --size, or --device cpu", FAILED
         case _:
             what = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
-            return f"this should not happen ({what}); please report it, with what {DEBUG_VARIABLE}=1 shows", FAILED
+            return f"this is a bug ({what}); please report it, with the output under {DEBUG_VARIABLE}=1", FAILED
 
 
 def _misuse(failure: CycloptsError) -> str:
@@ -153,7 +153,7 @@ def _misuse(failure: CycloptsError) -> str:
             )
             return f"unknown command {arrived(first)!r}; {hint}"
         case UnusedCliTokensError(unused_tokens=[first, *_]):
-            return f"there is no place for {arrived(first)!r}; see {command} --help"
+            return f"unexpected argument {arrived(first)!r}; see {command} --help"
         case _:
             message = arrived(str(failure)).rstrip(".")
             return message[:1].lower() + message[1:]

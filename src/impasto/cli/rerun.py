@@ -1,4 +1,4 @@
-"""Owns `impasto rerun`: the same picture again, or a variation of it, from the recipe inside it."""
+"""Owns `impasto rerun`: paints a picture, or a variation of it, from the recipe inside it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from impasto.cli.options import (
 from impasto.cli.outputs import Output
 from impasto.cli.signals import Signals
 from impasto.errors import AssetError, ImageReadError, SettingsError
+from impasto.messages import counted
 
 if TYPE_CHECKING:
     from impasto.images import Image
     from impasto.recipes import Change, Fingerprint, Recipe
     from impasto.settings import Settings
 
-# More threads than cores give the same digits, only later. A picture from a stranger must not ask for thousands.
+# More threads than cores are slower, with the same result. A picture from a stranger must not request thousands.
 _MOST_THREADS_PER_CORE = 8
 
 if TYPE_CHECKING:
@@ -40,18 +41,23 @@ else:
 
 
 def rerun(
-    picture: Annotated[str, picture_argument("A picture that Impasto painted, with the recipe inside.")],
+    picture: Annotated[str, picture_argument("A picture that Impasto painted; its file contains the recipe.")],
     /,
     *,
     content: Annotated[
         str | None,
-        words("The photograph, if it is not beside the picture or here.", "as recorded", group=INPUT, metavar="FILE"),
+        words(
+            "The photograph, if it is neither beside the picture nor in the current folder.",
+            "as in the recipe",
+            group=INPUT,
+            metavar="FILE",
+        ),
     ] = None,
     style: Annotated[
         list[str] | None,
         words(
-            "The painting, if it is not beside the picture or here; once for each of several.",
-            "as recorded",
+            "The painting, if it is neither beside the picture nor in the current folder; repeat it for several.",
+            "as in the recipe",
             group=INPUT,
             metavar="FILE",
             repeatable=True,
@@ -68,15 +74,15 @@ def rerun(
 
       impasto rerun out.png -o larger.png --size 2048
 
-    With the same versions, device and number of threads, the same picture
-    comes out to the last bit. Options change the recipe. What was stopped
-    before its end is painted to it.
+    With the same versions, device and number of threads, the result is the
+    same picture, bit for bit. Options change the recipe. A picture that was
+    stopped early is painted to the end.
     """
     changes = options.given()
     if picture == STANDARD:
-        raise ImageReadError("- has no name, and what a picture was made from is looked for beside it; name a file")
+        raise ImageReadError("the inputs are searched beside the picture, and - has no folder; name a file")
     pictures = [*inputs.optional(content), *(style or ()), *regions.files()]
-    inputs.check_standard(pictures)
+    inputs.check_sources(pictures)
     with Signals.caught() as signals:
         from impasto.cli import painting
         from impasto.recipes import Recipe
@@ -84,9 +90,11 @@ def rerun(
         try:
             recipe = Recipe.of_file(picture)
         except SettingsError as error:
-            raise ImageReadError(f"{picture}: its recipe has a setting that cannot be used ({error})") from error
+            raise ImageReadError(f"{picture}: its recipe has an invalid setting ({error})") from error
         if recipe.stopped is not None:
-            reporting.warning(f"it was stopped after {recipe.stopped} iterations, and is painted to the end now")
+            reporting.warning(
+                f"the picture was stopped after {counted(recipe.stopped, 'iteration')}; it is painted to the end now"
+            )
         painting.use_threads(threads or _threads(recipe))
         settings = _settings(recipe, changes)
         start = inputs.starting_picture(changes.get("init"))
@@ -132,7 +140,7 @@ def rerun(
 
 
 def _again(recipe: Recipe, options: dict[str, object]) -> list[Change]:
-    """The changes made while the picture was painted, but of settings that options decide."""
+    """The changes made while the picture was painted, except of settings that options set."""
     from impasto.recipes import Change
 
     kept = [
@@ -148,16 +156,18 @@ def _notes(recipe: Recipe) -> list[Fingerprint]:
 
 
 def _threads(recipe: Recipe) -> int:
-    """The recipe's number of threads, unless nobody could have meant it."""
+    """The recipe's number of threads, but at most 8 for each core."""
     most = _MOST_THREADS_PER_CORE * (os.cpu_count() or 1)
     if recipe.threads <= most:
         return recipe.threads
-    reporting.warning(f"it was painted with {recipe.threads} threads; {most} are taken, and the last digits may differ")
+    reporting.warning(
+        f"the picture was painted with {recipe.threads} threads; {most} are used: the last digits may differ"
+    )
     return most
 
 
 def _settings(recipe: Recipe, changes: dict[str, object]) -> Settings:
-    """The recipe's settings with the changes, on a device that is here; says what will differ for it."""
+    """The recipe's settings with the changes, on an available device; warns of differences."""
     from impasto import devices
     from impasto.recipes import Recipe
 
@@ -165,31 +175,31 @@ def _settings(recipe: Recipe, changes: dict[str, object]) -> Settings:
     for name, version in recipe.versions.items():
         if name != "python" and here.get(name, version) != version:
             reporting.warning(
-                f"it was painted with {name} {version}, and here is {here[name]}: the last digits may differ"
+                f"the picture was painted with {name} {version}; {here[name]} is installed: the last digits may differ"
             )
     if changes.get("backbone", recipe.settings.backbone) != recipe.settings.backbone:
-        # Its layers are not the other's, which takes its own where none are named.
+        # The other network has other layers; with default names it uses its own.
         default = type(recipe.settings)()
         changes = {"content_layers": default.content_layers, "style_layers": default.style_layers} | changes
     settings = recipe.settings.replace(**changes)
     if "device" not in changes and settings.device not in devices.available():
         settings = settings.replace(device="auto")
         reporting.warning(
-            f"it was painted on {recipe.settings.device}, which is not on this machine; "
-            f"{devices.resolve('auto')} is taken, and the last digits may differ"
+            f"the picture was painted on {recipe.settings.device}, which this machine lacks; "
+            f"{devices.resolve('auto')} is used: the last digits may differ"
         )
     return settings
 
 
 def _weights(recipe: Recipe, settings: Settings, name: str | None, folders: list[Path]) -> Path | None:
-    """The file of the backbone's weights: the one that was named, or the recipe's; None for the backbone's own."""
+    """The file of the backbone's weights: the named one, or the recipe's; None for the backbone's own."""
     from impasto import recipes
     from impasto.backbones import WeightsFile
 
     note = recipe.weights if settings.backbone == recipe.settings.backbone else None
     if name is not None:
         if note is not None and WeightsFile.of(Path(name)).sha256 != note.sha256:
-            reporting.warning(f"{name} is not the file of weights that it was painted with; the result will differ")
+            reporting.warning(f"{name} is not the file of weights of the recipe; the result will differ")
         return Path(name)
     try:
         return recipes.find_weights(note, settings.backbone, folders) if note else None
@@ -198,27 +208,29 @@ def _weights(recipe: Recipe, settings: Settings, name: str | None, folders: list
 
 
 def _inputs(notes: Sequence[Fingerprint], names: Sequence[str], folders: list[Path], option: str) -> list[Image]:
-    """The pictures called `names`, each held against what the recipe notes in its place; all of the recipe's if none.
+    """The pictures called `names`, each compared with the recipe's; the recipe's pictures if no name is given.
 
-    Those that are named stand in place of all that the recipe notes.
+    Named pictures replace all of the recipe's.
     """
     if not names:
         every = f"{option} for each of the {len(notes)}, in their order" if len(notes) > 1 else option
         return [_input(note, None, folders, every) for note in notes]
     if notes and len(names) != len(notes):
-        reporting.warning(f"{option}: got {len(names)}, and the recipe has {len(notes)}; the result will differ")
+        reporting.warning(
+            f"{option}: got {counted(len(names), 'picture')}, and the recipe has {len(notes)}; the result will differ"
+        )
     return [_input(note, name, folders, option) for note, name in itertools.zip_longest(notes[: len(names)], names)]
 
 
 def _input(note: Fingerprint | None, name: str | None, folders: list[Path], option: str) -> Image:
-    """The picture called `name`, or else the one that the recipe notes, found in the folders."""
+    """The picture called `name`; without a name, the recipe's, found in the folders."""
     from impasto import recipes
     from impasto.recipes import Fingerprint
 
     if name is not None:
         image = inputs.picture(name)
         if note is not None and Fingerprint.of(image).sha256 != note.sha256:
-            reporting.warning(f"{name} is not the picture that the recipe was painted from; the result will differ")
+            reporting.warning(f"{name} is not the picture in the recipe; the result will differ")
         return image
     assert note is not None
     try:

@@ -1,4 +1,4 @@
-"""Owns `impasto samples`: the pictures that come with Impasto."""
+"""Owns `impasto samples`: lists the bundled pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def samples(
 ) -> None:
     """List the bundled photographs and paintings.
 
-    Wherever a picture is asked for, sample:NAME stands for one of them.
+    Use one as sample:NAME wherever a command takes a picture:
+    impasto stylize sample:red_panda sample:starry_night
     """
     found = assets.samples()
     if json:

@@ -1,6 +1,6 @@
-"""Owns what Ctrl-C and `kill` do to a command: it stops, but what was painted is kept.
+"""Owns the reaction of a command to Ctrl-C and `kill`: it stops, but the picture so far is saved.
 
-It is among the first things that are imported, and imports little itself: what comes before it cannot be stopped so.
+It is imported first and imports little itself, because signals during earlier imports are not handled.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
-#: What is said of a command that was stopped: of one that paints while there is nothing to keep, and of any other.
+#: Messages for a stopped command: one that paints but has nothing to save yet, and any other.
 BEFORE_PAINTING, INTERRUPTED = "interrupted before anything was painted", "interrupted"
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Interruption(BaseException):
-    """Someone wants the command to stop. Not an Exception, so that nothing on the way handles it as an error.
+    """A signal asks the command to stop. Not an Exception, so that no code handles it as an error.
 
     Attributes:
-        code: exit code, 128 and the signal's number, as shells have it.
+        code: exit code, 128 plus the signal's number, as in shells.
     """
 
     def __init__(self, number: int) -> None:
@@ -33,15 +33,15 @@ class Interruption(BaseException):
 
 
 class Signals:
-    """Raises an Interruption where the command is when a signal comes, but for the first that comes while it saves.
+    """Raises an Interruption when a signal comes; while the command saves, only at the second signal.
 
-    So one Ctrl-C while painting stops the painting and one while saving lets the saving end; a second one always stops.
+    So one Ctrl-C stops painting, one during saving waits until the file is written, and a second always stops.
 
-    While a module is imported and there is nothing to keep, the process ends at once: C code that is being loaded may
-    swallow an exception, or die of it.
+    During an import with nothing to save, the process ends at once, because C code that is being loaded may swallow an
+    exception, or crash.
 
     Args:
-        words: said if the process ends so.
+        words: the message if the process ends at once.
     """
 
     def __init__(self, words: str = BEFORE_PAINTING) -> None:
@@ -59,18 +59,18 @@ class Signals:
         raise Interruption(number)
 
     def keep(self) -> None:
-        """Never end at once from now on: there is something to keep."""
+        """Never end at once from now on: there is something to save."""
         self._keeps = True
 
     def hold(self) -> None:
-        """Let the first signal wait, from now on."""
+        """Postpone the first signal from now on."""
         self._held = True
 
     def release(self) -> None:
-        """Let no signal wait any longer.
+        """Postpone signals no longer.
 
         Raises:
-            Interruption: one has waited.
+            Interruption: a signal was postponed.
         """
         self._held = False
         if self._came:
@@ -79,10 +79,10 @@ class Signals:
     @classmethod
     @contextmanager
     def caught(cls, words: str = BEFORE_PAINTING) -> Iterator[Signals]:
-        """Handles signals; those that are ignored (by nohup, or in the background) stay so."""
+        """Handles signals; those that are ignored (by nohup, or in the background) stay ignored."""
         signals = cls(words)
         before = {}
-        # Only the main thread can, and there is nothing to catch in others.
+        # Only the main thread can handle signals.
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 if (handler := signal.getsignal(number)) is not signal.SIG_IGN:
@@ -96,7 +96,7 @@ class Signals:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether a module is being imported where the signal came."""
+    """Whether the signal came during an import."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True

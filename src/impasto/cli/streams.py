@@ -1,4 +1,4 @@
-"""Owns the standard streams as a command may find them: closed, full, without a reader, or of few letters."""
+"""Owns problems of the standard streams: closed, full, without a reader, or in a small character set."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class StreamError(ImpastoError):
 
 
 class Nowhere(io.TextIOWrapper):
-    """Stands in for a stream that was closed before the start, as daemons have it: what is written is forgotten."""
+    """Replaces a stream that was closed before the start, as in daemons; discards what is written."""
 
 
 def open_closed() -> None:
-    """Put a stream in place of each that was closed before the start."""
+    """Replace each stream that was closed before the start."""
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
-    # Otherwise the next file that is opened has the closed stream's number, and gets what libraries print.
+    # Otherwise the next opened file would get the closed stream's number, and with it the output of libraries.
     while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
         continue
     for name in ("stdout", "stderr"):
@@ -33,7 +33,7 @@ def open_closed() -> None:
 
 
 def print_anything() -> None:
-    """Let results hold file names that are no text, and help its signs on a terminal that has not got them."""
+    """Allow file names that are not valid text, and characters that the terminal's encoding lacks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         sys.stdout.reconfigure(errors="surrogateescape" if unicode else "replace")
@@ -41,11 +41,11 @@ def print_anything() -> None:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Where standard output is written to, and its errors can be of nothing else.
+    """Turns errors of writing to standard output into a StreamError.
 
     Raises:
         StreamError: it cannot be written to; the message says why.
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: its reader has closed it.
     """
     try:
         yield
@@ -54,11 +54,11 @@ def writing() -> Iterator[None]:
     except OSError as error:
         forget(sys.stdout)
         reason = error.strerror or str(error)
-        message = f"standard output: {reason[:1].lower()}{reason[1:]}; make room, or send it somewhere else"
+        message = f"standard output: {reason[:1].lower()}{reason[1:]}; free space, or redirect it elsewhere"
         raise StreamError(message) from error
 
 
 def forget(stream: TextIO) -> None:
-    """Forget what could not be written, of which Python would complain once more at the end."""
+    """Discard what could not be written; Python would report it again at exit."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""Owns `impasto stylize`: a photograph and paintings in, a pastiche out."""
+"""Owns `impasto stylize`: paints a photograph in the style of one or several paintings."""
 
 from __future__ import annotations
 
@@ -42,18 +42,19 @@ def stylize(
     weights: Weights = None,
     threads: Threads = None,
 ) -> int:
-    """Paint a photograph in the manner of one or more paintings.
+    """Paint a photograph in the style of one or more paintings.
 
       impasto stylize photo.jpg painting.jpg -o out.png --size 1024
 
-    Ctrl-C saves the best picture so far. The picture holds its own
-    recipe, by which `impasto rerun` paints it again.
+    Ctrl-C saves the best picture so far. The file contains the recipe
+    of the picture, from which `impasto rerun` paints it again.
     """
     settings = settings_of(preset, options)
     names = [content, *style]
-    inputs.check_standard([*names, *regions.files()])
+    inputs.check_sources([*names, *regions.files()])
+    inputs.check_names([content], style, command="stylize", blended=bool(settings.blend))
     with Signals.caught() as signals:
-        # Only now, so that help and mistakes need not wait for torch.
+        # Imported only now, so that help and errors need not wait for torch.
         from impasto.cli import painting
 
         painting.use_threads(threads)

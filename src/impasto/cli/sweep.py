@@ -1,4 +1,4 @@
-"""Owns `impasto sweep`: the same pair with several values of one or two settings, on one labelled sheet."""
+"""Owns `impasto sweep`: paints a photograph with several values of one or two settings, on one labelled sheet."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def sweep(
     out: Annotated[
         str | None,
         words(
-            "The sheet: a PNG, JPEG, PDF or SVG file. Beside it go a folder with the pictures and a CSV file with "
-            "their numbers.",
+            "The sheet: a PNG, JPEG, PDF or SVG file. A folder of the pictures and a CSV file of their measures are "
+            "written beside it.",
             "named after the inputs",
             name=("--out", "-o"),
             metavar="FILE",
@@ -63,16 +63,16 @@ def sweep(
     weights: Weights = None,
     threads: Threads = None,
 ) -> int:
-    """Paint a pair with several values of one or two settings.
+    """Paint one picture for each of several values of one or two settings.
 
       impasto sweep photo.jpg painting.jpg --strength 0.3,0.5,0.7
 
-    A setting takes several values with commas between them, unless its
-    value is a list: --content-layers, --style-layers, --blend and
-    --region-strength cannot be swept, nor can --preset, --weights and
-    --threads. The pictures stand on one labelled sheet, and their numbers
-    in a CSV file. Stopped, the same command goes on where it was; files
-    that are not its own results are replaced only with --force.
+    Separate the values of a setting by commas. Settings that are lists
+    (--content-layers, --style-layers, --blend, --region-strength) and
+    --preset, --weights and --threads take one value only. All pictures are
+    drawn on one labelled sheet; their measures go to a CSV file. After an
+    interruption the same command continues. Files that are not results of
+    the same sweep are replaced only with --force.
     """
     with Signals.caught() as signals:
         from impasto import sweeps
@@ -82,13 +82,14 @@ def sweep(
             if value and "," in value and not Path(value).exists():
                 raise SettingsError(
                     name,
-                    f"got {value!r}, which cannot be swept; name one, and give several values to one or two settings, "
+                    f"got {value!r}, which cannot be swept; give one, and several values of one or two settings, "
                     f"such as {sweeps.EXAMPLE}",
                 )
         single, axes = sweeps.axes_of(options.given())
         cells = sweeps.cells(settings_of(preset, type(options)(**single)), axes)
         names = [content, *style]
-        inputs.check_standard(names)
+        inputs.check_sources(names)
+        inputs.check_names([content], style, command="sweep", blended="blend" in single)
         painting.use_threads(threads)
         sheet = Path(out) if out else free(Path(f"{inputs.stem(content, style)}-sweep.png"))
         begun = [name for cell in cells for name in inputs.starting_picture(cell.settings.init)]
@@ -121,14 +122,14 @@ class _Sweep:
         self.rows: dict[str, dict[str, Any]] = {}
 
     def run(self, signals: Signals) -> int:
-        """Paint what is not painted yet, then draw the sheet."""
+        """Paint the pictures that are missing, then draw the sheet."""
         from impasto import metrics, plots, sweeps
         from impasto.images import read
 
         table = self._read_table()
         known = {row["picture"]: row for row in table if row.get("picture")}
         own = {cell.stem for cell in self.cells if self._painted(cell)}
-        # A picture whose numbers are lost is painted again.
+        # A picture whose measures are lost is painted again.
         done = {cell.stem for cell in self.cells if cell.stem in own and self._path(cell).name in known}
         self._check_files(table, own, done)
         self._check([cell for cell in self.cells if cell.stem not in done])
@@ -149,7 +150,7 @@ class _Sweep:
                     self._write_table()
             except Interruption as interruption:
                 painted = f"{len(self.rows)} of {len(self.cells)}"
-                reporting.note(f"interrupted; {painted} are painted, and the same command goes on")
+                reporting.note(f"interrupted; {painted} pictures are painted; the same command continues")
                 return interruption.code
         self._write_table()
         pictures = [(cell, read(self._path(cell))) for cell in self.cells]
@@ -162,14 +163,15 @@ class _Sweep:
         return 0
 
     def _check_files(self, table: Sequence[Mapping[str, Any]], own: Set[str], done: Set[str]) -> None:
-        """Refuse to replace an input, or what is no result of this sweep.
+        """Refuse to replace an input, or a file that is not a result of this sweep.
 
         Args:
-            table: rows that are there already.
-            own, done: stems of the pictures that are results of this sweep, and of those that stay as they are.
+            table: rows of an existing table.
+            own: stems of the pictures that are results of this sweep.
+            done: stems of those that are not painted again.
 
         Raises:
-            ImageWriteError: such a file would be replaced, and may not be.
+            ImageWriteError: such a file would be replaced.
         """
         written = [self.table, *(self._path(cell) for cell in self.cells if cell.stem not in done)]
         check_files(written, protect=self.protect, overwrite=True)
@@ -180,10 +182,10 @@ class _Sweep:
         check_files(others, protect=(), overwrite=self.report.force)
 
     def _check(self, cells: Sequence[Cell]) -> None:
-        """Refuse, before the first is painted, whatever could not be: a setting, a picture, memory.
+        """Check settings, pictures and memory of all cells before the first is painted.
 
         Raises:
-            ImpastoError: a cell cannot be painted; it is named in a note.
+            ImpastoError: a cell cannot be painted; a note names it.
         """
         from impasto import api
         from impasto.cli import painting
@@ -191,7 +193,7 @@ class _Sweep:
         largest: dict[str, Cell] = {}
         for cell in cells:
             with _blamed(cell), warnings.catch_warnings(action="ignore"):
-                # Those are for when it is painted.
+                # Warnings are printed when the cell is painted.
                 settings = api.stylization(self.content, self.styles, cell.settings, weights=self.weights).settings
             known = largest.setdefault(settings.device, cell)
             largest[settings.device] = max(known, cell, key=self._memory)
@@ -209,7 +211,7 @@ class _Sweep:
         return self.folder / f"{cell.stem}.png"
 
     def _paint(self, cell: Cell, path: Path, judge: Judge) -> dict[str, Any]:
-        """Paint a cell into its file; its row of the table."""
+        """Paint a cell to its file; returns its row of the table."""
         from impasto import api
         from impasto.cli.progress import bar
 
@@ -224,7 +226,7 @@ class _Sweep:
         return {**cell.values, "picture": path.name, **measures}
 
     def _painted(self, cell: Cell) -> bool:
-        """Whether a cell is painted."""
+        """Whether the file of a cell holds its picture."""
         from impasto import api, sweeps
         from impasto.backbones import WeightsFile
         from impasto.recipes import Fingerprint, Recipe
@@ -241,7 +243,7 @@ class _Sweep:
         return sweeps.painted(path, recipe)
 
     def _read_table(self) -> list[dict[str, Any]]:
-        """The rows of a table that is there already."""
+        """The rows of an existing table; none if there is no readable one."""
         try:
             with self.table.open(encoding="utf-8", newline="") as file:
                 return list(csv.DictReader(file))
@@ -266,23 +268,23 @@ class _Sweep:
 
 @contextmanager
 def _blamed(cell: Cell) -> Iterator[None]:
-    """Names the cell in what is wrong with it."""
+    """Adds the name of the cell to errors."""
     try:
         yield
     except ImpastoError as error:
-        error.add_note(f"that is the picture with {as_typed(cell.label)}; none is painted yet")
+        error.add_note(f"this concerns the picture with {as_typed(cell.label)}; no picture is painted yet")
         raise
 
 
 def _record(cell: Cell, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What `--json` prints of a cell and its row of the table: None for what is not known."""
+    """The part of the `--json` output for a cell, from its row of the table; None for missing values."""
     values = {name: getattr(cell.settings, name) for name in cell.values}
     measures = {name: _number(row.get(name)) for name in _NUMBERS}
     return {**values, "picture": row["picture"], **measures, "faults": row.get("faults", "")}
 
 
 def _number(text: str | None) -> float | None:
-    """A number out of the table; None where there is none, as in a table that somebody changed."""
+    """A number from the table; None if the text is not one."""
     try:
         return reporting.number(float(text or ""))
     except ValueError:
@@ -290,7 +292,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _judged(judge: Judge, image: Image) -> dict[str, str]:
-    """The measures of a picture; none of one that is too small to be judged."""
+    """The measures of a picture, as text; empty if it is too small to be judged."""
     try:
         judgement = judge.judge(image)
     except SettingsError:

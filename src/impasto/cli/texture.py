@@ -1,4 +1,4 @@
-"""Owns `impasto texture`: a painting's manner without any scene, of any size, to be tiled if wished."""
+"""Owns `impasto texture`: paints the texture of paintings without a scene, at any size, also for tiling."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def texture(
     *style: Style,
     width: Annotated[int | None, whole("width", "as --size", "Width of the texture.", _SIDE)] = None,
     height: Annotated[int | None, whole("height", "as the width", "Height of the texture.", _SIDE)] = None,
-    tile: Annotated[bool, flag("Let it continue over its borders, so that copies side by side show no seam.")] = False,
+    tile: Annotated[bool, flag("Make opposite borders match, so that copies side by side show no seam.")] = False,
     preset: Preset = DEFAULT,
     output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
@@ -50,9 +50,10 @@ def texture(
     With --tile the sides are rounded to multiples of 16 px.
     """
     settings = settings_of(preset, options)
-    inputs.check_standard(style)
+    inputs.check_sources(style)
+    inputs.check_names([], style, command="texture", blended=bool(settings.blend))
     with Signals.caught() as signals:
-        # Only now, so that help and mistakes need not wait for torch.
+        # Imported only now, so that help and errors need not wait for torch.
         from impasto import api, loading
         from impasto.cli import painting
 

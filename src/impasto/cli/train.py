@@ -1,4 +1,4 @@
-"""Owns `impasto train`: paintings and photographs in, a fast model out, resumed where it was stopped."""
+"""Owns `impasto train`: trains a fast model on paintings and photographs, and continues after an interruption."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from impasto import assets
 from impasto.cli import inputs, reporting
 from impasto.cli.options import ReportOptions, Threads, default_text, flag, setting_options, whole, words
 from impasto.cli.outputs import check_files
 from impasto.cli.progress import duration
 from impasto.cli.signals import INTERRUPTED, Interruption, Signals
 from impasto.errors import ImageWriteError, SettingsError
-from impasto.messages import reason
-from impasto.settings import Option, Settings
+from impasto.messages import counted, reason
+from impasto.settings import Option, Settings, number_in
 
 if TYPE_CHECKING:
     from impasto.cli.options import SettingOptions as Machine
@@ -29,7 +30,7 @@ _METHOD = "Method"
 _COUNT = Option(meaning="", group=_METHOD, low=1, high=100_000_000)
 _SIDE = Option(meaning="", group=_METHOD, unit="px", low=64, high=1024)
 _NONE = Option(meaning="", group=_METHOD, low=0, high=100_000_000)
-# One in this many photographs is held out, to be judged by; where there are fewer, what is learned from is judged by.
+# One in this many photographs is held out for checks; with fewer photographs, all are used for both.
 _HELD_OUT = 20
 
 
@@ -37,9 +38,9 @@ def train(
     *,
     style: Annotated[
         Sequence[str],
-        words("A painting to learn; given several times, several styles.", "none", repeatable=True, metavar="FILE"),
+        words("A painting to learn; repeat it for several styles.", "none", repeatable=True, metavar="FILE"),
     ] = (),
-    any: Annotated[bool, flag("Learn to paint in any style, from the paintings in --styles.")] = False,
+    any: Annotated[bool, flag("Train a model for any style, on the paintings in --styles.")] = False,
     styles: Annotated[
         Sequence[str],
         words("Folders of paintings for --any.", "none", repeatable=True, metavar="DIR"),
@@ -51,7 +52,7 @@ def train(
     base: Annotated[
         str,
         words(
-            "The model to begin from: any, brushes, a file, or nothing.",
+            "The model to start from: any, brushes, a file, or nothing.",
             "any; nothing with --any",
             name="--from",
             metavar="NAME|FILE",
@@ -64,18 +65,18 @@ def train(
         ),
     ] = "",
     steps: Annotated[int | None, whole("steps", "1000; 40000 with --any", "Updates of the weights.", _COUNT)] = None,
-    side: Annotated[int, whole("side", "192", "Side of the crops that are learned from.", _SIDE)] = 192,
+    side: Annotated[int, whole("side", "192", "Side of the square crops of the photographs.", _SIDE)] = 192,
     batch: Annotated[int, whole("batch", "4", "Crops in each update.", _COUNT)] = 4,
     accumulate: Annotated[
-        int, whole("accumulate", "1", "Parts a batch is worked through in, to save memory.", _COUNT)
+        int, whole("accumulate", "1", "Parts that a batch is split into, to save memory.", _COUNT)
     ] = 1,
     learning_rate: Annotated[
-        str | None, words("Step of Adam at its highest.", "0.0008", group=_METHOD, metavar="X")
+        str | None, words("Highest learning rate of Adam.", "0.0008", group=_METHOD, metavar="X")
     ] = None,
-    limit: Annotated[int, whole("limit", "all", "Paintings to take for --any, evenly over all.", _NONE)] = 0,
-    every: Annotated[int, whole("every", "200", "Steps between checkpoints, checks and pictures.", _COUNT)] = 200,
+    limit: Annotated[int, whole("limit", "all", "Number of paintings to use for --any, evenly over all.", _NONE)] = 0,
+    every: Annotated[int, whole("every", "200", "Steps between two checkpoints, checks and pictures.", _COUNT)] = 200,
     patience: Annotated[
-        int, whole("patience", "never", "Checks without a better one before it ends early.", _NONE)
+        int, whole("patience", "never", "End early after this many checks without an improvement.", _NONE)
     ] = 0,
     tensorboard: Annotated[str | None, words("A folder for TensorBoard.", "none", metavar="DIR")] = None,
     options: Machine = Machine(),  # noqa: B008  (frozen)
@@ -87,31 +88,31 @@ def train(
       impasto train --style painting.jpg --content photos/ -o my.safetensors
       impasto fast photo.jpg painting --model my.safetensors
 
-    Beside the model lie, as it goes, its losses and pictures to look at;
-    files that are there already are replaced only with --force.
-    Ctrl-C keeps what was learned; the same command goes on from there.
-    Under torchrun, every process works through its share of each batch.
+    During training, a table of losses and example pictures are written
+    beside the model; files that exist are replaced only with --force.
+    Ctrl-C saves a checkpoint, and the same command continues from it.
+    Under torchrun, every process computes its share of each batch.
     """
     settings = Settings(**options.given())
     rate = _rate(learning_rate)
     if any == bool(style):
-        raise SettingsError("style", "name a painting with --style, or say --any with --styles; one of the two")
+        raise SettingsError("style", "name a painting with --style, or give --any with --styles; one of the two")
     if styles and not any:
         raise SettingsError("styles", "--styles are for --any; with --style, leave them out")
     if limit and not any:
-        raise SettingsError("limit", "--limit is of the paintings in --styles; with --style, leave it out")
+        raise SettingsError("limit", "--limit is of the paintings in --styles; leave it out with --style")
     if any and not styles:
         raise SettingsError("styles", "--any needs folders of paintings; give --styles a folder")
     if not content:
         raise SettingsError("content", "got no photographs; give --content a folder of them")
-    names = [Path(name.removeprefix("sample:")).stem for name in style]
+    names = [Path(name.removeprefix(assets.SAMPLE_PREFIX)).stem for name in style]
     if len(set(names)) < len(names):
-        raise SettingsError("style", f"two paintings have one name ({', '.join(names)}); rename a file")
+        raise SettingsError("style", f"two paintings have the same name ({', '.join(names)}); rename a file")
     path = Path(out or f"{'any' if any else '+'.join(names)}.safetensors")
     named = [*inputs.files(style), *inputs.optional(base or None)]
-    _check_place(path, named, report)
+    _check_output(path, named, report)
     with Signals.caught(INTERRUPTED) as signals:
-        # Only now, so that help and mistakes need not wait for torch.
+        # Imported only now, so that help and errors need not wait for torch.
         from impasto import devices, loading
         from impasto.cli import painting
         from impasto.fast.dataset import PictureDataset
@@ -151,27 +152,30 @@ def train(
                 board=board,
                 base=Path(base).name,
             )
-            # Inputs before what an interrupted training left is touched, and the rest when it is known what is its own.
+            # Inputs are checked before an interrupted training is read, other files once its own are known.
             check_files(run.outputs(), protect=protect, overwrite=True)
             resumed = run.resume()
             check_files(run.outputs(), protect=protect, overwrite=report.force)
             if few and run.leads:
                 reporting.warning(
-                    f"{len(photographs)} photographs are few to learn from; a style worth using takes a hundred or more"
+                    f"{counted(len(photographs), 'photograph')} to learn from; a usable style needs a hundred or more"
                 )
             if run.leads and _patience_is_idle(patience, every, training.steps):
-                reporting.warning(f"--patience has no effect: {training.steps} steps end before {patience} idle checks")
+                reporting.warning(
+                    f"--patience has no effect: {counted(training.steps, 'step')} end before "
+                    f"{counted(patience, 'check')} without an improvement"
+                )
             if resumed:
                 if run.leads and not report.quiet:
-                    reporting.note(f"goes on from step {trainer.step} of {training.steps}, in {run.checkpoint}")
+                    reporting.note(f"continues after step {trainer.step} of {training.steps}, from {run.checkpoint}")
             elif fresh:
                 trainer.learn_range()
             return _train(run, signals, report)
 
 
 def _patience_is_idle(patience: int, every: int, steps: int) -> bool:
-    """Whether so many checks without a better one can only be there when all the steps are taken."""
-    # The first check is better than none, and the last is after the last step.
+    """Whether training ends before this many checks without an improvement are possible."""
+    # The first check is always an improvement, and the last comes after the last step.
     return patience > 0 and patience + 1 >= -(-steps // every)
 
 
@@ -190,7 +194,7 @@ def _train(run: Run, signals: Signals, report: ReportOptions) -> int:
             run.save()
             reporting.note(
                 f"interrupted at step {run.trainer.step} of {run.trainer.training.steps}; "
-                f"the same command goes on from {run.checkpoint}"
+                f"the same command continues from {run.checkpoint}"
             )
         return interruption.code
     if not run.leads:
@@ -204,12 +208,12 @@ def _train(run: Run, signals: Signals, report: ReportOptions) -> int:
     else:
         reporting.result(run.path)
     if not report.quiet:
-        reporting.note(f"trained {steps - first} steps in {duration(seconds)}")
+        reporting.note(f"trained {counted(steps - first, 'step')} in {duration(seconds)}")
     return 0
 
 
 def _one_by_one(steps: Iterator[Report], signals: Signals) -> Iterator[Report]:
-    """The steps, none of which a first signal breaks off: what is kept must not be half a step.
+    """The steps; a first signal waits for the end of a step, so that the checkpoint holds whole steps.
 
     Raises:
         Interruption: a signal has come.
@@ -233,7 +237,7 @@ def _line(report: Report, each: float) -> str:
 
 
 def _model(base: str, names: Sequence[str], paintings: Any, precision: str) -> tuple[Model, bool]:
-    """The model to train, and whether it begins from nothing."""
+    """The model to train, and whether it starts with random weights."""
     import torch
 
     from impasto.fast import FastModel
@@ -249,27 +253,24 @@ def _model(base: str, names: Sequence[str], paintings: Any, precision: str) -> t
     with torch.no_grad():
         model.photo.copy_(begun.photo)
         if model.table is not None:
-            # A new style begins as what the model for any painting makes of it.
+            # A new style starts with the condition that the model for any painting computes.
             guide = begun if begun.predictor is not None else FastModel.load(ANY)
             model.table.copy_(torch.stack([guide.condition(painting, precision=precision) for painting in paintings]))
         elif model.predictor is not None:
             if begun.predictor is None:
-                raise SettingsError("from", f"{base} is a model of certain styles; --any begins from any, or nothing")
+                raise SettingsError("from", f"{base} is a model of certain styles; --any starts from any, or nothing")
             model.predictor.load_state_dict(begun.predictor.state_dict())
     return model.requires_grad_(True), False
 
 
 def _rate(text: str | None) -> float:
-    try:
-        rate = 8e-4 if text is None else float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate <= 1:
+    rate = 8e-4 if text is None else number_in(float, text)
+    if isinstance(rate, str) or not 0 < rate <= 1:
         raise SettingsError("learning_rate", f"got {text}; it must be a number above 0 and at most 1, such as 0.0008")
     return rate
 
 
-def _check_place(path: Path, protect: Sequence[str], report: ReportOptions) -> None:
+def _check_output(path: Path, protect: Sequence[str], report: ReportOptions) -> None:
     if path.suffix != ".safetensors":
         raise SettingsError("out", f"got {path}; a model's file ends in .safetensors")
     if not path.parent.is_dir():
@@ -278,7 +279,7 @@ def _check_place(path: Path, protect: Sequence[str], report: ReportOptions) -> N
 
 
 def _joined(device: Any) -> Any:
-    """Join the other processes of torchrun, if there are any; the device of this one."""
+    """Join the other processes of torchrun, if there are any; returns the device of this process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return device
     import torch
@@ -294,7 +295,7 @@ def _joined(device: Any) -> Any:
 
 @contextmanager
 def _board(folder: str | None) -> Iterator[Any]:
-    """A TensorBoard writer into the folder, closed in the end; None without a folder.
+    """A TensorBoard writer for the folder, closed at the end; None without a folder.
 
     Raises:
         SettingsError: TensorBoard is not installed, or the folder cannot be written to.

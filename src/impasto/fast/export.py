@@ -1,8 +1,8 @@
-"""Owns the way of a fast model into ONNX files, which run without Impasto and without torch.
+"""Owns the export of fast models to ONNX files, which run without Impasto and without torch.
 
-The graphs are torch's own export of the very modules, with three departures: instance normalisation is ONNX's one
-operator, whose scale and shift are inputs; the mirror at the borders folds positions by a tensor, for the exporter
-knows no other remainder; and weights of at most 256 values, as all of VGG-19's are, are stored as 8-bit codes.
+Torch exports the modules, with three changes. Instance normalisation is one operator of ONNX, whose scale and shift are
+inputs. The mirror at the borders takes the remainder by a tensor, because the exporter supports no other. Weights with
+at most 256 different values, as all of VGG-19's are, are stored as 8-bit codes.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from impasto.loading import load
 if TYPE_CHECKING:
     import onnx
 
-#: How weights are stored. `half` is computed with as float32; `int8` convolutions compute in 8 bits as well.
+#: How weights are stored. With `half`, computation stays in float32; with `int8`, most convolutions compute in 8 bits.
 Weights = Literal["float", "half", "int8"]
 
-# What ONNX Runtime 1.14 and newer know, and its sibling for browsers.
+# Supported by ONNX Runtime 1.14 and newer, and by ONNX Runtime Web.
 _OPSET = 18
-# What is to be said wherever VGG-19 goes.
+# Required by the licence of VGG-19.
 _NOTICE = "VGG-19 to relu4_1, by Karen Simonyan and Andrew Zisserman, 8-bit codes; CC BY 4.0"
-# Added to a variance before its root is taken; that of torch's normalisations.
+# Added to a variance before the square root, as in torch's normalisations.
 _EPSILON = 1e-5
-# Added to a variance whose root is a statistic; that of `Moments`.
+# Added to a variance before the square root that is a statistic, as in `Moments`.
 _LEAST_VARIANCE = 1e-8
-# Most values that 8 bits can name, and the least weights for which a table pays.
+# Number of different values that 8 bits can encode, and smallest number of weights for which a table saves space.
 _CODES, _WORTH_CODING = 256, 4096
-# Long side of the photographs by which 8-bit ranges are chosen, and how many styles they are seen in.
+# Long side of the photographs that calibrate the 8-bit ranges, and the number of styles they are painted in.
 _CALIBRATION_SIDE, _CALIBRATION_STYLES = 224, 3
 
 
 class _Painter(nn.Module):
-    """What `model.onnx` computes."""
+    """The module that becomes `model.onnx`."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Painter(nn.Module):
 
 
 class _StyleEncoder(nn.Module):
-    """What `model-style.onnx` computes."""
+    """The module that becomes `model-style.onnx`."""
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
@@ -92,15 +92,15 @@ def export(model: FastModel, path: str | Path, *, weights: Weights = "float") ->
 
     Args:
         model: of certain styles, or of any painting.
-        path: of the network. The style encoder of a model of any painting goes beside it (`onnx.style_path`).
+        path: of the network's file. A model of any painting also writes its style encoder (`onnx.style_path`).
         weights: how they are stored: `half` halves the file; `int8` quarters it, and the convolutions between the
             first and the last two compute in 8 bits, with ranges from the bundled photographs.
 
     Returns:
-        The files.
+        The files that were written.
 
     Raises:
-        ModelError: what exports is not installed, or the folder cannot be written to.
+        ModelError: a package for exporting is not installed, or the folder cannot be written to.
     """
     check_installed()
     path = Path(path)
@@ -111,27 +111,29 @@ def export(model: FastModel, path: str | Path, *, weights: Weights = "float") ->
 
 
 def check_installed() -> None:
-    """Refuse to begin without what exporting needs.
+    """Check that the packages for exporting are installed.
 
     Raises:
-        ModelError: something is not installed.
+        ModelError: one is not.
     """
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
         from onnxruntime import quantization  # noqa: F401
     except ImportError as error:
-        raise ModelError(f"exporting needs {error.name}, which is not here; pip install 'impasto[export]'") from error
+        raise ModelError(
+            f"exporting needs {error.name}, which is not installed; pip install 'impasto[export]'"
+        ) from error
 
 
 def painter(model: FastModel) -> onnx.ModelProto:
-    """The graph of a model's network, in float32: the part of an export that takes long."""
+    """The graph of a model's network, in float32; this is the slow part of an export."""
     inputs = {exported.IMAGE: torch.rand(1, 3, 62, 95), exported.CONDITION: model.photo[None].clone()}
     return _graph(_Painter(model.network), inputs, exported.IMAGE, exported.PASTICHE)
 
 
 def write_painter(graph: onnx.ModelProto, model: FastModel, path: Path, *, weights: Weights = "float") -> Path:
-    """Write the graph of a model's network, which is left as it is."""
+    """Write the graph of a model's network to a file; the graph itself is not changed."""
     graph = _in_8_bits(graph, model) if weights == "int8" else copy.deepcopy(graph)
     about = {
         "format": exported.FORMAT,
@@ -147,7 +149,7 @@ def write_painter(graph: onnx.ModelProto, model: FastModel, path: Path, *, weigh
 
 
 def write_style_encoder(model: FastModel, path: Path, *, weights: Weights = "float") -> Path:
-    """Write what makes conditions of paintings, of a model of any painting."""
+    """Write the style encoder of a model of any painting, which computes a painting's condition."""
     assert model.predictor is not None
     inputs = {exported.PAINTING: torch.rand(1, 3, 96, 72)}
     graph = _graph(_StyleEncoder(model.predictor), inputs, exported.PAINTING, exported.CONDITION)
@@ -172,7 +174,7 @@ def _graph(module: nn.Module, inputs: dict[str, Tensor], picture: str, output: s
             module,
             tuple(inputs.values()),
             dynamic_shapes=shapes,
-            # What it cannot prove of every size (that twice a half is the whole) is true all the same.
+            # The exporter cannot prove some facts for every size, such as that twice a half is the whole.
             prefer_deferred_runtime_asserts_over_guards=True,
         )
         program = torch.onnx.export(
@@ -192,7 +194,7 @@ def _graph(module: nn.Module, inputs: dict[str, Tensor], picture: str, output: s
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """What exporters say of their own insides is for their authors."""
+    """Hides warnings and output of the exporters, which concern their authors only."""
     before = logging.root.manager.disable
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -215,11 +217,10 @@ def _normalized(features: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 
 def _bordered(image: Tensor) -> Tensor:
-    """As `network.bordered`; both sides are at least 2."""
+    """`network.bordered` in a form that can be exported; both sides must be at least 2."""
     for dim in (-2, -1):
         side = image.shape[dim]
-        # The next multiple of 4 by a division: the exporter cannot follow a remainder through what comes after, and
-        # finds that there is no size for which all is well.
+        # The next multiple of 4 by a division: with a remainder, the exporter concludes that no size is valid.
         positions = torch.arange(-MARGIN, MARGIN + 4 * ((side + 3) // 4))
         period = torch.full((), 2 * (side - 1))
         positions = positions.remainder(period)
@@ -228,12 +229,12 @@ def _bordered(image: Tensor) -> Tensor:
 
 
 def _write(graph: onnx.ModelProto, path: Path, about: dict[str, Any], *, halved: bool) -> Path:
-    """Write a graph, whole or not at all."""
+    """Write a graph; after an error the file is as it was."""
     import onnx
 
     _store_compactly(graph, halved=halved)
     for node in graph.graph.node:
-        # Where in whose program a node came from.
+        # The place in the source code that a node comes from.
         del node.metadata_props[:]
         node.doc_string = ""
     for value in (*graph.graph.value_info, *graph.graph.input, *graph.graph.output):
@@ -250,7 +251,8 @@ def _write(graph: onnx.ModelProto, path: Path, about: dict[str, Any], *, halved:
 
 
 def _store_compactly(graph: onnx.ModelProto, *, halved: bool) -> None:
-    """Weights of at most 256 values as codes and a table, exactly; others in half precision, if `halved`."""
+    """Store weights with at most 256 different values as codes and a table, without loss; others in half precision, if
+    `halved`."""
     from onnx import TensorProto, helper, numpy_helper
 
     first: list[onnx.NodeProto] = []
@@ -267,8 +269,8 @@ def _store_compactly(graph: onnx.ModelProto, *, halved: bool) -> None:
                 [numpy_helper.from_array(stored, f"{name}.codes"), numpy_helper.from_array(table, f"{name}.table")]
             )
             first += [
-                helper.make_node("Cast", [f"{name}.codes"], [f"{name}.places"], to=TensorProto.INT32),
-                helper.make_node("Gather", [f"{name}.table", f"{name}.places"], [name]),
+                helper.make_node("Cast", [f"{name}.codes"], [f"{name}.indices"], to=TensorProto.INT32),
+                helper.make_node("Gather", [f"{name}.table", f"{name}.indices"], [name]),
             ]
         elif halved:
             graph.graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
@@ -282,7 +284,7 @@ def _store_compactly(graph: onnx.ModelProto, *, halved: bool) -> None:
 
 
 def _in_8_bits(graph: onnx.ModelProto, model: FastModel) -> onnx.ModelProto:
-    """The graph whose inner convolutions compute in 8 bits."""
+    """The graph with its inner convolutions computing in 8 bits."""
     import tempfile
 
     import onnx
@@ -306,7 +308,7 @@ def _in_8_bits(graph: onnx.ModelProto, model: FastModel) -> onnx.ModelProto:
             Photographs(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
-            # Rounding in the first two and the last two layers would be seen in the pixels.
+            # Rounding in the first and the last two convolutions would be visible in the pixels.
             nodes_to_exclude=[*convolutions[:1], *convolutions[-2:]],
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
@@ -317,15 +319,15 @@ def _in_8_bits(graph: onnx.ModelProto, model: FastModel) -> onnx.ModelProto:
 
 
 def _calibration(model: FastModel) -> Iterator[dict[str, Any]]:
-    """Bundled photographs in some of the model's styles."""
+    """Inputs for calibration: the bundled photographs, in some of the model's styles."""
     names = list(model.table)[:_CALIBRATION_STYLES]
     if model.predictor is not None:
         paintings = [sample.name for sample in assets.samples() if sample.kind == "painting"]
-        names = [f"sample:{name}" for name in paintings[:_CALIBRATION_STYLES]]
+        names = [f"{assets.SAMPLE_PREFIX}{name}" for name in paintings[:_CALIBRATION_STYLES]]
     conditions = [model.condition(name) for name in names]
     for sample in assets.samples():
         if sample.kind == "photo":
-            picture = load(f"sample:{sample.name}")
+            picture = load(f"{assets.SAMPLE_PREFIX}{sample.name}")
             picture = picture.resized(fit(picture.size, _CALIBRATION_SIDE))
             for condition in conditions:
                 yield {exported.IMAGE: picture.pixels.numpy(), exported.CONDITION: condition[None].numpy()}

@@ -1,7 +1,7 @@
-"""Owns FastModel: a trained network from or to a file, and a pastiche in one pass.
+"""Owns FastModel: reading and writing a trained network, and painting in one pass.
 
-A model's file holds tensors in half precision and, in its header, what they are: the kind of model, the sizes of its
-network, the names of its styles, and a card that says how and on what it was trained.
+A model's file holds tensors in half precision. Its header holds the kind of model, the architecture of its network, the
+names of its styles, and a card that describes the training.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ANY, BRUSHES = "any", "brushes"
 BUNDLED = {ANY: "models/any.safetensors", BRUSHES: "models/brushes.safetensors"}
 
 _FORMAT, _VERSION = "impasto-fast", 3
-# Pixels from which a picture is worked through in strips, which takes a little longer and a fraction of the memory.
+# Pictures with at least this many pixels are painted in strips, which is a little slower but needs far less memory.
 _STRIPS_FROM = 6_000_000
 
 
@@ -45,12 +45,12 @@ class FastModel:
     """A trained feed-forward model.
 
     Attributes:
-        name: what it is called: of a bundled model, or of the file.
+        name: of a bundled model, or of the file without suffix.
         network: the convolutions.
-        photo: the condition by which a photograph stays as it is, (k,).
-        predictor: gives any painting its condition; None in a model of certain styles.
-        table: conditions of certain styles by name, (k,) each; empty in a model of any.
-        card: how and on what it was trained.
+        photo: the condition with which the network leaves a photograph as it is, (k,).
+        predictor: computes the condition of any painting; None in a model of certain styles.
+        table: conditions of the learned styles by name, (k,) each; empty in a model of any painting.
+        card: a description of the training.
     """
 
     name: str
@@ -62,10 +62,10 @@ class FastModel:
 
     @classmethod
     def load(cls, model: str | Path = ANY) -> Self:
-        """The bundled model of that name (`any`, `brushes`), or the one in a file.
+        """The bundled model of that name (`any`, `brushes`), or the model in a file.
 
         Raises:
-            ModelError: there is no such model, or the file is not one.
+            ModelError: there is no such model, or the file does not hold one.
         """
         name = str(model)
         if name in BUNDLED:
@@ -82,7 +82,7 @@ class FastModel:
 
     @classmethod
     def _read(cls, path: Path, name: str) -> Self:
-        advice = f"a model is a file that `impasto train` wrote, or one of {', '.join(BUNDLED)}"
+        advice = f"a model is a file from `impasto train`, or one of {', '.join(BUNDLED)}"
         try:
             with safe_open(path, framework="pt") as file:
                 about = file.metadata() or {}
@@ -93,8 +93,8 @@ class FastModel:
             raise ModelError(f"{path.name} holds tensors, but not those of a fast model; {advice}")
         if about.get("version") != str(_VERSION):
             raise ModelError(
-                f"{path.name} is of version {about.get('version')}, and this Impasto reads version {_VERSION}; "
-                "use the Impasto that made it, or train it again"
+                f"{path.name} has version {about.get('version')}, and this Impasto reads version {_VERSION}; "
+                "use the version of Impasto that wrote it, or train the model again"
             )
         try:
             network = Network(NetworkArchitecture(**json.loads(about["architecture"])))
@@ -107,18 +107,18 @@ class FastModel:
             table = dict(zip(names, tensors["table"], strict=True)) if names else {}
             photo, card = tensors["photo"], json.loads(about["card"])
             if any(condition.shape != (size,) for condition in (photo, *table.values())):
-                raise ValueError("a condition is not of the network's size")
+                raise ValueError("a condition has the wrong size for the network")
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(f"{path.name} is damaged ({_one_line(error)}); {advice}") from error
         if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-            raise ModelError(f"{path.name} has weights that are not numbers; train it again")
+            raise ModelError(f"{path.name} has weights that are not finite numbers; train the model again")
         network.requires_grad_(False).eval()
         if predictor is not None:
             predictor.requires_grad_(False).eval()
         return cls(name=name, network=network, photo=photo, predictor=predictor, table=table, card=card)
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to `path`; a file that is there is replaced when the new one is whole."""
+        """Write the model to `path`; an existing file is replaced once the new one is complete."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors["photo"] = self.photo
         if self.predictor is not None:
@@ -133,32 +133,32 @@ class FastModel:
             "card": json.dumps(self.card),
         }
         with whole(Path(path)) as part:
-            # As bytes, for a file that the library writes is closed to other users.
+            # As bytes, because the library would write a file that other users cannot read.
             part.write_bytes(save({name: value.half().contiguous() for name, value in tensors.items()}, about))
         return Path(path)
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Names of the styles it has learned; none in a model of any."""
+        """Names of the learned styles; empty in a model of any painting."""
         return tuple(self.table)
 
     @cached_property
     def _backbones(self) -> dict[torch.dtype, VGG19]:
-        """What paintings were looked at with so far, by the numbers computed in."""
+        """Cached backbones for the statistics of paintings, by number type."""
         return {}
 
     @cached_property
     def _networks(self) -> dict[tuple[torch.device, torch.dtype], Network]:
-        """The network where, and in the numbers that, it has computed so far."""
+        """Cached copies of the network, by device and number type."""
         return {}
 
     def condition(self, style: Any, *, side: int = STYLE_SIDE, precision: str = "auto") -> Float[Tensor, " k"]:
-        """The condition of a style: the name of one that was learned, or (in a model of any) a painting.
+        """The condition of a style, (k,).
 
         Args:
-            style: a name, or whatever `impasto.load` takes.
-            side: root of the area that a painting is looked at with, in pixels: larger gives larger strokes.
-            precision: numbers to look at it in, see `Settings.precision`.
+            style: the name of a learned style; in a model of any painting, anything that `impasto.load` takes.
+            side: square root of the area that the painting is resized to, in pixels; larger gives larger strokes.
+            precision: of the backbone that reads the painting, see `Settings.precision`.
 
         Raises:
             SettingsError: the model has no style of that name.
@@ -183,7 +183,13 @@ class FastModel:
         side: int = STYLE_SIDE,
         precision: str = "auto",
     ) -> Float[Tensor, " k"]:
-        """The condition of several styles together, `strength` of the way from the photograph to them.
+        """The condition of a blend of styles, (k,).
+
+        Args:
+            styles: as `condition` takes them.
+            blend: the share of each style; equal shares if empty.
+            strength: 0 gives the photograph's condition, 1 the blend's; between them it is interpolated.
+            side, precision: as `condition` takes them.
 
         Raises:
             SettingsError: there is no style, there are not as many shares as styles, or a number is out of range.
@@ -203,15 +209,18 @@ class FastModel:
         in_strips: bool | None = None,
         in_place: bool = False,
     ) -> Image:
-        """The pastiche of `image` in the style of a condition, at its own size.
+        """The pastiche of `image` in the style of a condition, at the size of the image.
 
         Args:
-            in_strips: whether to work through the picture in strips, which gives the same result in a fraction of the
-                memory; by its size, if None.
-            in_place: whether the pastiche may take the memory of `image`, which is then lost; strips do.
+            condition: from `condition` or `blended`, (k,).
+            device: to compute on, see `Settings.device`.
+            precision: to compute in, see `Settings.precision`.
+            in_strips: whether to paint in strips, with the same result in a fraction of the memory; if None, large
+                pictures are painted so.
+            in_place: whether painting in strips may overwrite `image`.
 
         Raises:
-            DeviceError: the device is not here.
+            DeviceError: the device is not available.
         """
         where = devices.resolve(device)
         network = self._network(where, devices.precision(precision, where))
@@ -222,7 +231,7 @@ class FastModel:
         return Image(pixels=pixels.clamp(0.0, 1.0).cpu(), name="pastiche")
 
     def _network(self, device: torch.device, dtype: torch.dtype) -> Network:
-        """The network where and in the numbers that it is to compute in; the last convolution is float32."""
+        """The network on a device, in a number type; the last convolution stays float32."""
         if (known := self._networks.get((device, dtype))) is not None:
             return known
         network = Network(self.network.architecture)
@@ -245,16 +254,16 @@ class FastModel:
         device: str = "auto",
         precision: str = "auto",
     ) -> Image:
-        """Paint `content` in the manner of `style`, in one pass and at the photograph's own size.
+        """Paint `content` in the style of `style`, in one pass and at the photograph's own size.
 
         Args:
             content: the photograph; anything that `impasto.load` takes.
-            style: the name of a style that the model has learned, or (in a model of any) a painting, or a list of them.
-            blend: shares of several styles, in their order; equal ones if there are none.
-            strength: 0 leaves the photograph, 1 goes as far as the model was trained to.
-            style_size: root of the area that paintings are looked at with, in pixels: larger gives larger strokes.
-            device: where to compute, see `Settings.device`.
-            precision: numbers to compute in, see `Settings.precision`.
+            style: the name of a learned style, or (in a model of any painting) a painting; or a list of them.
+            blend: shares of several styles, in their order; equal shares if empty.
+            strength: 0 leaves the photograph as it is, 1 has the full style.
+            style_size: square root of the area that paintings are resized to, in pixels; larger gives larger strokes.
+            device: to compute on, see `Settings.device`.
+            precision: to compute in, see `Settings.precision`.
 
         Raises:
             ImpastoError: a picture, a setting or the device cannot be used.

@@ -1,16 +1,18 @@
-"""Owns the feed-forward network: one pass from a photograph to a pastiche, in the style that its condition says.
+"""Owns the feed-forward network: one pass from a photograph to a pastiche, in the style given by a condition.
 
 An image-transformation network (Johnson, Alahi & Fei-Fei, "Perceptual Losses for Real-Time Style Transfer and
 Super-Resolution", ECCV 2016) whose every instance normalisation takes its scale and shift from outside (Dumoulin,
 Shlens & Kudlur, "A Learned Representation for Artistic Style", ICLR 2017): the convolutions are common to all styles,
 and a style is a vector of scales and shifts, its *condition*. The network adds brushwork to the photograph in the
 painting's colours, by mean and standard deviation along three opponent axes (after Reinhard et al., "Color Transfer
-between Images", 2001), which are part of the condition too. Departing from Johnson's: the first layer works on blocks
-of 2 × 2 pixels and no normalisation on full resolution, which halves the time; beyond the border the picture and all
-maps are mirrored instead of padded with zeros, from which a network learns where to paint a frame; enlarging is by
-bilinear interpolation and a convolution, which leaves no checkerboard (Odena, Dumoulin & Olah, "Deconvolution and
-Checkerboard Artifacts", Distill 2016), in one; what is enlarged is normalised by place (see `Enlarging`); and noise
-goes into the features, from which textures grow where the photograph has none (see `Grain`).
+between Images", 2001), which are part of the condition too. Differences from Johnson's network:
+
+- The first layer works on blocks of 2 × 2 pixels, and nothing is normalised at full resolution, which halves the time.
+- Beyond the border the picture and all maps are mirrored. Padded with zeros, a network learns to paint a frame.
+- Enlarging is bilinear interpolation and a convolution in one, which leaves no checkerboard (Odena, Dumoulin & Olah,
+  "Deconvolution and Checkerboard Artifacts", Distill 2016); enlarged pixels are normalised separately (see
+  `Enlarging`).
+- Noise is added to the features, from which textures grow where the photograph has none (see `Grain`).
 """
 
 from __future__ import annotations
@@ -24,25 +26,26 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-#: Numbers of a condition about colour: how much of the photograph's own is lost, three means, three deviations.
+#: Count of numbers about colour in a condition: the share of the photograph's colours that is lost, three means, three
+#: deviations.
 COLORS = 7
-# Lightness, red against blue, green against both: nearly uncorrelated in most pictures.
+# Lightness, red against blue, green against both: nearly uncorrelated axes in most pictures.
 _AXES = ((3**-0.5, 3**-0.5, 3**-0.5), (2**-0.5, 0.0, -(2**-0.5)), (6**-0.5, -2 * 6**-0.5, 6**-0.5))
-# Added to the deviation of a photograph's colours: a grey one must not be blown up into coloured noise.
+# Added to the deviation of a photograph's colours, so that a grey one does not become coloured noise.
 _LEAST_DEVIATION = 0.03
-# Pixels mirrored beyond each border and cut off in the end: what convolutions make of a border is not in the picture.
+# Pixels mirrored beyond each border and cut off at the end, so that border effects of convolutions are not visible.
 MARGIN = 4
 # Sides must be multiples of this after the margin.
 _STRIDE = 4
 
-# Planes of noise at quarter resolution, one for each pixel at half, and positions after which they repeat.
+# Number of planes of noise at quarter resolution, one for each pixel at half, and their period in positions.
 _NOISES, _PERIOD = 4, 128
 
-# How many quarters of its neighbour before, of itself and of its neighbour after (rows) each of three adjacent pixels
-# of the enlarged map has (columns), for the first and for the second of the two pixels that one becomes.
+# Bilinear weights in quarters: of the pixel before, the pixel itself and the pixel after (rows), in each of three
+# adjacent pixels of the enlarged map (columns); for the first and the second of the two pixels that one becomes.
 _QUARTERS = (((3, 1, 0), (1, 3, 3), (0, 0, 1)), ((1, 0, 0), (3, 3, 1), (0, 1, 3)))
 
-#: Normalises features (n, c, h, w) and gives them scale and shift, each (n, c).
+#: Normalises features (n, c, h, w), then applies scale and shift, each (n, c).
 Normalize = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -67,7 +70,7 @@ class NetworkArchitecture:
 
     @property
     def condition_size(self) -> int:
-        """Numbers in a condition: a scale and a shift for each normalised channel, and those about colour."""
+        """Count of numbers in a condition: a scale and a shift for each normalised channel, and those about colour."""
         return 2 * sum(self.normalized) + COLORS
 
     def to_mapping(self) -> dict[str, int]:
@@ -76,10 +79,10 @@ class NetworkArchitecture:
 
 
 class Network(nn.Module):
-    """From photographs and conditions to pastiches.
+    """A network from photographs and conditions to pastiches.
 
-    A condition holds, normalisation by normalisation, the scales less 1 and then the shifts, and in the end what is
-    about colour; zeros leave the photograph's colours as they are.
+    A condition holds for each normalisation the scales minus 1 and then the shifts, and at its end the numbers about
+    colour; zeros there leave the photograph's colours as they are.
     """
 
     def __init__(self, architecture: NetworkArchitecture | None = None) -> None:
@@ -94,7 +97,7 @@ class Network(nn.Module):
         self.last = Enlarging(a.fine, 3)
         self.normalize: Normalize = normalized
         with torch.no_grad():
-            # At first little is added to the photograph.
+            # Before training, little is added to the photograph.
             self.last.weight.mul_(0.1)
 
     def forward(
@@ -108,8 +111,8 @@ class Network(nn.Module):
         """The pastiches of `image` (RGB in [0, 1], of any size); values may lie somewhat outside [0, 1].
 
         Args:
-            generators: what noise is drawn from, for each image, instead of the one that never changes.
-            dtype: numbers that features are computed in; pixels and colours are float32 in any case.
+            generators: of the noise, one for each image; if None, the noise is always the same.
+            dtype: of the features; pixels and colours are always float32.
         """
         height, width = image.shape[-2:]
         x = bordered(image)
@@ -126,17 +129,17 @@ class Network(nn.Module):
         noise: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n 3 h w"]:
-        """What is added to the photograph; `x` has its margin already, and sides that are multiples of 4."""
+        """The brushwork that is added to the photograph; `x` has its margin, and sides that are multiples of 4."""
         mixed = contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(x.device.type, dtype)
         with mixed:
             features = self.features(x, condition, noise)
-        # Float32 in any case: rounded to 8 significant bits, a smooth sky would show bands.
+        # Always float32: with 8 significant bits, a smooth sky would show bands.
         return F.pixel_shuffle(self.last(features.to(self.last.weight.dtype)), 2)
 
     def features(
         self, x: Float[Tensor, "n 3 h w"], condition: Float[Tensor, "n k"], noise: Tensor | None
     ) -> Float[Tensor, "n c _ _"]:
-        """What the last layer makes brushwork of, at half the size of `x`."""
+        """The input of the last layer, at half the size of `x`."""
         styles = iter(self.split(condition))
 
         def normal(features: Tensor, repeat: int = 1) -> Tensor:
@@ -152,25 +155,25 @@ class Network(nn.Module):
         x = F.relu(normal(x), inplace=True)
         for one, two in zip(self.body[::2], self.body[1::2], strict=True):
             x = x + normal(two(F.relu(normal(one(x)), inplace=True)))
-        # Each of the four pixels that an enlarged one became is normalised by itself, see Enlarging.
+        # Each of the four pixels of an enlarged one is normalised separately, see Enlarging.
         x = F.pixel_shuffle(F.relu(normal(self.up(x), repeat=4), inplace=True), 2)
         x = F.pixel_unshuffle(self.refine(x), 2)
         return F.pixel_shuffle(F.relu(normal(x, repeat=4), inplace=True), 2)
 
     def split(self, condition: Float[Tensor, "n k"]) -> list[tuple[Float[Tensor, "n _"], Float[Tensor, "n _"]]]:
-        """(scale less 1, shift) of each normalisation."""
+        """(scale minus 1, shift) of each normalisation."""
         sizes = [size for channels in self.architecture.normalized for size in (channels, channels)]
         parts = torch.split(condition[:, :-COLORS], sizes, dim=1)
         return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 class Grain(nn.Module):
-    """Noise that goes into features, each of which takes its own share of several planes of it.
+    """Noise that is added to features, with a learned weight for each feature and plane of noise.
 
-    A convolution makes of a flat sky something flat, but for the places of the pixels that one feature is enlarged to:
-    all the texture that a network can give it is a lattice. From noise it can make any (Ulyanov, Lebedev, Vedaldi &
-    Lempitsky, "Texture Networks", ICML 2016). It hangs on places and on nothing else, so that a photograph is always
-    painted alike, and one strip of it as the whole; only training draws it anew, or it would tell places apart.
+    Convolutions turn a flat sky into a flat area; the only texture they can add is the lattice of enlarged pixels. From
+    noise they can make any texture (Ulyanov, Lebedev, Vedaldi & Lempitsky, "Texture Networks", ICML 2016). The noise
+    depends on the position only, so that a photograph is always painted the same, in strips or at once. In training it
+    is drawn at random, or the network would learn the noise of each position.
     """
 
     noise: Tensor
@@ -179,22 +182,22 @@ class Grain(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(0.1 * torch.randn(features, _NOISES, 1, 1))
         generator = torch.Generator().manual_seed(0)
-        # Rounded as it is stored.
+        # Rounded to half precision, as it is stored.
         self.register_buffer("noise", torch.randn(1, _NOISES, _PERIOD, _PERIOD, generator=generator).half().float())
 
     def forward(self, noise: Float[Tensor, "n 4 h w"]) -> Float[Tensor, "n c h w"]:
-        """What is added to the features."""
+        """The term that is added to the features."""
         noise = noise.to(self.weight.dtype).contiguous(memory_format=torch.channels_last)
         return F.conv2d(noise, self.weight)
 
     def plane(self, rows: Int[Tensor, " h"], columns: Int[Tensor, " w"]) -> Float[Tensor, "1 4 h w"]:
-        """The noise of those positions of a map; it repeats after 128 of them, 512 pixels."""
-        # A tensor, for the way into ONNX knows no other remainder.
+        """The noise at these positions of a map; it repeats after 128 of them, which is 512 pixels."""
+        # A tensor, because the ONNX exporter supports no other remainder.
         period = torch.full((), _PERIOD, device=rows.device)
         return self.noise.index_select(-2, rows.remainder(period)).index_select(-1, columns.remainder(period))
 
     def drawn(self, generators: Sequence[torch.Generator], height: int, width: int) -> Float[Tensor, "n 4 h w"]:
-        """Noise that was never seen before, from a generator on the CPU for each image."""
+        """Random noise, from one generator on the CPU for each image."""
         each = [torch.randn(1, _NOISES, height, width, generator=generator) for generator in generators]
         return torch.cat(each).to(self.noise.device)
 
@@ -202,19 +205,19 @@ class Grain(nn.Module):
 class Enlarging(nn.Conv2d):
     """Bilinear interpolation to twice the size and a 3 × 3 convolution, computed as one convolution of the small map.
 
-    Each of the four pixels that stand for one is a weighted sum of the 3 × 3 pixels about that one; the large map,
-    which takes longer to write and read than to compute, never exists. Maps are mirrored over their borders.
+    Each of the four pixels that replace one is a weighted sum of the 3 × 3 pixels around that one. The enlarged map,
+    which takes longer to write and read than to compute, is never stored. Maps are mirrored at their borders.
 
-    The four are channels of their own, one after the other, which `pixel_shuffle` puts in their places. Interpolated,
-    they have not the same variance, of which an activation makes a difference of their means: a weave of 4 px all over
-    the picture. So they are to be normalised before that, each with its own mean and variance.
+    The four pixels are separate channels, which `pixel_shuffle` arranges. Interpolation gives them different variances,
+    which an activation turns into different means: a visible grid of 4 px. So each is normalised with its own mean and
+    variance before the activation.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n _ h w"]:
-        """Four channels for each feature, which are to be shuffled into pixels."""
+        """Four channels for each feature, for `pixel_shuffle`."""
         return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), *self.kernel())
 
     def kernel(self) -> tuple[Float[Tensor, "_ c 3 3"], Float[Tensor, " _"]]:
@@ -228,18 +231,18 @@ class Enlarging(nn.Conv2d):
 def normalized(features: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c"], shift: Float[Tensor, "n c"]) -> Tensor:
     """Instance normalisation (Ulyanov, Vedaldi & Lempitsky, 2016) with a scale and shift for each image.
 
-    A batch of one picture is normalised by what normalises batches, which has fast code for channels that lie together.
+    Each picture is normalised as a batch of one, because torch's batch normalisation is fast for channels-last memory.
     """
     each = [
         F.batch_norm(one[None], None, None, weight, bias, training=True)
         for one, weight, bias in zip(features, scale, shift, strict=True)
     ]
-    # One is the usual case, and a copy of it would take as long as normalising it.
+    # One picture is the usual case, and copying it would take as long as normalising it.
     return each[0] if len(each) == 1 else torch.cat(each)
 
 
 def recolored(image: Float[Tensor, "n 3 h w"], color: Float[Tensor, "n 7"]) -> Float[Tensor, "n 3 h w"]:
-    """`image` with the part of a condition that is about colour."""
+    """`image` in the colours of a condition, given its part about colour."""
     rows = image.flatten(2)
     mean = rows.mean(2)
     covariance = rows @ rows.mT / rows.shape[2] - mean[:, :, None] * mean[:, None, :]
@@ -268,11 +271,11 @@ def color_of(painting: Float[Tensor, "1 3 h w"]) -> Float[Tensor, " 7"]:
 
 
 def bordered(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 _ _"]:
-    """The picture mirrored over its borders by `MARGIN`, and at the far ends to sides that are multiples of 4."""
+    """The picture with mirrored borders of `MARGIN` pixels, extended at the bottom and right to multiples of 4."""
     down, right = (MARGIN + -side % _STRIDE for side in image.shape[-2:])
     if min(image.shape[-2:]) > max(down, right):
         return F.pad(image, (MARGIN, right, MARGIN, down), mode="reflect")
-    # A small picture is mirrored again and again.
+    # A small picture is mirrored repeatedly.
     for dim in (-2, -1):
         side = image.shape[dim]
         positions = torch.arange(-MARGIN, side + MARGIN + -side % _STRIDE, device=image.device)
@@ -281,7 +284,7 @@ def bordered(image: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 _ _"]:
 
 
 def mirrored(positions: Tensor, side: int) -> Tensor:
-    """Positions on a line of `side` pixels that has a mirror at either end; the end itself is not repeated."""
+    """Positions folded into 0 to `side` - 1 by mirrors at both ends, without repeating the end pixels."""
     if side == 1:
         return torch.zeros_like(positions)
     period = 2 * (side - 1)
@@ -290,5 +293,5 @@ def mirrored(positions: Tensor, side: int) -> Tensor:
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    # Mirrored: zeros would tell the network where the picture ends, and it would learn to paint a frame.
+    # Mirrored: from zeros the network would learn where the picture ends, and paint a frame.
     return nn.Conv2d(inputs, outputs, 3, stride, 1, padding_mode="reflect")

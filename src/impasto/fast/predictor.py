@@ -1,8 +1,8 @@
-"""Owns what makes a condition of any painting: statistics of the embedded VGG-19, and a small network that reads them.
+"""Owns the prediction of a condition from any painting: statistics of VGG-19's features, and a small network.
 
 After Ghiasi et al., "Exploring the structure of a real-time, arbitrary neural artistic stylization network", BMVC 2017,
-who train a style prediction network on pictures; departing from it, the prediction begins from the means and standard
-deviations of VGG-19's features (Huang & Belongie, ICCV 2017), which say already what style is.
+whose style prediction network reads pictures. This one reads the means and standard deviations of VGG-19's features,
+which represent style already (Huang & Belongie, ICCV 2017).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from impasto.fast.network import COLORS, color_of
 from impasto.images import Image, of_area, resize
 from impasto.representations import Moments
 
-#: Layers that the statistics are taken at.
+#: Layers whose features give the statistics.
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-# Numbers in the statistics that are about features: a mean and a standard deviation for each channel.
+# Count of numbers about features in the statistics: a mean and a standard deviation for each channel.
 _FEATURES = 2 * (64 + 128 + 256 + 512)
-#: Numbers in the statistics: those, and what `color_of` says.
+#: Count of numbers in the statistics: those, and those of `color_of`.
 STATISTICS = _FEATURES + COLORS
-#: Side, in pixels, of the square that a painting's area is brought to before it is looked at.
+#: Square root of the area that a painting is resized to before its statistics are computed, in pixels.
 STYLE_SIDE = 256
 
 
 def style_statistics(backbone: VGG19, painting: Image, side: int = STYLE_SIDE) -> Float[Tensor, " s"]:
-    """What a condition is predicted from: `painting` is looked at with an area of `side` × `side` pixels."""
+    """The statistics that predict a condition; `painting` is resized to an area of `side` × `side` pixels."""
     pixels = resize(painting.pixels, of_area(painting.size, side**2, least=VGG19.architecture.min_side))
     with torch.no_grad():
         features = backbone(pixels.to(next(backbone.parameters()).device), LAYERS)
@@ -37,11 +37,11 @@ def style_statistics(backbone: VGG19, painting: Image, side: int = STYLE_SIDE) -
 
 
 class Predictor(nn.Module):
-    """From statistics to conditions, by way of an embedding.
+    """A network from statistics to conditions, through an embedding.
 
     Args:
         condition_size: numbers in a condition.
-        embedding: numbers in the embedding, in which styles can be compared.
+        embedding: numbers in the embedding.
     """
 
     mean: Tensor
@@ -54,12 +54,12 @@ class Predictor(nn.Module):
         self.embed = nn.Linear(_FEATURES, embedding)
         self.mix = nn.Linear(embedding, embedding)
         self.out = nn.Linear(embedding, condition_size)
-        # At first a style is its colours.
+        # Before training, a condition holds the painting's colours only.
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
     def fit_range(self, statistics: Float[Tensor, "n s"]) -> None:
-        """Learn from examples how large statistics are, and how much they differ from painting to painting."""
+        """Take mean and deviation, which normalise the input, from the statistics of examples."""
         spread = compressed(statistics[:, :-COLORS])
         self.mean.copy_(spread.mean(0))
         self.deviation.copy_(spread.std(0).clamp_min(1e-3))
@@ -74,5 +74,5 @@ class Predictor(nn.Module):
 
 
 def compressed(statistics: Tensor) -> Tensor:
-    """Statistics on a scale of ratios: features span several powers of ten."""
+    """Statistics on a logarithmic scale, because features span several powers of ten."""
     return torch.log1p(statistics.clamp_min(0.0))

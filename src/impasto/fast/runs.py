@@ -1,7 +1,7 @@
-"""Owns a training run on disk: its checkpoint, its losses, its pictures to look at, and the model in the end.
+"""Owns a training run on disk: its checkpoint, losses and example pictures, and the finished model.
 
-Beside the model that is asked for, `my.safetensors`, lie while it is trained `my.training` (all that is needed to go
-on), `my-losses.csv` and `my-losses.png` (the curves), and `my-000200.png` (held-out photographs in the styles so far).
+A run that writes the model `my.safetensors` also writes `my.training` (the checkpoint), `my-losses.csv` and
+`my-losses.png` (the curves), and `my-000200.png` (held-out photographs, painted in the styles after 200 steps).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from impasto.images import Image, fit, resize
 from impasto.messages import reason
 from impasto.objective import evaluate
 
-# Long side of the pictures to look at, and how many photographs and styles they show.
-_LOOK_SIDE, _LOOK_PHOTOS, _LOOK_STYLES = 256, 2, 4
-# Held-out crops that each check judges.
+# Long side of the example pictures, and how many photographs and styles they show.
+_EXAMPLE_SIDE, _EXAMPLE_PHOTOS, _EXAMPLE_STYLES = 256, 2, 4
+# Number of held-out crops in each check.
 _CHECKED = 4
 # Columns of the losses.
 _COLUMNS = ("step", "loss", "rate", "held-out loss")
@@ -39,12 +39,12 @@ _COLUMNS = ("step", "loss", "rate", "held-out loss")
 
 @dataclass(frozen=True)
 class Report:
-    """What a run says after a step.
+    """The report after a step.
 
     Attributes:
         learned: the step.
-        checked: mean loss of held-out crops, where this step was one to check.
-        picture: where the pictures to look at were written, where they were.
+        checked: mean loss of the held-out crops, if this step was checked.
+        picture: path of the example pictures, if this step wrote them.
     """
 
     learned: Learned
@@ -54,17 +54,17 @@ class Report:
 
 @dataclass(kw_only=True)
 class Run:
-    """A training run: iterate over `steps()`; what it has learned is on disk whenever it is stopped.
+    """A training run: iterate over `steps()` to train. It can be stopped at any time and continues from its checkpoint.
 
     Attributes:
-        trainer: does the work.
+        trainer: computes the steps.
         path: of the model.
-        names: of the styles, in their order; none for a model of any.
-        held_out: photographs that nothing is learned from.
+        names: of the styles, in their order; empty for a model of any painting.
+        held_out: photographs for checks, which are not trained on.
         every: steps between two checkpoints, checks and pictures.
-        patience: checks without a better one before the run ends early; 0 for never.
+        patience: the run ends early after this many checks without an improvement; 0 for never.
         board: a TensorBoard writer, or None.
-        base: the name of the model that it began with.
+        base: name of the model that the training started from.
     """
 
     trainer: Trainer
@@ -80,16 +80,16 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The file by which the run goes on."""
+        """Path of the checkpoint."""
         return self.path.with_suffix(".training")
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes: of several, the first."""
+        """Whether this process writes files: the first of several does."""
         return self.trainer.rank == 0
 
     def outputs(self) -> list[Path]:
-        """What it writes from here on that is not its own yet: where it goes on, its checkpoint and its losses are."""
+        """Paths of files that the run will write, except those that it has written before it was resumed."""
         steps, every = self.trainer.training.steps, self.every
         begun = self.trainer.step
         pictures = [*range(every * (begun // every + 1), steps, every), *([steps] if steps > begun else [])]
@@ -97,32 +97,33 @@ class Run:
         return [self.path, *losses, *map(self._picture, pictures)]
 
     def resume(self) -> bool:
-        """Go on from the checkpoint, if there is one.
+        """Continue from the checkpoint, if there is one; returns whether there is.
 
         Raises:
-            ModelError: it is damaged, or of a run with other settings.
+            ModelError: it is damaged, or belongs to a run with other settings.
         """
         if not self.checkpoint.exists():
             return False
-        advice = "delete it to begin anew, or choose another name for the model"
+        advice = "delete it to start over, or choose another name for the model"
         try:
             with safe_open(self.checkpoint, framework="pt") as file:
                 about = json.loads((file.metadata() or {})["impasto-training"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (no mapping)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise ModelError(f"{self.checkpoint} is no checkpoint of a training that can be read; {advice}") from error
+            raise ModelError(f"{self.checkpoint} cannot be read as the checkpoint of a training; {advice}") from error
         wanted = json.loads(json.dumps(self._about()))
         different = [
             name for name in wanted if name not in ("step", "best", "waited") and about.get(name) != wanted[name]
         ]
         if different:
             raise ModelError(
-                f"{self.checkpoint} was begun with other settings or pictures ({', '.join(different)}); {advice}"
+                f"{self.checkpoint} belongs to a training with other settings or pictures "
+                f"({', '.join(different)}); {advice}"
             )
         try:
             self.trainer.restore(tensors, about)
         except (KeyError, RuntimeError) as error:
-            raise ModelError(f"{self.checkpoint} is of another kind of model; {advice}") from error
+            raise ModelError(f"{self.checkpoint} belongs to another kind of model; {advice}") from error
         self.best, self.waited = float(about["best"]), int(about["waited"])
         if self.leads:
             self._forget_later_losses()
@@ -141,11 +142,11 @@ class Run:
         }
 
     def steps(self) -> Iterator[Report]:
-        """Train to the end, or to where more steps no longer help.
+        """Train to the end, or until `patience` is used up; yields after every step.
 
         Raises:
-            OptimizationError: the losses are no longer numbers.
-            ModelError: what was learned cannot be written.
+            OptimizationError: many steps in a row failed.
+            ModelError: a file cannot be written.
         """
         for learned in self.trainer.run():
             regular = learned.step % self.every == 0 or learned.step == learned.steps
@@ -160,7 +161,7 @@ class Run:
                 if regular:
                     self.save()
                     with self._written():
-                        picture = self._look(learned.step)
+                        picture = self._save_examples(learned.step)
             yield Report(learned, checked, picture)
             if self.patience and self.waited >= self.patience:
                 return
@@ -172,17 +173,17 @@ class Run:
             ModelError: it cannot be written.
         """
         tensors, _ = self.trainer.state()
-        kept = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-        # Always the same name, so that what a kill leaves behind is written over the next time.
+        saved = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+        # Always the same name, so that the next run overwrites what a killed one has left.
         part_path = self.checkpoint.with_suffix(".training.part")
         with self._written(), whole(self.checkpoint, beside=part_path) as part:
-            save_file(kept, part, {"impasto-training": json.dumps(self._about())})
+            save_file(saved, part, {"impasto-training": json.dumps(self._about())})
 
     def finish(self, card: Mapping[str, Any]) -> FastModel:
-        """Write the model, of averaged weights, and remove the checkpoint.
+        """Write the model, with averaged weights, and delete the checkpoint.
 
         Args:
-            card: what else is to be said of how it was trained.
+            card: further entries for the model's card.
 
         Raises:
             ModelError: it cannot be written; the checkpoint stays.
@@ -203,7 +204,7 @@ class Run:
         return model
 
     def model(self, card: Mapping[str, Any] | None = None) -> FastModel:
-        """What was learned so far, as a model of averaged weights."""
+        """The model so far, with averaged weights."""
         trainer = self.trainer
         learned = Model(trainer.model.network.architecture, styles=len(self.names))
         learned.load_state_dict(trainer.average)
@@ -219,12 +220,12 @@ class Run:
         )
 
     def _check(self) -> float:
-        """Mean loss of held-out crops in as many styles, the same ones each time."""
+        """Mean loss of held-out crops, each in another style; the same crops and styles in every check."""
         trainer, model = self.trainer, self.model()
         total = 0.0
-        for place in range(_CHECKED):
-            generator = torch.Generator().manual_seed(place)
-            index = place * len(trainer.styles) // _CHECKED
+        for number in range(_CHECKED):
+            generator = torch.Generator().manual_seed(number)
+            index = number * len(trainer.styles) // _CHECKED
             photograph = self.held_out.crop(trainer.training.side, generator).to(trainer.device)
             with torch.no_grad():
                 condition = self._condition(model, index)[None].to(trainer.device)
@@ -237,30 +238,30 @@ class Run:
             return model.table[self.names[index]]
         return torch.as_tensor(model.predictor(self.trainer.styles.statistics([index]))[0])
 
-    def _look(self, step: int) -> Path:
-        """Held-out photographs, and their pastiches in some of the styles."""
+    def _save_examples(self, step: int) -> Path:
+        """Write held-out photographs beside their pastiches in some of the styles; returns the path."""
         model = self.model()
-        shown = min(_LOOK_STYLES, len(self.trainer.styles))
+        shown = min(_EXAMPLE_STYLES, len(self.trainer.styles))
         rows = []
-        for place in range(min(_LOOK_PHOTOS, len(self.held_out))):
-            photograph = self.held_out[place]
-            pixels = resize(photograph.pixels, fit(photograph.size, _LOOK_SIDE))
+        for index in range(min(_EXAMPLE_PHOTOS, len(self.held_out))):
+            photograph = self.held_out[index]
+            pixels = resize(photograph.pixels, fit(photograph.size, _EXAMPLE_SIDE))
             conditions = [self._condition(model, i * len(self.trainer.styles) // shown) for i in range(shown)]
             with torch.no_grad():
                 painted = [model.network(pixels, condition[None]).clamp(0, 1) for condition in conditions]
             row = torch.cat([pixels, *painted], dim=3)
-            rows.append(torch.nn.functional.pad(row, (0, _LOOK_SIDE * (shown + 1) - row.shape[3]), value=1.0))
+            rows.append(torch.nn.functional.pad(row, (0, _EXAMPLE_SIDE * (shown + 1) - row.shape[3]), value=1.0))
         return Image(pixels=torch.cat(rows, dim=2)).save(self._picture(step))
 
     @contextmanager
     def _written(self) -> Iterator[None]:
-        """Says in words what cannot be written beside the model."""
+        """Turns errors of writing beside the model into a ModelError."""
         try:
             yield
         except (OSError, SafetensorError) as error:
             raise ModelError(
-                f"{self.path.parent} cannot be written to ({reason(error)}); see to it, then the same command goes on "
-                "from the last checkpoint, if there is one"
+                f"{self.path.parent} cannot be written to ({reason(error)}); make it writable, then the same command "
+                "continues from the last checkpoint, if there is one"
             ) from error
 
     def _picture(self, step: int) -> Path:
@@ -271,7 +272,7 @@ class Run:
         return self.path.with_name(f"{self.path.stem}-losses.csv")
 
     def _forget_later_losses(self) -> None:
-        """Drop the lines of steps after the checkpoint, which will be taken again, and what a kill left of a line."""
+        """Delete the lines of steps after the checkpoint, which are made again, and incomplete lines."""
         if not self._losses.exists():
             return
         with self._written():
@@ -281,7 +282,7 @@ class Run:
                 csv.writer(file).writerows([_COLUMNS, *(line for line in lines if int(line[0]) <= self.trainer.step)])
 
     def _note(self, learned: Learned, checked: float | None) -> None:
-        """Add a line to the losses, and draw them when they were checked."""
+        """Add a line to the table of losses; after a check, draw the curves."""
         path = self._losses
         new = learned.step == 1 or not path.exists()
         with path.open("w" if new else "a", newline="", encoding="utf-8") as file:
@@ -299,12 +300,12 @@ class Run:
 
 
 def _curves(losses: Path) -> Path:
-    """Where the curves of the losses in a table are drawn."""
+    """Path of the figure of a table of losses."""
     return losses.with_suffix(".png")
 
 
 def _draw(path: Path) -> None:
-    """Draws the losses in a table as curves, beside it."""
+    """Draw the losses of a table as curves, in a figure beside it."""
     from matplotlib.figure import Figure
 
     with path.open(newline="", encoding="utf-8") as file:

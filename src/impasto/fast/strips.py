@@ -1,10 +1,10 @@
 """Owns a pass through the network strip by strip: pictures of any size, in little memory, with the same result.
 
-What stands in the way of cutting a picture up is instance normalisation, which wants the mean and variance of the whole
-of it. So the network is gone through layer by layer, and each layer strip by strip: its statistics are added up on the
-way, and it is normalised when the next layer reads it. Only features at quarter resolution are kept, two maps of them;
-those of the first and the last layers, which are larger, are computed anew from what is before them whenever they are
-read. The result is that of the whole picture, up to the rounding of the numbers computed in.
+A picture cannot simply be cut up, because instance normalisation needs the mean and variance of the whole of it. So the
+network is computed layer by layer, and each layer strip by strip: its statistics are summed, and it is normalised when
+the next layer reads it. Only two maps of features at quarter resolution stay in memory; the larger maps of the first
+and the last layers are computed again whenever they are read. The result equals that of the whole picture up to
+rounding.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from impasto.fast.network import COLORS, MARGIN, Enlarging, Grain, Network, color_map, mirrored
 
-# Added to a variance before its root is taken; that of torch's normalisations.
+# Added to a variance before the square root, as in torch's normalisations.
 _EPSILON = 1e-5
-# Positions of a map that are computed at once.
+# Number of positions of a map that are computed at once.
 _POSITIONS = 1 << 18
 
 
@@ -31,7 +31,7 @@ def paint(
     """The pastiche of `pixels` in [0, 1], on the CPU; the network computes where the condition is.
 
     Args:
-        in_place: whether the pastiche is to take the memory of `pixels`, row by row as it is painted.
+        in_place: whether the pastiche overwrites `pixels`.
     """
     styles = iter(network.split(condition))
 
@@ -54,7 +54,7 @@ def paint(
 
     height, width = pixels.shape[-2:]
     matrix, offset = _colors(pixels, condition[:, -COLORS:])
-    # By now nothing else reads the photograph: the features that are left are kept, or computed from kept ones.
+    # From here on, no layer reads the photograph: the remaining features come from stored ones.
     painted = pixels if in_place else torch.empty_like(pixels, memory_format=torch.contiguous_format)
     for begin, end in last.strips(MARGIN, MARGIN + height):
         brushwork = last.read(begin, end)[..., MARGIN : MARGIN + width].cpu()
@@ -65,7 +65,7 @@ def paint(
 
 
 def _colors(pixels: Tensor, color: Tensor) -> tuple[Tensor, Tensor]:
-    """As `recolored`: the matrix, (3, 3), and the offset, (3, 1, 1), of the whole picture."""
+    """The matrix, (3, 3), and the offset, (3, 1, 1), that recolour the whole picture, as in `network.recolored`."""
     total, products = torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
     for rows in torch.split(pixels[0], 256, dim=1):
         colors = rows.flatten(1)
@@ -80,27 +80,27 @@ def _colors(pixels: Tensor, color: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class _Layer:
-    """Features that are computed, or fetched, when they are read.
+    """Features that are computed, or taken from memory, when they are read.
 
     Attributes:
         channels, height, width: of the whole map.
-        read: gives rows `begin` to `end`, (1, channels, end - begin, width).
-        kept: where they are, if they are kept in memory.
+        read: returns rows `begin` to `end`, (1, channels, end - begin, width).
+        stored: the whole map, if it is in memory.
     """
 
     channels: int
     height: int
     width: int
     read: Callable[[int, int], Tensor]
-    kept: Tensor | None = None
+    stored: Tensor | None = None
 
     def padded(self, begin: int, end: int) -> Tensor:
-        """At least three rows, the first and last of which may lie beyond the map, and a column more on either side."""
+        """Rows `begin` to `end`, at least three, with mirrored borders: a column on either side, and rows outside."""
         top, bottom = max(0, begin), min(self.height, end)
         return F.pad(self.read(top, bottom), (1, 1, top - begin, end - bottom), mode="reflect")
 
     def strips(self, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-        """The rows from `begin` to `end`, some at a time."""
+        """Split the rows from `begin` to `end` into strips; yields the begin and end of each."""
         end = self.height if end is None else end
         step = max(4, _POSITIONS // self.width)
         for top in range(begin, end, step):
@@ -108,7 +108,7 @@ class _Layer:
 
 
 def _entry(pixels: Tensor, device: torch.device, dtype: torch.dtype) -> _Layer:
-    """What the first convolution reads: blocks of 2 × 2 pixels of the picture, mirrored over its borders."""
+    """The input of the first convolution: blocks of 2 × 2 pixels of the picture, mirrored at its borders."""
     height, width = (side + -side % 4 + 2 * MARGIN for side in pixels.shape[-2:])
     down, across = (
         mirrored(torch.arange(-MARGIN, whole - MARGIN), side)
@@ -138,14 +138,14 @@ def _grained(layer: _Layer, grain: Grain) -> _Layer:
     columns = torch.arange(layer.width, device=device)
 
     def read(begin: int, end: int) -> Tensor:
-        its: Tensor = grain(grain.plane(torch.arange(begin, end, device=device), columns))
-        return layer.read(begin, end) + its
+        noise: Tensor = grain(grain.plane(torch.arange(begin, end, device=device), columns))
+        return layer.read(begin, end) + noise
 
     return _Layer(layer.channels, layer.height, layer.width, read)
 
 
 def _normalized(layer: _Layer, scale: Tensor, shift: Tensor, relu: bool) -> _Layer:
-    # On the CPU, for not every device has float64.
+    # On the CPU, because some devices lack float64.
     total, squares = (torch.zeros(layer.channels, dtype=torch.float64) for _ in range(2))
     for begin, end in layer.strips():
         rows = layer.read(begin, end).float()
@@ -167,23 +167,23 @@ def _normalized(layer: _Layer, scale: Tensor, shift: Tensor, relu: bool) -> _Lay
 
 
 def _stored(layer: _Layer, over: _Layer | None = None) -> _Layer:
-    """The layer, computed once and kept; `over` is a kept layer whose memory it may take, and which it may read.
+    """The layer, computed once and stored; it may overwrite `over`, a stored layer, even if it reads that layer.
 
-    A strip is written when the next one has been computed, for that one still reads a row of it.
+    A strip is written after the next one has been computed, because that one still reads a row of it.
     """
-    kept = over.kept if over is not None else None
-    if kept is None:
+    stored = over.stored if over is not None else None
+    if stored is None:
         sample = layer.read(0, 1)
-        kept = sample.new_empty((1, layer.height, layer.width, layer.channels)).permute(0, 3, 1, 2)
+        stored = sample.new_empty((1, layer.height, layer.width, layer.channels)).permute(0, 3, 1, 2)
     waiting: tuple[int, int, Tensor] | None = None
     for begin, end in layer.strips():
         rows = layer.read(begin, end)
         if waiting is not None:
-            kept[:, :, waiting[0] : waiting[1]] = waiting[2]
+            stored[:, :, waiting[0] : waiting[1]] = waiting[2]
         waiting = begin, end, rows
     if waiting is not None:
-        kept[:, :, waiting[0] : waiting[1]] = waiting[2]
-    whole = kept
+        stored[:, :, waiting[0] : waiting[1]] = waiting[2]
+    whole = stored
     return _Layer(layer.channels, layer.height, layer.width, lambda begin, end: whole[:, :, begin:end], whole)
 
 
@@ -192,7 +192,7 @@ def _sum(one: _Layer, other: _Layer) -> _Layer:
 
 
 def _enlarged(layer: _Layer, enlarging: nn.Module) -> _Layer:
-    """Four channels for each feature, not yet shuffled."""
+    """The output of `Enlarging`: four channels for each feature, before the shuffle."""
     assert isinstance(enlarging, Enlarging)
     weight, bias = enlarging.kernel()
 

@@ -1,7 +1,7 @@
-"""Owns how a fast model learns: crops of photographs, judged by the objective of the optimise engine.
+"""Owns the training of a fast model: on crops of photographs, with the objective of the optimise engine.
 
-Johnson et al. (ECCV 2016) minimise over photographs what Gatys et al. minimise over pixels. So does this, literally:
-each pastiche of a batch is given to `objective.evaluate`, and the gradient by its pixels goes on into the network.
+Johnson et al. (ECCV 2016) minimise over the weights of a network what Gatys et al. minimise over pixels. This module
+calls `objective.evaluate` for each pastiche of a batch, and backpropagates the gradient of its pixels into the network.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from impasto.settings import Settings
 from impasto.targets import objective_at
 from impasto.weighting import layer_weights
 
-#: What the pastiches are judged by: shallower than the default of the optimise engine, which costs a third more. It
-#: mirrors at the borders, for a network whose judge sees zeros there learns to paint a frame.
+#: The settings of the loss. Its layers are shallower than the optimise engine's defaults, which cost a third more. The
+#: backbone mirrors at the borders, because with zero padding in the loss a network learns to paint a frame.
 LOSS = Settings(
     content_weight=1.0,
     style_weight=10.0,
@@ -41,42 +41,42 @@ LOSS = Settings(
     style_layers={"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0},
     padding="reflect",
 )
-# Weight of the squared error of a photograph that is to be left as it is.
+# Weight of the squared error of crops that the network should leave as they are.
 _IDENTITY_WEIGHT = 20.0
-# Steps in a row that may fail before training gives up.
+# Training fails after this many failed steps in a row.
 _MOST_FAILURES = 10
-# Paintings that the predictor learns the range of statistics from.
+# Number of paintings from which the predictor learns the range of statistics.
 _RANGE_EXAMPLES = 128
-# Names of what the predictor learns it in.
+# Names of the predictor's tensors for that range.
 _RANGE = ("predictor.mean", "predictor.deviation")
-# Length that a gradient is cut to: one painting of a kind must not undo what was learned from the others.
+# Gradients are clipped to this norm, so that one unusual painting does not undo what others have taught.
 _LARGEST_GRADIENT = 1.0
-# Learning rate of the predictor as a share of the network's: each number of a condition adds up hundreds of its
-# weights, so it would change with every step by more than the network can follow.
+# Learning rate of the predictor as a share of the network's. Each number of a condition is a sum over hundreds of its
+# weights, so at the full rate conditions would change faster than the network can follow.
 _PREDICTOR_RATE = 0.2
-# Pixels by which a crop is larger than the window of it that is judged. A network whose borders are always the judge's
-# learns to darken them, and one whose pixels always lie alike under the judge's poolings learns their grid: the window
-# may lie at each of the places that the poolings, 16 pixels wide together, tell apart.
+# Pixels by which a crop is larger than the window of it that the loss sees. If the network's borders always coincided
+# with the loss's, the network would learn to darken them; if the loss's pooling grid, 16 pixels wide, always had the
+# same position, the network would learn the grid. So the window's offset is drawn from all 16 positions.
 _MARGIN = 15
-# Targets that are kept at hand: about 1.4 MB each.
+# Number of targets that are cached: about 1.4 MB each.
 _TARGETS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How to train.
+    """The settings of a training.
 
     Attributes:
         steps: updates of the weights in all.
-        side: of the squares that are judged, in pixels; the crops are 15 pixels larger.
-        batch: crops in each update, over all accumulations and processes.
-        accumulate: parts that a batch is worked through in, for less memory.
-        learning_rate: of Adam at its highest; it rises over the first fiftieth of the steps, then falls to a hundredth
-            by a half cosine.
-        identity: share of the crops that are to be left as they are, by which strength 0 learns its meaning.
-        averaging: share of the past in the average of the weights that is kept in the end.
-        seed: of all that is drawn at random.
-        loss: layers, weights and losses that pastiches are judged by.
+        side: side of the squares that the loss sees, in pixels; the crops are 15 pixels larger.
+        batch: crops in each update, over all parts and processes.
+        accumulate: parts that a batch is split into, to save memory.
+        learning_rate: the highest of Adam; it rises over the first fiftieth of the steps, then falls to a hundredth
+            along a half cosine.
+        identity: share of the crops that the network should leave as they are, which teaches strength 0.
+        averaging: decay of the moving average of the weights, which becomes the model.
+        seed: of all random choices.
+        loss: layers, weights and losses of the objective.
     """
 
     steps: int = 1000
@@ -98,17 +98,17 @@ class Training:
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * past)))
 
     def to_mapping(self) -> dict[str, Any]:
-        """Names and values, of types that JSON can hold; of the loss, what differs from the defaults."""
+        """Names and values, for JSON; of the loss, the settings that differ from the defaults."""
         return {**asdict(self), "loss": self.loss.changed()}
 
 
 class Styles:
-    """The paintings that are learned: what their pastiches are judged by, and the statistics that predict conditions.
+    """The paintings to learn: their objectives, and the statistics from which conditions are predicted.
 
     Args:
-        paintings: one by its place.
+        paintings: by index.
         settings: of the loss.
-        device, dtype: where the networks that read paintings and judge pastiches compute, and in which numbers.
+        device, dtype: of the backbones that compute statistics and losses.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Styles:
     ) -> None:
         self.paintings = paintings
         self.settings = settings
-        # Statistics are read as a fast model reads them when it paints, whatever the judge sees beyond borders.
+        # Statistics are computed as a fast model computes them for painting; padding may differ from the loss's.
         self._reader = VGG19(LAYERS[-1], dtype=dtype).to(device)
         content, style = layer_weights(settings, VGG19.architecture)
         self._judge = VGG19.architecture.build(
@@ -135,10 +135,10 @@ class Styles:
         return len(self.paintings)
 
     def objective(self, index: int, photograph: Tensor) -> Objective:
-        """What the pastiche of `photograph`, (1, 3, h, w), in the style at `index` is judged by."""
+        """The objective for the pastiche of `photograph`, (1, 3, h, w), in the style of painting `index`."""
         known = self._objectives.get(index)
         if known is None:
-            # The content does not matter here, and a small one takes no time.
+            # The content is replaced below; a small one costs nothing.
             blank = photograph.new_full((1, 3, STYLE_SIDE // 8, STYLE_SIDE // 8), 0.5)
             settings = self.settings.replace(style_scale=8.0)
             known = objective_at(self._judge, blank, [self.paintings[index]], settings)
@@ -149,7 +149,7 @@ class Styles:
             return replace(known, content=self._judge(photograph, self._content_layers))
 
     def statistics(self, indices: Sequence[int]) -> Tensor:
-        """Statistics of the paintings at `indices`, (n, s)."""
+        """The statistics of the paintings at `indices`, (n, s)."""
         for index in indices:
             if index not in self._statistics:
                 self._statistics[index] = style_statistics(self._reader, self.paintings[index])
@@ -157,10 +157,10 @@ class Styles:
 
 
 class Model(nn.Module):
-    """What is trained: the network, and what gives a style its condition, a predictor or a table.
+    """The modules to train: the network, and a predictor or a table that gives each style its condition.
 
     Attributes:
-        photo: the condition by which a photograph is left as it is.
+        photo: the condition with which the network leaves a photograph as it is.
         predictor: conditions of any painting; None in a model of certain styles.
         table: conditions of certain styles, (styles, k); None in a model of any.
     """
@@ -184,13 +184,13 @@ class Model(nn.Module):
         """Pastiches of `photographs`, (n, 3, h, w).
 
         Args:
-            styles: the statistics of a painting each, (n, s), or their places in the table, (n,).
-            keep: 1 where a photograph is to be left as it is and 0 elsewhere, (n,).
-            generators: what the network's noise is drawn from, for each photograph.
-            dtype: numbers that the network's features are computed in.
+            styles: the statistics of one painting each, (n, s), or indices into the table, (n,).
+            keep: 1 for photographs that the network should leave as they are, else 0, (n,).
+            generators: of the network's noise, one for each photograph.
+            dtype: of the network's features.
         """
         conditions = self.predictor(styles) if self.predictor is not None else self.table[styles]  # type: ignore[index]
-        # A mixture and no choice, so that every parameter has a gradient on every machine.
+        # Interpolated instead of selected, so that every parameter has a gradient in every process.
         keep = keep[:, None]
         conditions = (1 - keep) * conditions + keep * self.photo
         return torch.as_tensor(self.network(photographs, conditions, generators=generators, dtype=dtype))
@@ -198,14 +198,14 @@ class Model(nn.Module):
 
 @dataclass(frozen=True)
 class Learned:
-    """Where training is, after one step.
+    """The state of the training after one step.
 
     Attributes:
-        step, steps: updates made, and how many there are to be.
+        step, steps: number of updates done, and of all updates.
         value: mean loss of the batch.
-        terms: its terms, by name; `identity` is that of the photographs to be left as they are.
+        terms: its terms, by name; `identity` is that of the crops that should stay as they are.
         rate: the learning rate.
-        failed: whether the step was undone because something in it was not a finite number.
+        failed: whether the step was skipped because its loss or gradient was not finite.
     """
 
     step: int
@@ -218,14 +218,14 @@ class Learned:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """One of a batch.
+    """One example of a batch.
 
     Attributes:
         crop: of a photograph.
-        window: where in it the judged window begins.
-        style: the style's place.
-        kept: whether the crop is to be left as it is.
-        generator: what the network's noise is drawn from.
+        window: (top, left) of the window in it that the loss sees.
+        style: index of the style.
+        kept: whether the network should leave the crop as it is.
+        generator: of the network's noise.
     """
 
     crop: Tensor
@@ -236,21 +236,20 @@ class _Drawn:
 
 
 class Trainer:
-    """Trains a model: iterate over `run()` to go on, stop iterating to pause; `state()` is all there is to keep.
+    """Trains a model. Iterate over `run()` to train, stop iterating to pause; `state()` is for checkpoints.
 
-    Every crop and style is drawn by the seed, the step and its place in the batch, so that neither a pause nor the
-    number of processes changes what is learned.
+    The random choices for an example depend on the seed, the step and its index in the batch only, so neither a pause
+    nor the number of processes changes the result.
 
     Args:
-        model: what is trained, in place.
+        model: trained in place.
         styles: the paintings; as many as the model's table has rows, if it has one.
         contents: the photographs.
-        training: how.
-        device: where; the CPU by default.
-        precision: numbers that features are computed in: `auto`, `float32` or `bfloat16`. Weights, pixels and colours
-            are float32.
+        training: its settings.
+        device: to compute on; the CPU by default.
+        precision: of the features: `auto`, `float32` or `bfloat16`. Weights, pixels and colours are always float32.
 
-    Under `torchrun` each process works through its share of every batch.
+    Under `torchrun` each process computes its share of every batch.
     """
 
     def __init__(
@@ -284,11 +283,11 @@ class Trainer:
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self.step = 0
         self._failures = 0
-        # Every process has the same weights, and the mean of all gradients.
+        # All processes have the same weights, and use the mean of all gradients.
         self._parallel = DistributedDataParallel(model) if self.ranks > 1 else model
 
     def learn_range(self) -> None:
-        """Show the predictor what statistics there are; once, before the first step."""
+        """Let the predictor learn the range of the statistics; once, before the first step."""
         if self.model.predictor is None:
             return
         count = min(_RANGE_EXAMPLES, len(self.styles))
@@ -299,13 +298,13 @@ class Trainer:
         }
 
     def run(self) -> Iterator[Learned]:
-        """Take step after step until all are taken.
+        """Train; yields after every step.
 
         Raises:
-            OptimizationError: many steps in a row gave what is not a number.
+            OptimizationError: many steps in a row failed.
 
         Warns:
-            ImpastoWarning: a step gave what is not a number, and was taken back.
+            ImpastoWarning: a step was skipped, because its gradient is not finite.
         """
         while self.step < self.training.steps:
             yield self._learn()
@@ -328,15 +327,15 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
         failed = not bool(torch.isfinite(norm))
         if failed:
-            # Nothing was changed yet: the step is taken back by not being made.
+            # Nothing has changed yet, so the step is just not made.
             self._failures += 1
             if self._failures >= _MOST_FAILURES:
                 raise OptimizationError(
-                    f"training: the last {_MOST_FAILURES} steps were taken back, for what came of them is not a "
-                    f"number; begin anew with a lower learning rate than {training.learning_rate:g}"
+                    f"training: the last {_MOST_FAILURES} steps were skipped, because their gradients are not finite "
+                    f"numbers; start over with a lower learning rate than {training.learning_rate:g}"
                 )
             if self.rank == 0:
-                message = f"step {self.step + 1} was taken back: not a number came of it"
+                message = f"step {self.step + 1} was skipped: its gradient is not finite"
                 warnings.warn(message, ImpastoWarning, stacklevel=2)
         else:
             self._failures = 0
@@ -345,33 +344,33 @@ class Trainer:
         self.step += 1
         return Learned(self.step, training.steps, sum(sums.values()), sums, rate, failed)
 
-    def _backward(self, places: range) -> dict[str, float]:
-        """Adds the gradients of the crops at `places` in this step's batch; the sums of their loss terms, by name."""
+    def _backward(self, indices: range) -> dict[str, float]:
+        """Add the gradients of the examples at `indices` of this batch; returns the sums of their loss terms."""
         training = self.training
-        drawn = [self._draw(place) for place in places]
+        drawn = [self._draw(index) for index in indices]
         photographs = torch.cat([one.crop for one in drawn]).to(self.device, memory_format=torch.channels_last)
-        indices = [one.style for one in drawn]
+        chosen = [one.style for one in drawn]
         keep = torch.tensor([float(one.kept) for one in drawn], device=self.device)
         table = self.model.predictor is None
-        styles = torch.tensor(indices) if table else self.styles.statistics(indices)
+        styles = torch.tensor(chosen) if table else self.styles.statistics(chosen)
         generators = [one.generator for one in drawn]
         pastiches = self._parallel(photographs, styles.to(self.device), keep, generators, self.dtype)
         sums: dict[str, float] = {}
         gradients = []
         for one, photograph, pastiche in zip(drawn, photographs, pastiches.detach(), strict=True):
             window = (slice(None), *(slice(first, first + training.side) for first in one.window))
-            seen, photograph = pastiche[window], photograph[window]
+            result, photograph = pastiche[window], photograph[window]
             if one.kept:
-                error = seen - photograph
+                error = result - photograph
                 terms = {"identity": _IDENTITY_WEIGHT * float(error.square().mean())}
                 gradient = 2 * _IDENTITY_WEIGHT / error.numel() * error
             else:
-                evaluation = evaluate(self.styles.objective(one.style, photograph[None]), seen[None])
+                evaluation = evaluate(self.styles.objective(one.style, photograph[None]), result[None])
                 terms = dict(evaluation.terms)
-                # The gradient of log(2 + loss): a painting that is hard to match must not outweigh the others.
+                # The gradient of log(2 + loss), so that a painting that is hard to match does not outweigh the others.
                 gradient = evaluation.gradient[0] / (2 + evaluation.value)
             if not math.isfinite(sum(terms.values())):
-                # An infinite loss may have a finite gradient, of which every process is to hear.
+                # An infinite loss may have a finite gradient; all processes must learn of the failure.
                 gradient = torch.full_like(gradient, math.nan)
             gradients.append(torch.zeros_like(pastiche))
             gradients[-1][window] = gradient
@@ -380,14 +379,14 @@ class Trainer:
         pastiches.backward(torch.stack(gradients) * (self.ranks / training.batch))
         return sums
 
-    def _draw(self, place: int) -> _Drawn:
-        """What is at a place of this step's batch."""
-        seed = np.random.SeedSequence((self.training.seed, self.step, place)).generate_state(1)
+    def _draw(self, index: int) -> _Drawn:
+        """The example at `index` of this step's batch."""
+        seed = np.random.SeedSequence((self.training.seed, self.step, index)).generate_state(1)
         generator = torch.Generator().manual_seed(int(seed[0]))
         kept = float(torch.rand((), generator=generator)) < self.training.identity
-        index = int(torch.randint(len(self.styles), (), generator=generator))
+        style = int(torch.randint(len(self.styles), (), generator=generator))
         top, left = (int(torch.randint(_MARGIN + 1, (), generator=generator)) for _ in range(2))
-        return _Drawn(self.contents.crop(self.training.side + _MARGIN, generator), (top, left), index, kept, generator)
+        return _Drawn(self.contents.crop(self.training.side + _MARGIN, generator), (top, left), style, kept, generator)
 
     @torch.no_grad()
     def _take_average(self) -> None:
@@ -396,7 +395,7 @@ class Trainer:
             self.average[name].lerp_(value, 1 - share)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors by name, and the rest, from which `restore` goes on to the same result."""
+        """Tensors by name and other values, from which `restore` continues to the same result."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
         for name, parameter in self.model.named_parameters():
@@ -405,7 +404,7 @@ class Trainer:
         return tensors, {"step": self.step, "training": self.training.to_mapping()}
 
     def restore(self, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Continue from the values that `state` returned."""
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
         for full, value in tensors.items():
             part, _, name = full.partition(".")
@@ -415,6 +414,6 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 if (known := parts["optimizer"].get(f"{key}.{name}")) is not None:
-                    # Adam counts its steps on the CPU.
+                    # Adam's step counter is on the CPU.
                     self.optimizer.state[parameter][key] = known if key == "step" else known.to(self.device)
         self.step = int(about["step"])

@@ -1,0 +1,160 @@
+"""Mistakes of newcomers are answered with what to type instead, before anything is painted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import impasto
+from cli_running import QUICK, make_pictures, run
+from impasto.cli.outputs import Output
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_pictures(tmp_path)
+    (tmp_path / "hol").mkdir()
+    for number in (1, 2, 3):
+        shutil.copy("photo.png", f"hol/IMG_{number}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["stylize", "fast", "sweep", "judge"])
+def test_an_address_is_not_fetched(place, command):
+    more = ("photo.png",) if command == "judge" else ()
+    done = run(
+        command,
+        "https://example.org/photo.jpg",
+        "painting.png",
+        *more,
+        *(("--seed", "1,2") if command == "sweep" else ()),
+    )
+    assert done.code == 1
+    assert done.error() == (
+        "https://example.org/photo.jpg: Impasto fetches nothing from the network; download it, and name the file"
+    )
+
+
+@pytest.mark.parametrize("command", ["stylize", "sweep", "texture"])
+def test_a_bundled_picture_without_its_prefix(place, command):
+    names = ("starry_night",) if command == "texture" else ("photo.png", "starry_night")
+    done = run(command, *names, *(("--seed", "1,2") if command == "sweep" else ()))
+    assert done.code == 1
+    assert done.error() == ("starry_night: there is no such file; for the bundled picture, type sample:starry_night")
+
+
+@pytest.mark.parametrize("command", ["stylize", "fast", "sweep"])
+def test_an_output_without_its_option(place, command):
+    done = run(command, "photo.png", "painting.png", "out.png", *(("--seed", "1,2") if command == "sweep" else ()))
+    assert done.code == 1
+    assert done.error() == "out.png: there is no such file; to write the result there, type -o out.png"
+
+
+@pytest.mark.parametrize("command", ["stylize", "fast"])
+@pytest.mark.parametrize("names", [("1", "2", "3"), ("1", "2")])
+def test_a_pattern_that_the_shell_has_expanded(place, command, names):
+    for number in (1, 2, 3):
+        if str(number) not in names:
+            Path(f"hol/IMG_{number}.png").unlink()
+    shutil.copy("photo.png", "hol/other.png")
+    photographs = [f"hol/IMG_{number}.png" for number in names]
+    for style in ("sample:starry_night", "painting.png"):
+        done = run(command, *photographs, style, "-o", "x.png")
+        assert done.code == 2
+        assert f"impasto fast 'hol/IMG_*.png' {style} -o painted/" in done.error()
+        assert f"got {len(names)} pictures" in done.error()
+    Path("hol/other.png").unlink()
+    assert "impasto fast 'hol/*.png' painting.png" in run(command, *photographs, "painting.png").error()
+
+
+def test_paintings_of_one_folder_are_blended(place):
+    some = ("hol/IMG_1.png", "hol/IMG_2.png")
+    assert run("fast", "photo.png", *some, "-o", "a.png").code == 0
+    assert run("fast", "hol/IMG_3.png", *some, "-o", "b.png").code == 0
+    assert run("fast", *some, "hol/IMG_3.png", "-o", "c.png").code == 0
+    assert run("fast", *some, "hol/IMG_3.png", "painting.png", "--blend", "1,1,1", "-o", "d.png").code == 0
+
+
+def test_the_output_may_be_a_folder(place):
+    Path("results").mkdir()
+    for name in ("results/", "results"):
+        done = run("fast", "photo.png", "starry_night", "-o", name)
+        assert done.code == 0, done.err
+    assert done.out == f"{Path('results/photo-starry_night-2.png')}\n"
+    assert (place / "results" / "photo-starry_night.png").exists()
+    done = run("stylize", "photo.png", "painting.png", "-o", "nowhere/", *QUICK)
+    assert (done.code, done.error().endswith("nowhere; make it first")) == (1, True)
+
+
+def test_what_is_skipped_in_a_folder_is_named_and_counted(place):
+    picture = Path("hol/IMG_1.png").read_bytes()
+    for name, data in {
+        "without": picture,
+        "notes.txt": b"a list",
+        "film.mp4": b"\0\0\0\x18ftypisom\0\0\0\0isommp42",
+        "._IMG_1.png": b"\0\5\x16\7",
+        ".DS_Store": b"\0",
+    }.items():
+        Path("hol", name).write_bytes(data)
+    impasto.load("photo.png").save("hol/photo.jpg")
+    Path("hol/photo.jpg").rename("hol/photo.JFIF")
+    done = run("fast", "hol", "starry_night", "-o", "painted", "--json")
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert [Path(path).name for path in report["outputs"]] == [
+        "IMG_1.png",
+        "IMG_2.png",
+        "IMG_3.png",
+        "photo.png",
+        "without.png",
+    ]
+    assert report["skipped"] == [
+        {"file": str(Path("hol/film.mp4")), "reason": "it is a video"},
+        {"file": str(Path("hol/notes.txt")), "reason": "it is not a picture that Impasto reads"},
+    ]
+    lines = done.err.splitlines()
+    assert lines[0] == f"impasto: warning: {Path('hol/film.mp4')} is skipped: it is a video"
+    assert lines[-1].startswith("impasto: painted 5 pictures in ")
+    assert lines[-1].endswith(", 2 skipped")
+
+
+def test_two_runs_over_one_folder(place, monkeypatch):
+    """What the other run has painted meanwhile counts as there already, and nothing is left behind."""
+    monkeypatch.setenv("TMPDIR", str(place / "temporary"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (place / "temporary").mkdir()
+    real_check, real_save = Output.check, Output.save
+
+    def check(self):
+        if self.path.name == "IMG_1.png":
+            shutil.copy("photo.png", self.path)
+        real_check(self)
+
+    def save(self, picture, **options):
+        if self.path.name == "IMG_2.png":
+            shutil.copy("photo.png", self.path)
+        return real_save(self, picture, **options)
+
+    monkeypatch.setattr(Output, "check", check)
+    monkeypatch.setattr(Output, "save", save)
+    done = run("fast", "hol", "starry_night", "-o", "painted")
+    assert done.code == 0, done.err
+    assert done.out == f"{Path('painted/IMG_3.png')}\n"
+    assert done.err.startswith("impasto: painted 1 picture in ")
+    assert done.err.endswith(", 2 there already\n")
+    assert list((place / "temporary").iterdir()) == []
+    for number in (1, 2):
+        assert Path(f"painted/IMG_{number}.png").read_bytes() == Path("photo.png").read_bytes()
+
+
+def test_a_preset_is_written_to_a_file(place):
+    assert run("presets", "quick", "-o", "mine.toml").out == "mine.toml\n"
+    assert impasto.preset("mine.toml").settings() == impasto.preset("quick").settings()
+    done = run("presets", "quick", "-o", "mine.toml")
+    assert (done.code, "exists already" in done.error()) == (2, True)
+    assert "must end in .toml" in run("presets", "quick", "-o", "mine.txt").error()
+    assert "impasto presets default -o x.toml" in run("presets", "-o", "x.toml").error()
