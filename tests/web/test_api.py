@@ -267,7 +267,7 @@ def test_painting_longer_while_it_paints(client):
 def test_painting_longer_than_may_be_is_refused(client, endless):
     answer = client.post(f"/api/jobs/{endless}/extend", json={"iterations": 7})
     assert (answer.status_code, answer.json()["setting"]) == (422, "iterations"), answer.text
-    assert "7 more make 1000007, and there may be 1000000 at most" in answer.json()["detail"]
+    assert "7 more make 1000007; at most 1000000 are allowed" in answer.json()["detail"]
     assert client.get(f"/api/jobs/{endless}").json()["settings"]["iterations"] == 1_000_000
 
 
@@ -296,14 +296,14 @@ def test_memory_that_is_used_up_fails_the_job_with_advice(data):
         until_final(client, submitted(client))
         import resource
 
-        (worker,) = client.app.state.studio.foreman._executor.pids
+        (worker,) = client.app.state.studio.dispatcher._executor.pids
         held = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
         resource.prlimit(worker, resource.RLIMIT_AS, (held + (100 << 20),) * 2)
         failed = until_final(client, submitted(client, settings={"size": 2000, "scales": 1, "iterations": 1}))
         assert (failed["state"], failed["error"]["type"]) == ("failed", "about:blank#too-much-memory"), failed
         assert "choose a smaller size" in failed["error"]["detail"]
         # The process has lived on.
-        assert client.app.state.studio.foreman._executor.pids == [worker]
+        assert client.app.state.studio.dispatcher._executor.pids == [worker]
 
 
 def test_stars_and_the_bin(client, done):

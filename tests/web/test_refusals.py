@@ -85,8 +85,8 @@ def test_what_is_no_picture_is_refused_and_not_kept(client, content, status, det
         ({"settings": {"size": 32768}}, "at most 50.0 megapixels; choose a smaller size", "size"),
         ({"preset": "/tmp/x.toml"}, "there is none called '/tmp/x.toml'; there are default", "preset"),
         ({"content": "picture:" + "0" * 64}, "content: there is no such picture", None),
-        ({"content": "http://169.254.169.254/latest"}, "addresses are not fetched", None),
-        ({"content": "sample:../../etc/passwd"}, "no sample is called", None),
+        ({"content": "http://169.254.169.254/latest"}, "URLs are not fetched", None),
+        ({"content": "sample:../../etc/passwd"}, "there is no sample", None),
         ({"styles": []}, "styles", None),
         ({"styles": ["job:nope"]}, "there is no such job", None),
         ({"styles": ["sample:coffee"] * 9}, "styles", None),
@@ -165,7 +165,7 @@ def test_a_job_of_an_older_version_is_listed_though_its_settings_are_none_now(da
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_memory_that_is_used_up_is_told_as_such(error):
-    problem = problems.of(error)
+    problem = problems.from_exception(error)
     assert problem.kind == "too-much-memory" and "choose a smaller size" in problem.detail
 
 
@@ -178,7 +178,7 @@ def test_bodies_that_are_not_understood(client):
     check(client.post("/api/queue", content=b"{", headers=json_type), 400, "not JSON")
     check(client.post("/api/pictures", files={"other": png()}), 422, "file: send one picture")
     check(client.post("/api/jobs", files={"content": png()}), 422, "styles")
-    check(client.post("/api/jobs", data={"what": "1"}, files={"content": png()}), 422, "'what' is no field of a job")
+    check(client.post("/api/jobs", data={"what": "1"}, files={"content": png()}), 422, "'what' is not a field of a job")
     check(
         client.post("/api/jobs", files={"content": (None, "sample:coffee"), "settings": (None, "[]")}),
         422,
@@ -190,7 +190,7 @@ def test_bodies_that_are_not_understood(client):
 @pytest.mark.parametrize(
     ("change", "detail"),
     [
-        ({"style": "/etc/passwd"}, "style: no sample is called"),
+        ({"style": "/etc/passwd"}, "style: there is no sample"),
         ({"content": "../photo.png"}, "content: write sample:NAME"),
         ({"strength": "2"}, "strength: it must be a number, 0 to 1"),
         ({"weight": "nan"}, "weight: it must be a number"),
@@ -447,17 +447,17 @@ def test_too_large_a_request_is_cut_off_whatever_it_says_of_itself(data):
 def test_a_child_that_dies_or_hangs_costs_one_answer(client):
     studio = client.app.state.studio
     with pytest.raises(Problem, match="too much time or memory"):
-        studio.children.run("speed", 1, seconds=0.2)
+        studio.sandbox.run("speed", 1, seconds=0.2)
 
     def abort() -> None:
-        while not (children := multiprocessing.active_children()):
+        while not (sandbox := multiprocessing.active_children()):
             time.sleep(0.01)
-        os.kill(children[0].pid, signal.SIGABRT)
+        os.kill(sandbox[0].pid, signal.SIGABRT)
 
     killer = threading.Thread(target=abort)
     killer.start()
     with pytest.raises(Problem, match="too much time or memory"):
-        studio.children.run("speed", 1)
+        studio.sandbox.run("speed", 1)
     killer.join()
     assert client.get("/api/health").status_code == 200
     assert upload(client, png(51, 52)).status_code == 201

@@ -65,7 +65,7 @@ def serve(
         "workers": workers,
     }
     try:
-        from impasto.web.serving import serve as listen
+        from impasto.web.http.server import serve as listen
     except ModuleNotFoundError as error:
         raise ImpastoError(f"the studio needs {error.name}; install it with: pip install 'impasto[web]'") from error
     from impasto.web.config import Config

@@ -1,0 +1,11 @@
+"""Owns HTTP: the application, its routes, who may use them, and the server process.
+
+| module | owns |
+|---|---|
+| `app` | the ASGI application |
+| `server` | the listening process, and its signals |
+| `guard` | checks on every request: host, origin, token, size, deadline |
+| `handlers` | exceptions as problem details |
+| `streams` | server-sent events |
+| `routes` | the paths |
+"""
