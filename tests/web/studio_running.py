@@ -22,6 +22,8 @@ import PIL.Image
 
 from impasto._version import __version__
 from impasto.web import Config, create_app
+from impasto.web.storage.data_folder import DataFolder
+from impasto.web.storage.database import Database
 from impasto.web.workers.executor import Executor, OnReport
 from impasto.web.workers.protocol import Command, Paint
 
@@ -104,8 +106,11 @@ def uploaded(client: httpx.Client, content: bytes) -> str:
 
 def measured(data: Path) -> None:
     """Lets a studio know how fast the machine is, as from its last start."""
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "speed.json").write_text(json.dumps({"of": [__version__, 1], "speed": SPEED}))
+    folder = DataFolder(data)
+    database = Database(folder.database)
+    database.set_fact("speed", json.dumps({"of": [__version__, 1], "speed": SPEED}))
+    database.close()
+    folder.release()
 
 
 @contextlib.contextmanager

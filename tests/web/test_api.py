@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,24 @@ def endless(client):
     yield job
     if client.get(f"/api/jobs/{job}").json()["state"] in ("queued", "running"):
         client.post(f"/api/jobs/{job}/cancel")
+
+
+def test_a_picture_that_is_named_while_old_ones_are_erased_stays(data):
+    with in_process(data, paints=False) as client:
+        studio = client.app.state.studio
+        ref = client.post("/api/pictures", files={"file": ("a.png", png(43, 33))}).json()["id"]
+        with studio.database.transaction() as change:
+            change("update pictures set created = 0")
+
+        def named_meanwhile(statement: str) -> None:
+            if statement.startswith("begin"):
+                studio.database._connection.set_trace_callback(None)
+                with sqlite3.connect(data / "studio.sqlite3") as other:
+                    other.execute("update pictures set created = ?", (time.time(),))
+
+        studio.database._connection.set_trace_callback(named_meanwhile)
+        studio.pictures.purge(set, time.time() - 60)
+        assert client.get(f"/api/pictures/{ref}").status_code == 200
 
 
 def test_a_job_becomes_a_picture_with_its_settings_inside(client, done, tmp_path):
@@ -283,7 +302,8 @@ def test_a_file_that_has_vanished_fails_the_job_in_words_and_it_can_be_retried(c
     failed = until_final(client, job)
     assert (failed["state"], failed["attempts"]) == ("failed", 1)
     assert (
-        "could not be read or written (No such file or directory); see to it, then retry" in failed["error"]["detail"]
+        "could not be read or written (No such file or directory); correct this, then retry"
+        in failed["error"]["detail"]
     )
     hidden.rename(file)
     client.post(f"/api/jobs/{job}/retry")

@@ -200,8 +200,15 @@ def test_attempts_count_anew_once_it_got_further(jobs, claims):
 def test_a_studio_that_died_leaves_its_jobs_to_the_next(jobs, claims):
     first, second, third = (added(jobs).id for _ in range(3))
     claimed(claims), claimed(claims)
-    assert {job.id for job in claims.recover(ERROR)} == {first, second}
+    assert {job.id for job in claims.recover()} == {first, second}
     assert jobs.order() == [first, second, third]
+
+
+def test_a_studio_that_is_killed_again_and_again_costs_its_jobs_no_attempt(jobs, claims):
+    name = added(jobs).id
+    for _ in range(7):
+        claimed(claims)
+        assert [(job.id, job.state, job.attempts) for job in claims.recover()] == [(name, "queued", 0)]
 
 
 def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs, claims):
@@ -377,7 +384,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def die_and_recover(self) -> None:
         running = set(self.jobs.running())
-        assert {job.id for job in self.claims.recover(ERROR)} == running
+        assert {job.id for job in self.claims.recover()} == running
         assert self.jobs.running() == []
 
     @invariant()

@@ -16,7 +16,8 @@ from starlette.types import Scope
 from impasto._version import __version__
 from impasto.web.config import Config
 from impasto.web.http import handlers
-from impasto.web.http.guard import Authenticator, Guard
+from impasto.web.http.authentication import Authenticator
+from impasto.web.http.guard import Guard
 from impasto.web.http.routes import ROUTERS
 from impasto.web.problems import Problem
 from impasto.web.studio.studio import Studio

@@ -8,14 +8,10 @@ answers another origin.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import ipaddress
 import logging
 import socket
 import time
-from collections import deque
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,10 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.web import telemetry
 from impasto.web.config import Config, is_loopback
+from impasto.web.http.authentication import Authenticator
 from impasto.web.problems import Problem
 from impasto.web.telemetry import Metrics
 
-COOKIE = "impasto"
 _OPEN = ("/", "/api/health", "/api/session")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _POLICY = (
@@ -44,52 +40,6 @@ _HEADERS = {
 }
 _JSON_BYTES = 1 << 20
 _BODY_SECONDS, _PAUSE_SECONDS = 300.0, 20.0
-_FAILURES, _FAILURES_SECONDS = 10, 60.0
-
-
-class Authenticator:
-    """Authorizes requests by the token, or by the cookie that stands for it.
-
-    Args:
-        token: None authorizes every request.
-    """
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-        # Derived from the token, so that the cookie does not contain it.
-        self.cookie = hmac.new((token or "").encode(), b"impasto session", hashlib.sha256).hexdigest()
-        self._failures: deque[float] = deque(maxlen=_FAILURES)
-
-    @property
-    def needed(self) -> bool:
-        """Whether a token is required."""
-        return self._token is not None
-
-    def is_authorized(self, headers: Headers) -> bool:
-        """Whether a request carries the token or the cookie."""
-        if self._token is None:
-            return True
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _same(shown.strip(), self._token):
-            return True
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return False
-        return COOKIE in cookies and _same(cookies[COOKIE].value, self.cookie)
-
-    def check(self, token: str) -> None:
-        """Check a token.
-
-        Raises:
-            Problem: it is wrong, or there were too many wrong ones recently.
-        """
-        now = time.monotonic()
-        if len(self._failures) == _FAILURES and now - self._failures[0] < _FAILURES_SECONDS:
-            raise Problem("too-many-requests", "too many wrong tokens; wait a minute", retry_after=60)
-        if self._token is not None and not _same(token, self._token):
-            self._failures.append(now)
-            raise Problem("token-needed", "the token is wrong; `impasto serve` printed the right one when it started")
 
 
 class Guard:
@@ -131,7 +81,7 @@ class Guard:
 
         headers = Headers(scope=scope)
         try:
-            self._check(scope, headers)
+            await self._check(scope, headers)
         except Problem as problem:
             await problem.response()(scope, receive, with_headers)
         else:
@@ -142,7 +92,7 @@ class Guard:
                 telemetry.exception(error)
                 raise
 
-    def _check(self, scope: Scope, headers: Headers) -> None:
+    async def _check(self, scope: Scope, headers: Headers) -> None:
         path, method = scope["path"], scope["method"]
         if len(headers.getlist("host")) != 1 or not self._is_own_name(headers["host"]):
             raise Problem(
@@ -153,7 +103,8 @@ class Guard:
         studio = scope["app"].state.studio
         if studio.stopping and path != "/api/health":
             raise Problem("stopping", "the studio is being restarted; nothing is lost, try again in a few seconds")
-        if path not in _OPEN and not path.startswith("/static/") and not self._authenticator.is_authorized(headers):
+        is_open = path in _OPEN or path.startswith("/static/")
+        if not is_open and not await self._authenticator.is_authorized(headers, client_address(scope)):
             raise Problem("token-needed", "the studio needs a token; send Authorization: Bearer TOKEN")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or not length.isascii():
@@ -197,6 +148,11 @@ class Guard:
         telemetry.event("request", level, method=method, route=route, status=status, ms=round(1000 * seconds, 1))
 
 
+def client_address(scope: Scope) -> str:
+    """The address that a request came from; empty if it is unknown, as on a Unix socket."""
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
 class _Body:
     """Receives a request's body, and refuses one that is too long or too slow."""
 
@@ -226,7 +182,3 @@ class _Body:
 def _too_long(most: int) -> Problem:
     shown = f"{most / (1 << 20):.0f} MB" if most >= 1 << 20 else f"{most} bytes"
     return Problem("too-large", f"the request is larger than {shown}; make the picture smaller")
-
-
-def _same(shown: str, right: str) -> bool:
-    return hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), right.encode())

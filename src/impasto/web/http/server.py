@@ -110,6 +110,8 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
         ImpastoError: it cannot listen, cannot use the data folder, or could not start.
     """
     telemetry.to_stderr()
+    # Pictures and the database are for this user only, in whatever folder they are.
+    os.umask(0o077)
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     listener = listen(config.host, config.port)
     app = create_app(config)
@@ -117,7 +119,7 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
     with contextlib.suppress(OSError):
         multiprocessing.util.get_temp_dir()
     # Uploads are spooled into the data folder, where the next start removes what a crash left behind.
-    tempfile.tempdir = str(config.data / "tmp")
+    tempfile.tempdir = str(app.state.studio.temporary)
     server = _Server(
         uvicorn.Config(
             app,

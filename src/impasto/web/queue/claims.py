@@ -109,8 +109,10 @@ class Claims(JobTable):
                 return False
             return self.fail(job, error) if now.attempts >= self._attempts else self._requeue(job)
 
-    def recover(self, error: Mapping[str, Any]) -> list[Job]:
+    def recover(self) -> list[Job]:
         """At start, when there is no worker yet: return every running job to the queue.
+
+        The attempt does not count, because the job did not end the studio.
 
         Returns:
             Those jobs, as they are now.
@@ -118,7 +120,7 @@ class Claims(JobTable):
         # Each one goes to the head, so the last one must go first.
         lost = sorted(self.find(states=[RUNNING], limit=-1), key=lambda job: -job.number)
         for job in lost:
-            self.worker_lost(job, error)
+            self.release(job)
         return [self.get(job.id) for job in lost]
 
     def _held(self, job: Job) -> Job | None:

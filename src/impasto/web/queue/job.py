@@ -142,6 +142,46 @@ class Job:
         return [*of_state, "star", "delete"]
 
 
+def check_job_row(row: Row) -> None:
+    """Check that everything in a row can be used.
+
+    Raises:
+        Exception: something cannot.
+    """
+    job = job_from_row(row)
+    for picture in [job.spec["content"], *job.spec["styles"], *job.spec["masks"], *job.spec["style_masks"]]:
+        _check_texts(picture["id"], picture["name"])
+    for optional in (job.spec["content_map"], job.spec["init"]):
+        if optional is not None:
+            _check_texts(optional["id"], optional["name"])
+    _check_texts(job.id, job.spec["name"], job.spec["preset"], *job.warnings)
+    if not isinstance(job.warnings, list):
+        raise TypeError("warnings are not a list")
+    for mapping in (job.settings, job.wanted, job.first_settings, job.progress, job.result, job.error, job.sweep):
+        if mapping is not None and not isinstance(mapping, dict):
+            raise TypeError("a mapping was expected")
+    if job.progress is not None:
+        height, width = job.progress["size"]
+        if height + width <= 0:
+            raise ValueError("the size is not positive")
+    if job.result is not None:
+        _check_texts(job.result["id"])
+        job.result["seconds"], job.result["stopped"], job.result["step"]
+    if job.sweep is not None:
+        _check_texts(job.sweep["id"], job.sweep["label"])
+        job.sweep["values"], job.sweep["row"] + job.sweep["column"]
+    if job.error is not None:
+        _check_texts(job.error["type"], job.error["title"], job.error["detail"])
+    if job.state not in STATES:
+        raise ValueError("the state is unknown")
+
+
+def _check_texts(*values: object) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError("a text was expected")
+
+
 _JSON = ("spec", "settings", "wanted", "warnings", "progress", "result", "error", "sweep")
 _FLAGS = ("paused", "stopping", "starred")
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from impasto.web.queue.job import STATES, Job, NoSuchJobError, job_from_row, to_column
+from impasto.web.queue.job import STATES, Job, NoSuchJobError, check_job_row, job_from_row, to_column
 from impasto.web.storage.database import Database, Execute
 
 
@@ -21,6 +21,10 @@ class JobTable:
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
+
+    def set_aside_damaged(self) -> list[str]:
+        """Set aside the jobs that cannot be read; their ids."""
+        return self._database.set_aside("jobs", "id", check_job_row)
 
     def get(self, job_id: str) -> Job:
         """The job with that id.

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from impasto import devices, images, planning, sweeps
-from impasto.errors import ImageReadError, ImpastoError, SettingsWarning
+from impasto.backbones import torchvision_hub
+from impasto.errors import ImageReadError, ImpastoError, SettingsError, SettingsWarning
 from impasto.guidance import Guidance
 from impasto.images import Image
 from impasto.images.decoding import HEAD_BYTES, identify
@@ -129,11 +130,31 @@ def estimate(jobs: EstimateInput, max_pixels: int, speed: Mapping[str, Any] | No
     """
     all_settings = [Settings.from_mapping(settings) for settings in jobs["settings"]]
     for settings in all_settings:
+        _check_backbone(settings)
         _check_size(images.fit(_blank(jobs["content"]["size"]).size, settings.size), max_pixels)
     inputs = _inputs(jobs, max_pixels, with_strokes=any(settings.stroke_size for settings in all_settings))
     for settings in all_settings:
         inputs.check(settings)
     return [_estimate(inputs, settings, speed) for settings in all_settings]
+
+
+def _check_backbone(settings: Settings) -> None:
+    """Refuse a network whose weights painting would have to download.
+
+    Raises:
+        SettingsError: the weights are not on this machine.
+    """
+    kind, _, model = settings.backbone.partition(":")
+    if f"{kind}:" != torchvision_hub.PREFIX:
+        return
+    # Unknown names are refused here.
+    torchvision_hub.skeleton(model)
+    if not torchvision_hub.hub_file(model).is_file():
+        raise SettingsError(
+            "backbone",
+            f"the weights of {settings.backbone} are not on this machine, and the studio downloads nothing; "
+            "use `impasto stylize` with it once, or choose another",
+        )
 
 
 def _check_size(final: tuple[int, int], max_pixels: int) -> None:

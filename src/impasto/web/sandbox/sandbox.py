@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from impasto.errors import ImpastoError, SettingsError
+from impasto.web import network
 from impasto.web.problems import Problem
 
 _MIB = 1 << 20
@@ -81,6 +82,7 @@ def _serve(send: Connection, memory: int, operation: str, arguments: tuple[Any, 
     from impasto.web.sandbox import operations
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    network.forbid()
     _limit(memory)
     outcome: dict[str, Any]
     try:

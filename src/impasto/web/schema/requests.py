@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from impasto import assets
 from impasto.errors import SettingsError
@@ -20,6 +20,7 @@ from impasto.web.storage.pictures import SAMPLE_PREFIX
 MOST_PICTURES = 8
 MOST_CELLS = 36
 MOST_ITERATIONS = 100_000
+_MOST_LEVELS = 4
 
 Ref = Annotated[
     str,
@@ -32,6 +33,24 @@ Ref = Annotated[
 ]
 Several = Annotated[list[Ref], Field(max_length=MOST_PICTURES)]
 Weights = Annotated[list[Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]], Field(max_length=MOST_PICTURES)]
+
+
+def _shallow(value: Any) -> Any:
+    """The value, unless it nests deeper than any setting does; deep values exhaust the stack later."""
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return value
+    raise ValueError(f"it may nest at most {_MOST_LEVELS} levels deep")
+
+
+ChosenSettings = Annotated[dict[str, Any], Field(max_length=100), BeforeValidator(_shallow)]
 
 
 class RequestBody(BaseModel):
@@ -53,7 +72,7 @@ class JobRequest(RequestBody):
     content: Ref
     styles: Annotated[list[Ref | WeightedStyle], Field(min_length=1, max_length=MOST_PICTURES)]
     preset: Annotated[str, Field(max_length=60)] = DEFAULT
-    settings: Annotated[dict[str, Any], Field(max_length=100, description="As /api/settings describes.")] = {}
+    settings: Annotated[ChosenSettings, Field(description="As /api/settings describes.")] = {}
     masks: Several = []
     style_masks: Several = []
     content_map: Ref | None = None
@@ -78,7 +97,7 @@ class JobRequest(RequestBody):
             raise SettingsError(
                 "preset", f"there is none called {self.preset!r}; there are {', '.join(assets.presets())}"
             )
-        return check_untrusted(preset(self.preset).settings(**_named(settings)))
+        return check_untrusted(preset(self.preset).settings(**known_settings(settings)))
 
     def fingerprint(self) -> str:
         """A hash that differs between different requests."""
@@ -101,7 +120,7 @@ class SweepRequest(JobRequest):
 class ChangeRequest(RequestBody):
     """Changes to a job; what is absent stays."""
 
-    settings: Annotated[dict[str, Any], Field(max_length=100)] = {}
+    settings: ChosenSettings = {}
     weights: Weights | None = None
     masks: Several | None = None
     style_masks: Several | None = None
@@ -114,7 +133,7 @@ class ChangeRequest(RequestBody):
 
     def wanted(self) -> dict[str, Any]:
         """The settings to change."""
-        return _named(self.settings) | ({} if self.weights is None else {"blend": self.weights})
+        return known_settings(self.settings) | ({} if self.weights is None else {"blend": self.weights})
 
 
 class ExtendRequest(RequestBody):
@@ -220,6 +239,14 @@ def _value(name: str, text: str) -> Any:
     return text
 
 
-def _named(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with names that can be keyword arguments; `Settings` refuses unknown ones."""
-    return {str(name): value for name, value in settings.items()}
+def known_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings; only after this check their names are safe as keyword arguments.
+
+    Raises:
+        SettingsError: there is no setting of that name.
+    """
+    for name, value in settings.items():
+        if name not in OPTIONS:
+            # It knows how to say so, with the name that was probably meant.
+            Settings.from_mapping({name: value})
+    return dict(settings)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from impasto.errors import ImpastoError
+from impasto.files import whole
 
 FILE = "studio.sqlite3"
+#: The regular backup, and the copy that is made before rows are set aside.
+BACKUP, BEFORE_REPAIR = "studio-backup.sqlite3", "studio-before-repair.sqlite3"
 _FORM = 1
 _BUSY_SECONDS = 10.0
 # SQLite's errors for a file that is intact but cannot be written.
@@ -39,6 +45,11 @@ create table facts (name text primary key, value text not null) strict;
 """
 
 
+_SET_ASIDE = (
+    "create table if not exists set_aside "
+    "(found real not null, origin text not null, key text not null, reason text not null, content text not null) strict"
+)
+
 #: Runs one statement.
 Execute = Callable[..., sqlite3.Cursor]
 
@@ -59,6 +70,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self._path = path
         try:
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -74,10 +86,87 @@ class Database:
                 raise DatabaseError("the disk is full; make room, then start again") from error
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _WHOLE:
                 raise DatabaseError(f"the studio's database, {path.name}, cannot be written ({error})") from error
-            raise DatabaseError(
-                f"the studio's database is damaged ({error}); the pictures beside it are intact. Restore a copy of "
-                f"{path.name}, or move it away to start with an empty history"
-            ) from error
+            raise self._damaged(error) from error
+
+    @property
+    def backup(self) -> Path:
+        """The path of the latest backup, which may not exist yet."""
+        return self._path.with_name(BACKUP)
+
+    def back_up(self, target: Path) -> None:
+        """Write a copy of the database, whole or not at all."""
+        with whole(target) as beside:
+            beside.chmod(0o600)
+            with self._lock, contextlib.closing(sqlite3.connect(beside, isolation_level=None)) as copy:
+                self._connection.backup(copy)
+                copy.execute("pragma journal_mode = delete")
+
+    def set_aside(self, table: str, key: str, check: Callable[[sqlite3.Row], object]) -> list[str]:
+        """Move the rows of a table that cannot be read into the table `set_aside`, so that the others can be used.
+
+        Args:
+            table: its name.
+            key: the column that identifies a row.
+            check: fails for a row that cannot be read.
+
+        Returns:
+            The keys of the rows.
+
+        Raises:
+            DatabaseError: more is damaged than single rows.
+        """
+        moved = []
+        try:
+            with self.transaction() as change:
+                for rowid in [row[0] for row in change(f"select rowid from {table}")]:
+                    if reason := self._fault(table, rowid, check):
+                        if not moved:
+                            self.back_up(self._path.with_name(BEFORE_REPAIR))
+                        moved.append(self._move_aside(change, table, rowid, key, reason))
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from error
+        return moved
+
+    def _fault(self, table: str, rowid: int, check: Callable[[sqlite3.Row], object]) -> str:
+        """Why a row cannot be read; empty if it can."""
+        try:
+            check(self._connection.execute(f"select * from {table} where rowid = ?", (rowid,)).fetchone())
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+            return "it is not valid UTF-8"
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            return f"{type(error).__name__}: {error}"[:200]
+        return ""
+
+    def _move_aside(self, change: Execute, table: str, rowid: int, key: str, reason: str) -> str:
+        self._connection.text_factory = bytes
+        try:
+            row = change(f"select * from {table} where rowid = ?", (rowid,)).fetchone()
+        finally:
+            self._connection.text_factory = str
+        content = {
+            name: row[name].decode("utf-8", "backslashreplace") if isinstance(row[name], bytes) else row[name]
+            for name in row.keys()  # noqa: SIM118 - a Row iterates over its values
+        }
+        change(
+            "insert into set_aside values (?, ?, ?, ?, ?)",
+            (time.time(), table, str(content[key]), reason, json.dumps(content)),
+        )
+        change(f"delete from {table} where rowid = ?", (rowid,))
+        return str(content[key])
+
+    def _damaged(self, error: sqlite3.DatabaseError) -> DatabaseError:
+        name = self._path.name
+        if self.backup.exists():
+            saved = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.backup.stat().st_mtime))
+            advice = f"Put its backup of {saved}, {self.backup.name}, in place of {name}"
+        else:
+            advice = f"Restore a copy of {name}"
+        return DatabaseError(
+            f"the studio's database is damaged ({error}); the pictures beside it are intact. {advice}, or move it "
+            "away to start with an empty history"
+        )
 
     def _prepare(self) -> None:
         run = self._connection.execute
@@ -94,6 +183,8 @@ class Database:
                 change(f"pragma user_version = {_FORM}")
             elif form != _FORM:
                 raise DatabaseError(f"the database has format {form}, and this version reads {_FORM}; update impasto")
+            # Earlier versions with the same format ignore this table.
+            change(_SET_ASIDE)
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
@@ -116,6 +207,16 @@ class Database:
         """The rows that a query finds."""
         with self._lock:
             return self._connection.execute(query, values).fetchall()
+
+    def fact(self, name: str) -> str | None:
+        """A single value by its name."""
+        rows = self.rows("select value from facts where name = ?", (name,))
+        return str(rows[0]["value"]) if rows else None
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Store a single value."""
+        with self.transaction() as change:
+            change("insert or replace into facts values (?, ?)", (name, value))
 
     def close(self) -> None:
         """Close the file."""

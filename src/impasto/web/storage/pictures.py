@@ -13,13 +13,13 @@ import contextlib
 import hashlib
 import json
 import re
-import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from sqlite3 import Row
 from typing import Any
 
 from impasto import assets
@@ -28,6 +28,7 @@ from impasto.web.problems import Problem, disk_full
 from impasto.web.sandbox import tiling
 from impasto.web.sandbox.messages import PictureInfo
 from impasto.web.sandbox.sandbox import Sandbox
+from impasto.web.storage.data_folder import DataFolder
 from impasto.web.storage.database import Database
 
 THUMBNAIL_SIDES = (160, 320, 640, 1280, 2560)
@@ -79,21 +80,21 @@ class PictureStore:
     """All stored pictures, and the bundled samples.
 
     Args:
-        folder: of the files.
+        data: the folder of the files.
         database: stores their properties.
         sandbox: reads them.
         max_pixels: limit for a new picture.
         min_free: bytes that must stay free on the disk.
     """
 
-    def __init__(self, folder: Path, database: Database, sandbox: Sandbox, *, max_pixels: int, min_free: int) -> None:
-        self._folder, self._database, self._sandbox = folder, database, sandbox
+    def __init__(
+        self, data: DataFolder, database: Database, sandbox: Sandbox, *, max_pixels: int, min_free: int
+    ) -> None:
+        self._data, self._folder, self._database, self._sandbox = data, data.pictures, database, sandbox
         self._max_pixels, self._min_free = max_pixels, min_free
-        self._temporary = folder.parent / "tmp"
+        self._placing = threading.Lock()
         self._making: dict[Path, threading.Lock] = {}
         self._guard = threading.Lock()
-        for path in (folder, self._temporary):
-            path.mkdir(parents=True, exist_ok=True)
         # Samples need no copy and no row: the manifest has their properties.
         sizes = {asset.sha256: (asset, assets.path(asset.path)) for asset in assets.manifest() if asset.kind}
         self._samples = {
@@ -114,11 +115,8 @@ class PictureStore:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """A unique path for a temporary file, which is removed at the end."""
-        path = self._temporary / secrets.token_hex(12)
-        try:
+        with self._data.scratch() as path:
             yield path
-        finally:
-            path.unlink(missing_ok=True)
 
     def check_room(self, size: int = 0) -> None:
         """Check that the disk has room for a file of that many bytes.
@@ -140,32 +138,45 @@ class PictureStore:
         """
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if (known := self.find(digest)) is not None:
+        if (known := self._kept(digest)) is not None:
             return known, False
         name = presentable(name)
-        with self.scratch() as small:
+        with self.scratch() as thumbnail:
             info: PictureInfo = self._sandbox.run(
-                "examine", str(path), name, self._max_pixels, str(small), DEFAULT_SIDE
+                "examine", str(path), name, self._max_pixels, str(thumbnail), DEFAULT_SIDE
             )
-            home = self._home(digest)
-            home.mkdir(parents=True, exist_ok=True)
-            small.replace(home / f"{DEFAULT_SIDE}.jpg")
-        size = path.stat().st_size
+            picture = Picture(
+                id=digest,
+                name=name,
+                format=info["format"],
+                width=info["width"],
+                height=info["height"],
+                bytes=path.stat().st_size,
+                notes=tuple(info["notes"]),
+                recipe=info["recipe"],
+            )
+            with self._placing:
+                if (known := self._kept(digest)) is not None:
+                    return known, False
+                self._place(picture, path, thumbnail)
+        return picture, True
+
+    def _kept(self, digest: str) -> Picture | None:
+        """The picture with that id, if it is stored; it is then kept for a while longer."""
+        self.keep(digest)
+        return self.find(digest)
+
+    def _place(self, picture: Picture, path: Path, thumbnail: Path) -> None:
+        """Move a picture's files to their places, and insert its row."""
+        home = self._home(picture.id)
+        home.mkdir(parents=True, exist_ok=True)
+        thumbnail.replace(home / f"{DEFAULT_SIDE}.jpg")
         settle(path, home / "file")
         sync_folder(home.parent)
-        picture = Picture(
-            id=digest,
-            name=name,
-            format=info["format"],
-            width=info["width"],
-            height=info["height"],
-            bytes=size,
-            notes=tuple(info["notes"]),
-            recipe=info["recipe"],
-        )
         with self._database.transaction() as change:
-            new = change(
-                "insert into pictures values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do nothing",
+            change(
+                # A row may be left whose file was lost.
+                "insert or replace into pictures values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     picture.id,
                     picture.name,
@@ -173,12 +184,11 @@ class PictureStore:
                     picture.width,
                     picture.height,
                     picture.bytes,
-                    json.dumps(info["notes"]),
+                    json.dumps(list(picture.notes)),
                     json.dumps(picture.recipe) if picture.recipe else None,
                     time.time(),
                 ),
-            ).rowcount
-        return picture, bool(new)
+            )
 
     def find(self, digest: str) -> Picture | None:
         """The picture with that id, or None."""
@@ -187,17 +197,11 @@ class PictureStore:
         rows = self._database.rows("select * from pictures where id = ?", (digest,))
         if not rows or not (self._home(digest) / "file").is_file():
             return None
-        row = rows[0]
-        return Picture(
-            id=row["id"],
-            name=row["name"],
-            format=row["format"],
-            width=row["width"],
-            height=row["height"],
-            bytes=row["bytes"],
-            notes=tuple(json.loads(row["notes"])),
-            recipe=json.loads(row["recipe"]) if row["recipe"] else None,
-        )
+        return _picture(rows[0])
+
+    def set_aside_damaged(self) -> list[str]:
+        """Set aside the rows of pictures that cannot be read; their ids."""
+        return self._database.set_aside("pictures", "id", _check_row)
 
     def get(self, digest: str) -> Picture:
         """The picture with that id.
@@ -253,12 +257,9 @@ class PictureStore:
         folder = self._home(picture.id) / "tiles"
         with self._made_once(folder) as missing:
             if missing:
-                beside = self._temporary / secrets.token_hex(12)
-                try:
+                with self.scratch() as beside:
                     self._sandbox.run("tiles", str(self.file(picture)), self._limit, str(beside), seconds=300.0)
                     beside.rename(folder)
-                finally:
-                    shutil.rmtree(beside, ignore_errors=True)
         path = folder / str(level) / f"{x}_{y}.jpg"
         if not path.is_file():
             raise Problem("not-found", "the picture has no such tile")
@@ -274,25 +275,24 @@ class PictureStore:
                     other.replace(path)
         return path
 
-    def purge(self, keep: Iterable[str], before: float) -> int:
-        """Erase the pictures that no job uses and that were added before that time; returns their number."""
-        wanted = set(keep)
-        rows = self._database.rows("select id from pictures where created < ?", (before,))
-        gone = [row["id"] for row in rows if row["id"] not in wanted]
-        for digest in gone:
-            # The row first: a picture without a row is nobody's, a row without its picture would be a lie.
-            with self._database.transaction() as change:
-                change("delete from pictures where id = ?", (digest,))
-            shutil.rmtree(self._home(digest), ignore_errors=True)
-        return len(gone)
+    def purge(self, used: Callable[[], set[str]], before: float) -> int:
+        """Erase the pictures that no job uses and that were added before that time; returns their number.
 
-    def sweep(self) -> None:
-        """Remove temporary files that an earlier studio left behind."""
-        for path in self._temporary.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        Args:
+            used: the ids of all pictures that jobs use; called within the transaction that erases the others.
+            before: seconds since 1970.
+        """
+        # Nobody may add one of these pictures again between its row's end and its file's.
+        with self._placing:
+            with self._database.transaction() as change:
+                in_use = used()
+                old = [row["id"] for row in change("select id from pictures where created < ?", (before,))]
+                gone = [digest for digest in old if digest not in in_use]
+                for digest in gone:
+                    change("delete from pictures where id = ?", (digest,))
+            for digest in gone:
+                shutil.rmtree(self._home(digest), ignore_errors=True)
+        return len(gone)
 
     @property
     def _limit(self) -> int:
@@ -322,3 +322,25 @@ def presentable(name: str) -> str:
     bare = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(letter for letter in bare if letter.isprintable()).strip()
     return shown[-_LONGEST_NAME:] or "picture"
+
+
+def _picture(row: Row) -> Picture:
+    """The picture in a row of the database."""
+    return Picture(
+        id=row["id"],
+        name=row["name"],
+        format=row["format"],
+        width=row["width"],
+        height=row["height"],
+        bytes=row["bytes"],
+        notes=tuple(json.loads(row["notes"])),
+        recipe=json.loads(row["recipe"]) if row["recipe"] else None,
+    )
+
+
+def _check_row(row: Row) -> None:
+    picture = _picture(row)
+    if not _ID.fullmatch(picture.id) or picture.format not in MEDIA_TYPES or min(picture.width, picture.height) < 1:
+        raise ValueError("it does not describe a picture")
+    if not all(isinstance(note, str) for note in picture.notes) or not isinstance(picture.recipe, dict | None):
+        raise TypeError("its notes or its recipe have another type")

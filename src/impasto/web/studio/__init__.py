@@ -3,7 +3,6 @@
 | module | owns |
 |---|---|
 | `studio` | submitting and changing jobs; starting and stopping everything |
-| `data` | the data folder: creating it, and keeping a second studio out |
 | `validation` | checking a job before it is queued, and estimating its cost |
 | `sweeps` | jobs over a grid of settings, and their labelled sheet |
 | `fast` | painting at once with a fast model |

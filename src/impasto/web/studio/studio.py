@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import secrets
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from impasto._version import __version__
-from impasto.files import whole
 from impasto.settings import Settings
 from impasto.web import telemetry
 from impasto.web.config import Config
@@ -27,10 +29,10 @@ from impasto.web.queue.job import QUEUED, RUNNING, ConflictError, Job, JobSpec
 from impasto.web.queue.jobs import Jobs
 from impasto.web.sandbox.sandbox import Sandbox
 from impasto.web.schema import requests
-from impasto.web.storage.database import FILE, Database
+from impasto.web.storage.data_folder import DataFolder, explained
+from impasto.web.storage.database import BEFORE_REPAIR, Database
 from impasto.web.storage.folders import CHECKPOINT, Folders
 from impasto.web.storage.pictures import PictureStore
-from impasto.web.studio.data import FolderLock, explained
 from impasto.web.studio.fast import FastPainter
 from impasto.web.studio.sweeps import Sweeps
 from impasto.web.studio.validation import JobValidator, Masks, check_memory
@@ -59,21 +61,20 @@ class Studio:
         self.config = config
         self.boot = secrets.token_hex(6)
         self.stopping = False
+        self._folder = DataFolder(config.data)
         with explained(config.data):
-            config.data.mkdir(parents=True, exist_ok=True)
-            self._lock = FolderLock(config.data / "lock")
-            self.database = Database(config.data / FILE)
+            self.database = Database(self._folder.database)
             self.jobs = Jobs(self.database, max_queue=config.max_queue)
             self.claims = Claims(self.database, attempts=config.attempts)
             self.sandbox = Sandbox(memory=_SANDBOX_BYTES + _SANDBOX_BYTES_PER_PIXEL * config.max_pixels)
             self.pictures = PictureStore(
-                config.data / "pictures",
+                self._folder,
                 self.database,
                 self.sandbox,
                 max_pixels=config.max_pixels,
                 min_free=config.min_free,
             )
-        self.folders = Folders(config.data / "jobs")
+        self.folders = Folders(self._folder.jobs)
         self.hub = Hub()
         self.metrics = telemetry.Metrics(self.jobs.counts)
         self._threads = config.threads or _threads(config.workers)
@@ -91,11 +92,18 @@ class Studio:
             self.validator,
             self.sandbox,
             self.views,
-            config.data / "sheets",
+            self._folder.sheets,
             announce=self.announce,
             cancel=lambda job_id: self.act(job_id, "cancel"),
         )
         self._tasks: list[asyncio.Task[None]] = []
+        with explained(config.data):
+            self._repaired = self._set_aside_damaged()
+
+    @property
+    def temporary(self) -> Path:
+        """The folder of temporary files."""
+        return self._folder.temporary
 
     # Starting and stopping.
 
@@ -120,13 +128,34 @@ class Studio:
         await self.dispatcher.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.database.close)
-        self._lock.release()
+        self._folder.release()
+
+    def _set_aside_damaged(self) -> bool:
+        """Set aside rows of the database that cannot be read; whether there were any."""
+        moved = {
+            "jobs": self.jobs.set_aside_damaged(),
+            "pictures": self.pictures.set_aside_damaged(),
+            "sweeps": self.sweeps.set_aside_damaged(),
+            "keys": self.database.set_aside("keys", "key", tuple),
+            "facts": self.database.set_aside("facts", "name", tuple),
+        }
+        for table, keys in moved.items():
+            for key in keys:
+                telemetry.event("damaged row set aside", logging.WARNING, table=table, key=key, copy=BEFORE_REPAIR)
+        return any(moved.values())
+
+    def _back_up(self) -> None:
+        """Replace the backup; a disk without room for it keeps the old one."""
+        try:
+            self.database.back_up(self.database.backup)
+        except (OSError, sqlite3.Error) as error:
+            telemetry.exception(error)
 
     def _recover(self) -> None:
-        self.pictures.sweep()
-        for job in self.claims.recover(
-            Problem("internal", "the studio ended several times while it was painting this job").body()
-        ):
+        if not self._repaired:
+            self._back_up()
+        self._folder.remove_scratch()
+        for job in self.claims.recover():
             telemetry.event("job recovered", job=job.id, state=job.state, attempts=job.attempts)
         self._purge()
 
@@ -135,25 +164,24 @@ class Studio:
         try:
             self.sandbox.run("warm")
             self.validator.speed = self._known_speed()
-        except (Problem, OSError) as error:
+        except (Problem, OSError, sqlite3.Error) as error:
             telemetry.exception(error)
 
     def _known_speed(self) -> dict[str, Any]:
         """This machine's speed, measured once for each version and number of threads."""
-        path = self.config.data / "speed.json"
-        of = [__version__, self._threads]
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            known = json.loads(path.read_text(encoding="ascii"))
-            if known["of"] == of:
+        measured_as = [__version__, self._threads]
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            known = json.loads(self.database.fact("speed") or "")
+            if known["of"] == measured_as:
                 return dict(known["speed"])
         speed = self.sandbox.run("speed", self._threads)
-        with whole(path, durable=False) as beside:
-            beside.write_text(json.dumps({"of": of, "speed": speed}), encoding="ascii")
+        self.database.set_fact("speed", json.dumps({"of": measured_as, "speed": speed}))
         return dict(speed)
 
     async def _housekeeping(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            await asyncio.to_thread(self._back_up)
             await asyncio.to_thread(self._purge)
 
     def _purge(self) -> None:
@@ -162,13 +190,13 @@ class Studio:
         for gone in self.jobs.purge(before):
             shutil.rmtree(self.folders.of(gone), ignore_errors=True)
             self.hub.notify("removed", gone)
-        used: set[str] = set()
-        for job in self._all_jobs():
-            used |= job.picture_ids
-            if job.finished is not None and job.finished < before:
-                # A retry then starts from the beginning; a checkpoint is fifty times as large as its picture.
-                (self.folders.of(job.id) / CHECKPOINT).unlink(missing_ok=True)
-        self.pictures.purge(used, before)
+        # Within a transaction, so that no job is retried meanwhile.
+        with self.database.transaction():
+            for job in self._all_jobs():
+                if job.finished is not None and job.finished < before:
+                    # A retry then starts from the beginning; a checkpoint is fifty times as large as its picture.
+                    (self.folders.of(job.id) / CHECKPOINT).unlink(missing_ok=True)
+        self.pictures.purge(lambda: {id for job in self._all_jobs() for id in job.picture_ids}, before)
 
     def _all_jobs(self) -> Iterable[Job]:
         yield from self.jobs.find(limit=-1)

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from sqlite3 import Row
 from typing import Any
 
 from impasto.errors import SettingsError
@@ -88,6 +89,10 @@ class Sweeps:
                 )
         self._announce()
         return self.get(sweep)
+
+    def set_aside_damaged(self) -> list[str]:
+        """Set aside the sweeps that cannot be read; their ids."""
+        return self._database.set_aside("sweeps", "id", _check_row)
 
     def get(self, sweep: str) -> dict[str, Any]:
         """A sweep's response.
@@ -175,6 +180,13 @@ class Sweeps:
         return sorted(self._jobs.find(sweep=sweep, limit=-1), key=lambda job: job.number)
 
 
+def _check_row(row: Row) -> None:
+    axes = json.loads(row["axes"])
+    if len(axes) not in (1, 2) or not all(axis["values"] for axis in axes):
+        raise ValueError("its axes cannot be used")
+    responses.time(row["created"])
+
+
 def _digest(jobs: Sequence[Job]) -> str:
     return hashlib.sha256("".join(job.result["id"] for job in jobs if job.result).encode()).hexdigest()[:12]
 
@@ -186,7 +198,8 @@ def _cells(axes: Sequence[requests.SweepAxis], settings: Settings) -> list[tuple
         raise SettingsError(names[0], "both axes have it; choose another setting for one of them")
     cells: list[dict[str, Any]] = [{}]
     for axis in axes:
-        if axis.setting in OPTIONS and OPTIONS[axis.setting][0] in (LayerWeights, Shares):
+        requests.known_settings({axis.setting: axis.values[0]})
+        if OPTIONS[axis.setting][0] in (LayerWeights, Shares):
             raise SettingsError(axis.setting, "it cannot be an axis, because its values are lists")
         if len({_shown(value) for value in axis.values}) < len(axis.values):
             raise SettingsError(axis.setting, "a value appears twice")

@@ -310,7 +310,7 @@ class Dispatcher:
             case Released():
                 self._store_progress(job, report)
                 self._claims.release(job)
-            case Lost() if self._stopping:
+            case Lost() if self._stopping or not report.died:
                 self._claims.release(job)
             case Lost():
                 self._claims.worker_lost(job, self._died_too_often(report.reason).body())

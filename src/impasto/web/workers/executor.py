@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -154,7 +155,7 @@ class LocalExecutor:
 
     async def _attend(self, worker: _Worker) -> None:
         """Read a process's reports until it ends, then replace it."""
-        fault = await self._read(worker)
+        fault, is_own = await self._read(worker)
         if fault:
             with contextlib.suppress(ProcessLookupError):
                 worker.process.kill()
@@ -162,15 +163,19 @@ class LocalExecutor:
         self._workers.remove(worker)
         if worker.job is not None:
             telemetry.event("worker died", job=worker.job, code=code)
-            await self._report_lost(worker.job, worker.lease, Lost(reason=fault or _reason(code), died=not fault))
+            await self._report_lost(worker.job, worker.lease, Lost(reason=fault or _reason(code), died=is_own))
         if not self._stopping:
             if worker.job is None:
                 # A process that dies without a job would probably die again at once.
                 await asyncio.sleep(_RETRY_SECONDS)
             await self._launch()
 
-    async def _read(self, worker: _Worker) -> str:
-        """Pass on a process's reports until its output ends; the reason if that is given up."""
+    async def _read(self, worker: _Worker) -> tuple[str, bool]:
+        """Pass on a process's reports until its output ends.
+
+        Returns:
+            The reason if that is given up, and whether the process is to blame.
+        """
         assert worker.process.stdout is not None and self._on_report is not None
         try:
             async for line in worker.process.stdout:
@@ -182,11 +187,15 @@ class LocalExecutor:
         except ValueError as error:
             # Something other than the protocol wrote to its standard output.
             telemetry.exception(error)
-            return "its output could not be understood"
+            return "its output could not be understood", True
+        except (OSError, sqlite3.Error) as error:
+            # For example a full disk.
+            telemetry.exception(error)
+            return "its report could not be stored", False
         except Exception as error:
             telemetry.exception(error)
-            return "its report could not be stored"
-        return ""
+            return "its report could not be stored", True
+        return "", True
 
     async def _report_lost(self, job: str, lease: str, report: Lost) -> None:
         """Report a job as lost, again and again until that is stored; a stopping studio finds it at its next start."""

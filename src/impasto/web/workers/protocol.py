@@ -247,7 +247,7 @@ class Lost(Report):
 
     Attributes:
         reason: why, for people.
-        died: whether the process ended by itself, as opposed to being ended because of a fault of the studio.
+        died: whether the process is to blame; false if the studio could not store a report and ended it.
     """
 
     ends: ClassVar[bool] = True

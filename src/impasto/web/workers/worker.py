@@ -14,6 +14,7 @@ from typing import TextIO
 
 from impasto.errors import ImpastoError, SettingsError, out_of_memory
 from impasto.messages import reason
+from impasto.web import network
 from impasto.web.workers.protocol import CommandReader, Failed, Leave, Paint, write
 from impasto.web.workers.run import JobRun
 
@@ -53,6 +54,7 @@ def _kind(cause: BaseException | None) -> str:
 
 def main() -> None:
     """Carry out commands until `Leave` or the end of standard input."""
+    network.forbid()
     out = _reserve_output()
     # The server and its page keep priority over painting. Windows has no nice.
     with contextlib.suppress(OSError, AttributeError):

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from impasto._version import __version__
-from impasto.web.http.guard import COOKIE
+from impasto.web.http.authentication import COOKIE
+from impasto.web.http.guard import client_address
 from impasto.web.http.routes.dependencies import Here, refusals
 from impasto.web.schema.requests import LoginRequest
 from impasto.web.schema.responses import HealthResponse
@@ -15,23 +16,23 @@ from impasto.web.schema.responses import HealthResponse
 router = APIRouter(prefix="/api", tags=["session"])
 
 
-@router.get("/health", response_model=HealthResponse)
-def health(request: Request, studio: Here) -> dict[str, Any]:
+@router.get("/health", response_model=HealthResponse, responses=refusals(429))
+async def health(request: Request, studio: Here) -> dict[str, Any]:
     """Whether the studio works, and whether the request is authorized."""
     authenticator = request.app.state.authenticator
     return {
         "status": "stopping" if studio.stopping else "ok",
         "version": __version__,
         "token_needed": authenticator.needed,
-        "authorized": authenticator.is_authorized(request.headers),
+        "authorized": await authenticator.is_authorized(request.headers, client_address(request.scope)),
     }
 
 
 @router.post("/session", status_code=204, responses=refusals(422, 429))
-def log_in(request: Request, login: LoginRequest) -> Response:
+async def log_in(request: Request, login: LoginRequest) -> Response:
     """Exchange the token for a cookie."""
     authenticator = request.app.state.authenticator
-    authenticator.check(login.token)
+    await authenticator.check(login.token, client_address(request.scope))
     response = Response(status_code=204)
     response.set_cookie(
         COOKIE,
