@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import impasto
-from cli_running import QUICK, make_pictures, run
 from impasto.cli.outputs import Output
+from tests.cli_running import QUICK, make_pictures, run
 
 
 @pytest.fixture

@@ -140,7 +140,8 @@ def test_other_versions_are_said():
     done = run("rerun", "out.png", "-q")
     assert done.code == 0
     assert done.err.splitlines() == [
-        f"impasto: warning: the picture was painted with torch 1.0; {torch.__version__} is installed: the last digits may differ"
+        "impasto: warning: the picture was painted with torch 1.0; "
+        f"{torch.__version__} is installed: the last digits may differ"
     ]
 
 

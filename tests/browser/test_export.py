@@ -35,7 +35,7 @@ def folder(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shutil.which("npm"):
         pytest.skip("npm is not there to fetch onnxruntime-web with")
     pytest.importorskip("onnxscript", reason="exporting needs impasto[export]")
-    from impasto.web.export import write
+    from impasto.webpage import write
 
     folder = tmp_path_factory.mktemp("page")
     try:

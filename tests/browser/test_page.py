@@ -105,16 +105,16 @@ def test_a_photo_becomes_a_picture(
     download.value.save_as(result)
     assert result.read_bytes().startswith(b"\x89PNG")
     page.reload()
-    expect(page.get_by_role("heading", name="hills after")).to_be_visible()
+    expect(page.get_by_role("heading", name="hills in the style of")).to_be_visible()
     page.get_by_role("link", name="Gallery").click()
-    expect(page.locator(".card").first).to_contain_text("hills after")
+    expect(page.locator(".card").first).to_contain_text("hills in the style of")
     page.screenshot(path=artefacts / f"gallery-{width}.png")
 
     # Dropped again, the picture brings its settings back.
     page.get_by_role("link", name="Paint", exact=True).click()
     page.get_by_role("slider", name="Strength").fill("0.1")
     drop(page, "photo-well", result)
-    expect(page.locator("notice-stack")).to_contain_text("Its settings are back")
+    expect(page.locator("notice-stack")).to_contain_text("Settings restored")
     expect(page.get_by_role("slider", name="Strength")).to_have_value("0.8")
     expect(page.locator("photo-well")).to_contain_text("hills.png")
 
@@ -127,13 +127,13 @@ def test_a_draft_is_there_at_once_and_makes_way(visit: Visit, api: Any, artefact
     page.keyboard.press("i")
     drawn = page.locator("picture-pane.after[data-shown^=blob]")
     expect(drawn).to_be_attached(timeout=LONG)
-    expect(tag).to_contain_text("Paint makes the real one")
+    expect(tag).to_contain_text("press Paint for the full painting")
     # It follows the knobs.
     first = drawn.get_attribute("data-shown")
     page.get_by_role("slider", name="Strength").fill("0.2")
     expect(drawn).not_to_have_attribute("data-shown", first, timeout=LONG)
     page.get_by_role("button", name="Paint", exact=True).click()
-    expect(tag).to_contain_text("the painting takes its place")
+    expect(tag).to_contain_text("the painting will replace it")
     page.screenshot(path=artefacts / "draft-desktop.png")
     api.post("/api/queue", json={"paused": False})
     expect(page.locator("picture-pane.after[data-shown*=preview]")).to_be_attached(timeout=LONG)
@@ -202,7 +202,7 @@ def test_what_cannot_be_used_is_said_kindly(visit: Visit, tmp_path: Path) -> Non
     expect(page.locator("[data-setting=seed] .bad")).to_contain_text("whole number")
     expect(seed).to_have_attribute("aria-invalid", "true")
     page.goto("/#/job/no-such-job")
-    expect(page.get_by_role("alert").last).to_contain_text("not here")
+    expect(page.get_by_role("alert").last).to_contain_text("not found")
 
 
 def test_every_setting_has_a_field_with_its_meaning(visit: Visit, api: Any) -> None:
@@ -270,7 +270,7 @@ def test_the_queue_is_put_in_another_order(visit: Visit, api: Any) -> None:
     expect(rows.first).to_contain_text("The Scream")
     rows.first.get_by_role("button", name="Later").click()
     expect(rows.first).to_contain_text("Starry Night")
-    page.get_by_role("button", name="Go on with the queue").click()
+    page.get_by_role("button", name="Resume the queue").click()
     expect(rows.first).to_contain_text("Nothing is waiting", timeout=2 * LONG)
 
 

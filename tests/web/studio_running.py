@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +22,10 @@ import PIL.Image
 
 from impasto._version import __version__
 from impasto.web import Config, create_app
-from impasto.web.executor import Executor, Report
+from impasto.web.storage.data_folder import DataFolder
+from impasto.web.storage.database import Database
+from impasto.web.workers.executor import Executor, OnReport
+from impasto.web.workers.protocol import Command, Paint
 
 with warnings.catch_warnings():
     # It would rather have httpx2, which has no release that httpx's other users can share.
@@ -72,13 +75,13 @@ class Nobody:
 
     free = 0
 
-    async def start(self, report: Report) -> None:
+    async def start(self, on_report: OnReport) -> None:
         """Nothing is to be got ready."""
 
-    async def paint(self, order: Mapping[str, Any]) -> None:
+    async def paint(self, paint: Paint) -> None:
         raise AssertionError("there is no room")
 
-    async def tell(self, lease: str, command: Mapping[str, Any]) -> None:
+    async def send(self, command: Command) -> None:
         """Nobody has a lease."""
 
     async def stop(self, seconds: float) -> None:
@@ -103,8 +106,11 @@ def uploaded(client: httpx.Client, content: bytes) -> str:
 
 def measured(data: Path) -> None:
     """Lets a studio know how fast the machine is, as from its last start."""
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "speed.json").write_text(json.dumps({"of": [__version__, 1], "speed": SPEED}))
+    folder = DataFolder(data)
+    database = Database(folder.database)
+    database.set_fact("speed", json.dumps({"of": [__version__, 1], "speed": SPEED}))
+    database.close()
+    folder.release()
 
 
 @contextlib.contextmanager
@@ -198,7 +204,7 @@ class Server:
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == self.process.pid and b"impasto.web.worker" in (folder / "cmdline").read_bytes():
+                if parent == self.process.pid and b"impasto.web.workers.worker" in (folder / "cmdline").read_bytes():
                     found.append(int(folder.name))
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,24 @@ def endless(client):
     yield job
     if client.get(f"/api/jobs/{job}").json()["state"] in ("queued", "running"):
         client.post(f"/api/jobs/{job}/cancel")
+
+
+def test_a_picture_that_is_named_while_old_ones_are_erased_stays(data):
+    with in_process(data, paints=False) as client:
+        studio = client.app.state.studio
+        ref = client.post("/api/pictures", files={"file": ("a.png", png(43, 33))}).json()["id"]
+        with studio.database.transaction() as change:
+            change("update pictures set created = 0")
+
+        def named_meanwhile(statement: str) -> None:
+            if statement.startswith("begin"):
+                studio.database._connection.set_trace_callback(None)
+                with sqlite3.connect(data / "studio.sqlite3") as other:
+                    other.execute("update pictures set created = ?", (time.time(),))
+
+        studio.database._connection.set_trace_callback(named_meanwhile)
+        studio.pictures.purge(set, time.time() - 60)
+        assert client.get(f"/api/pictures/{ref}").status_code == 200
 
 
 def test_a_job_becomes_a_picture_with_its_settings_inside(client, done, tmp_path):
@@ -268,7 +287,7 @@ def test_painting_longer_while_it_paints(client):
 def test_painting_longer_than_may_be_is_refused(client, endless):
     answer = client.post(f"/api/jobs/{endless}/extend", json={"iterations": 7})
     assert (answer.status_code, answer.json()["setting"]) == (422, "iterations"), answer.text
-    assert "7 more make 1000007, and there may be 1000000 at most" in answer.json()["detail"]
+    assert "7 more make 1000007; at most 1000000 are allowed" in answer.json()["detail"]
     assert client.get(f"/api/jobs/{endless}").json()["settings"]["iterations"] == 1_000_000
 
 
@@ -284,7 +303,8 @@ def test_a_file_that_has_vanished_fails_the_job_in_words_and_it_can_be_retried(c
     failed = until_final(client, job)
     assert (failed["state"], failed["attempts"]) == ("failed", 1)
     assert (
-        "could not be read or written (No such file or directory); see to it, then retry" in failed["error"]["detail"]
+        "could not be read or written (No such file or directory); correct this, then retry"
+        in failed["error"]["detail"]
     )
     hidden.rename(file)
     client.post(f"/api/jobs/{job}/retry")
@@ -297,14 +317,14 @@ def test_memory_that_is_used_up_fails_the_job_with_advice(data):
         until_final(client, submitted(client))
         import resource
 
-        (worker,) = client.app.state.studio.foreman._executor.pids
+        (worker,) = client.app.state.studio.dispatcher._executor.pids
         held = int(Path(f"/proc/{worker}/statm").read_text().split()[0]) * resource.getpagesize()
         resource.prlimit(worker, resource.RLIMIT_AS, (held + (100 << 20),) * 2)
         failed = until_final(client, submitted(client, settings={"size": 2000, "scales": 1, "iterations": 1}))
         assert (failed["state"], failed["error"]["type"]) == ("failed", "about:blank#too-much-memory"), failed
         assert "choose a smaller size" in failed["error"]["detail"]
         # The process has lived on.
-        assert client.app.state.studio.foreman._executor.pids == [worker]
+        assert client.app.state.studio.dispatcher._executor.pids == [worker]
 
 
 def test_stars_and_the_bin(client, done):

@@ -12,8 +12,9 @@ import time
 import pytest
 
 from impasto.errors import DeviceError, ImageWriteError, OptimizationError, SettingsError
-from impasto.web.executor import LocalExecutor
-from impasto.web.worker import why
+from impasto.web.workers.executor import LocalExecutor
+from impasto.web.workers.protocol import ChangeMasks, ChangeSettings, Command, Paint, PictureFile
+from impasto.web.workers.worker import failure
 from tests.web.studio_running import (
     ENDLESS,
     Nobody,
@@ -30,18 +31,34 @@ from tests.web.studio_running import (
 #: A worker that has painted whatever it is asked for.
 QUICKEST = """
 import json, sys
+painted = {"say": "painted", "path": "", "stopped": False, "seconds": 1.0, "step": 1, "warnings": []}
 for line in sys.stdin:
     if json.loads(line)["do"] == "leave":
         break
-    print(json.dumps({"say": "painted", "ends": True}), flush=True)
+    print(json.dumps(painted), flush=True)
 """
+
+
+def paint(job: str, lease: str) -> Paint:
+    picture = PictureFile(path="", name="")
+    return Paint(
+        job=job,
+        lease=lease,
+        folder="",
+        settings={},
+        wanted={},
+        stopping=False,
+        seconds=0.0,
+        content=picture,
+        styles=[picture],
+    )
 
 
 def test_a_result_that_cannot_be_noted_loses_the_job_until_that_can_be_noted():
     heard: list[str] = []
 
-    async def report(job, lease, said):
-        heard.append(said["say"])
+    async def report(job, lease, report):
+        heard.append(report.say)
         if len(heard) <= 2:
             raise sqlite3.OperationalError("database or disk is full")
         noted.set()
@@ -50,14 +67,14 @@ def test_a_result_that_cannot_be_noted_loses_the_job_until_that_can_be_noted():
         executor = LocalExecutor(1, 1, (sys.executable, "-c", QUICKEST))
         await executor.start(report)
         (first,) = executor.pids
-        await executor.paint({"job": "j", "lease": "l"})
+        await executor.paint(paint("j", "l"))
         await asyncio.wait_for(noted.wait(), 30)
         while not executor.free:
             await asyncio.sleep(0.01)
         # Another has taken its place, and paints.
         assert executor.pids != [first]
         noted.clear()
-        await executor.paint({"job": "k", "lease": "m"})
+        await executor.paint(paint("k", "m"))
         await asyncio.wait_for(noted.wait(), 30)
         await executor.stop(5)
 
@@ -75,7 +92,7 @@ class Clumsy(Nobody):
         self.asked: list[str] = []
 
     async def paint(self, order):
-        self.asked.append(order["job"])
+        self.asked.append(order.job)
         if len(self.asked) == 1:
             raise ProcessLookupError("no painting process is free any more")
         self.free = 0
@@ -98,15 +115,15 @@ class Late(Nobody):
 
     def __init__(self) -> None:
         self.change = lambda job: None
-        self.order: dict = {}
-        self.told: list[dict] = []
+        self.order: Paint | None = None
+        self.told: list[Command] = []
 
     async def paint(self, order):
         self.free = 0
-        await asyncio.to_thread(self.change, order["job"])
+        await asyncio.to_thread(self.change, order.job)
         self.order = order
 
-    async def tell(self, lease, command):
+    async def send(self, command):
         if self.order:
             self.told.append(command)
 
@@ -123,10 +140,10 @@ def test_masks_asked_for_while_a_job_is_handed_out_are_told(data):
         executor.change = change
         submitted(client)
         wait_for(lambda: len(executor.told) == 2)
-        assert executor.order["masks"] == []
-        settings, guide = executor.told
-        assert settings == {"do": "change", "settings": {"strength": 0.3}}
-        assert [guide["do"], *(one["name"] for one in guide["masks"])] == ["guide", "mask.png"]
+        assert executor.order is not None and executor.order.masks == []
+        settings, masks = executor.told
+        assert isinstance(settings, ChangeSettings) and settings.settings == {"strength": 0.3}
+        assert isinstance(masks, ChangeMasks) and [one.name for one in masks.masks] == ["mask.png"]
 
 
 def test_a_job_that_is_handed_out_before_its_retry_is_answered_is_painted(data, monkeypatch):
@@ -135,13 +152,13 @@ def test_a_job_that_is_handed_out_before_its_retry_is_answered_is_painted(data, 
         job = submitted(client, settings=ENDLESS)
         until(client, job, begun)
         client.post(f"/api/jobs/{job}/cancel")
-        assert job not in studio.foreman.live
+        assert job not in studio.dispatcher.active
         retry = studio.jobs.retry
 
         def retried_and_handed_out(job_id: str) -> None:
             retry(job_id)
-            studio.foreman.wake()
-            wait_for(lambda: job_id in studio.foreman.live)
+            studio.dispatcher.wake()
+            wait_for(lambda: job_id in studio.dispatcher.active)
 
         monkeypatch.setattr(studio.jobs, "retry", retried_and_handed_out)
         assert client.post(f"/api/jobs/{job}/retry").json()["state"] == "running"
@@ -172,16 +189,16 @@ def _caused(error: Exception, cause: BaseException) -> Exception:
         (MemoryError(), "too-much-memory", "choose a smaller size"),
         (RuntimeError("can't allocate memory"), "too-much-memory", "choose a smaller size"),
         (OSError(errno.ENOSPC, "No space left on device", "/secret/x"), "disk-full", r"\(No space left on device\)"),
-        (OSError(errno.EIO, "Input/output error"), "not-available", "see to it, then retry"),
+        (OSError(errno.EIO, "Input/output error"), "not-available", "correct this, then retry"),
     ],
 )
 def test_why_a_job_failed_is_said_in_words(error, kind, words):
-    told = why(error)
-    assert told["kind"] == kind
-    assert re.search(words, told["detail"])
-    assert "secret" not in told["detail"]
+    told = failure(error)
+    assert told.kind == kind
+    assert re.search(words, told.detail)
+    assert "secret" not in told.detail
 
 
 def test_a_mistake_of_ours_is_none_of_the_jobs():
     with pytest.raises(RuntimeError, match="shapes"):
-        why(RuntimeError("the shapes do not match"))
+        failure(RuntimeError("the shapes do not match"))

@@ -13,10 +13,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from impasto.errors import SettingsError
 from impasto.settings import Settings
-from impasto.web.database import FILE, Database, DatabaseError
-from impasto.web.job import FINAL, ConflictError, Job, KeyReusedError, QueueFullError
-from impasto.web.jobs import Jobs
-from impasto.web.leases import Leases
+from impasto.web.queue.claims import Claims
+from impasto.web.queue.job import FINAL, ConflictError, Job, KeyReusedError, QueueFullError
+from impasto.web.queue.jobs import Jobs
+from impasto.web.storage.database import FILE, Database, DatabaseError
 
 SETTINGS = Settings().to_mapping()
 SPEC = {
@@ -35,23 +35,23 @@ PROGRESS = {"step": 1, "size": [32, 32]}
 ACTIONS = ("cancel", "stop", "pause", "resume", "retry", "delete", "undelete")
 
 
-def queue(folder: Path, *, max_queue: int = 100) -> tuple[Jobs, Leases]:
+def queue(folder: Path, *, max_queue: int = 100) -> tuple[Jobs, Claims]:
     database = Database(folder / FILE)
-    return Jobs(database, max_queue=max_queue), Leases(database, attempts=3)
+    return Jobs(database, max_queue=max_queue), Claims(database, attempts=3)
 
 
 @pytest.fixture
-def both(tmp_path: Path) -> tuple[Jobs, Leases]:
+def both(tmp_path: Path) -> tuple[Jobs, Claims]:
     return queue(tmp_path)
 
 
 @pytest.fixture
-def jobs(both: tuple[Jobs, Leases]) -> Jobs:
+def jobs(both: tuple[Jobs, Claims]) -> Jobs:
     return both[0]
 
 
 @pytest.fixture
-def leases(both: tuple[Jobs, Leases]) -> Leases:
+def claims(both: tuple[Jobs, Claims]) -> Claims:
     return both[1]
 
 
@@ -59,20 +59,20 @@ def added(jobs: Jobs) -> Job:
     return jobs.add(SPEC, SETTINGS)[0]
 
 
-def claimed(leases: Leases) -> Job:
-    job = leases.claim()
+def claimed(claims: Claims) -> Job:
+    job = claims.claim()
     assert job is not None
     return job
 
 
-def test_jobs_are_claimed_in_their_order(jobs, leases):
+def test_jobs_are_claimed_in_their_order(jobs, claims):
     names = [added(jobs).id for _ in range(3)]
     jobs.move(names[2], 0)
     jobs.pause(names[0])
-    assert [claimed(leases).id, claimed(leases).id] == [names[2], names[1]]
-    assert leases.claim() is None
+    assert [claimed(claims).id, claimed(claims).id] == [names[2], names[1]]
+    assert claims.claim() is None
     jobs.resume(names[0])
-    assert claimed(leases).id == names[0]
+    assert claimed(claims).id == names[0]
 
 
 def test_reordering_leaves_out_nobody(jobs):
@@ -81,12 +81,12 @@ def test_reordering_leaves_out_nobody(jobs):
     assert jobs.order() == [c, a, b]
 
 
-def test_a_halted_queue_hands_out_nothing(jobs, leases):
+def test_a_halted_queue_hands_out_nothing(jobs, claims):
     added(jobs)
     jobs.pause_all(True)
-    assert leases.claim() is None
+    assert claims.claim() is None
     jobs.pause_all(False)
-    assert leases.claim() is not None
+    assert claims.claim() is not None
 
 
 def test_one_key_is_one_job(jobs):
@@ -97,7 +97,7 @@ def test_one_key_is_one_job(jobs):
         jobs.add(SPEC, SETTINGS, key=("k", "g"))
 
 
-def test_the_settings_it_was_asked_for_with_outlive_every_change(jobs, leases):
+def test_the_settings_it_was_asked_for_with_outlive_every_change(jobs, claims):
     job = added(jobs)
     assert job.first_settings == SETTINGS
     other = Settings(strength=0.1).to_mapping()
@@ -105,7 +105,7 @@ def test_the_settings_it_was_asked_for_with_outlive_every_change(jobs, leases):
     changed = jobs.get(job.id)
     assert (changed.settings, changed.first_settings) == (other, SETTINGS)
     third = Settings(strength=0.2).to_mapping()
-    assert leases.rebase(claimed(leases), START, third, other)
+    assert claims.rebase(claimed(claims), START, third, other)
     rebased = jobs.get(job.id)
     assert (rebased.settings, rebased.first_settings) == (third, SETTINGS)
     # What goes on from it is asked for with settings of its own.
@@ -126,32 +126,32 @@ def test_a_change_of_a_job_that_has_changed_meanwhile_is_looked_at_again(jobs):
     assert jobs.get(job.id).wanted == Settings(strength=0.1).to_mapping()
 
 
-def test_a_change_of_a_job_that_was_begun_meanwhile_is_refused(jobs, leases):
+def test_a_change_of_a_job_that_was_begun_meanwhile_is_refused(jobs, claims):
     job = added(jobs)
-    claimed(leases)
-    with pytest.raises(ConflictError, match="running by now, and was queued"):
+    claimed(claims)
+    with pytest.raises(ConflictError, match="was queued and is running now"):
         jobs.change(job, job.spec, Settings(size=64).to_mapping(), [])
     now = jobs.get(job.id)
     assert now.settings == now.wanted == SETTINGS
 
 
-def test_what_was_asked_for_while_it_began_from_another_picture_is_kept(jobs, leases):
+def test_what_was_asked_for_while_it_began_from_another_picture_is_kept(jobs, claims):
     added(jobs)
-    job = claimed(leases)
+    job = claimed(claims)
     masked = job.spec | {"masks": [{"id": "2" * 64, "name": "mask"}]}
     assert jobs.change(job, masked, SETTINGS | {"strength": 0.1}, [])
-    assert leases.rebase(job, START, SETTINGS | {"coarse_size": 128}, SETTINGS)
+    assert claims.rebase(job, START, SETTINGS | {"coarse_size": 128}, SETTINGS)
     now = jobs.get(job.id)
     assert (now.spec["masks"], now.spec["init"]) == (masked["masks"], START)
     assert now.settings == SETTINGS | {"coarse_size": 128}
     assert now.wanted == SETTINGS | {"coarse_size": 128, "strength": 0.1}
 
 
-def test_no_job_is_painted_longer_than_may_be(jobs, leases):
+def test_no_job_is_painted_longer_than_may_be(jobs, claims):
     added(jobs)
-    job = claimed(leases)
+    job = claimed(claims)
     jobs.extend(job.id, 1_000_000 - job.wanted["iterations"])
-    with pytest.raises(SettingsError, match="1 more make 1000001, and there may be 1000000 at most"):
+    with pytest.raises(SettingsError, match="1 more make 1000001; at most 1000000 are allowed"):
         jobs.extend(job.id, 1)
     assert jobs.get(job.id).wanted["iterations"] == 1_000_000
 
@@ -166,48 +166,55 @@ def test_a_full_queue_takes_nothing_and_has_room_again(tmp_path):
     added(jobs)
 
 
-def test_who_was_given_up_for_dead_cannot_finish(jobs, leases):
+def test_who_was_given_up_for_dead_cannot_finish(jobs, claims):
     added(jobs)
-    dead = claimed(leases)
-    leases.lost(dead, ERROR)
-    alive = claimed(leases)
-    assert not leases.finish(dead, {"id": "a"})
-    assert not leases.note(dead, progress=PROGRESS, seconds=1, reached=9)
-    assert leases.finish(alive, {"id": "b"})
+    dead = claimed(claims)
+    claims.worker_lost(dead, ERROR)
+    alive = claimed(claims)
+    assert not claims.finish(dead, {"id": "a"})
+    assert not claims.record_progress(dead, progress=PROGRESS, seconds=1, reached=9)
+    assert claims.finish(alive, {"id": "b"})
     assert jobs.get(alive.id).result == {"id": "b"}
 
 
-def test_a_job_that_gets_no_further_is_set_aside_after_three_attempts_and_others_go_on(jobs, leases):
+def test_a_job_that_gets_no_further_is_set_aside_after_three_attempts_and_others_go_on(jobs, claims):
     poison, other = added(jobs), added(jobs)
     for attempt in (1, 2, 3):
-        job = claimed(leases)
+        job = claimed(claims)
         assert (job.id, job.attempts) == (poison.id, attempt)
-        leases.lost(job, ERROR)
+        claims.worker_lost(job, ERROR)
     assert jobs.get(poison.id).state == "failed"
     assert jobs.get(poison.id).error == ERROR
-    assert claimed(leases).id == other.id
+    assert claimed(claims).id == other.id
 
 
-def test_attempts_count_anew_once_it_got_further(jobs, leases):
+def test_attempts_count_anew_once_it_got_further(jobs, claims):
     added(jobs)
     for reached in range(1, 9):
-        job = claimed(leases)
-        leases.note(job, progress=PROGRESS, seconds=1, reached=reached)
-        leases.lost(job, ERROR)
+        job = claimed(claims)
+        claims.record_progress(job, progress=PROGRESS, seconds=1, reached=reached)
+        claims.worker_lost(job, ERROR)
     assert jobs.order() == [job.id]
 
 
-def test_a_studio_that_died_leaves_its_jobs_to_the_next(jobs, leases):
+def test_a_studio_that_died_leaves_its_jobs_to_the_next(jobs, claims):
     first, second, third = (added(jobs).id for _ in range(3))
-    claimed(leases), claimed(leases)
-    assert {job.id for job in leases.recover(ERROR)} == {first, second}
+    claimed(claims), claimed(claims)
+    assert {job.id for job in claims.recover()} == {first, second}
     assert jobs.order() == [first, second, third]
 
 
-def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs, leases):
+def test_a_studio_that_is_killed_again_and_again_costs_its_jobs_no_attempt(jobs, claims):
+    name = added(jobs).id
+    for _ in range(7):
+        claimed(claims)
+        assert [(job.id, job.state, job.attempts) for job in claims.recover()] == [(name, "queued", 0)]
+
+
+def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs, claims):
     job = added(jobs)
     jobs.delete(job.id)
-    assert jobs.find() == [] and leases.claim() is None
+    assert jobs.find() == [] and claims.claim() is None
     assert jobs.undelete(job.id).state == "canceled"
     jobs.delete(job.id)
     assert jobs.purge(before=jobs.get(job.id).deleted + 1) == [job.id]
@@ -215,8 +222,8 @@ def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs, leases):
 
 
 def _claim_all(folder: Path, out: multiprocessing.SimpleQueue) -> None:
-    _, leases = queue(folder, max_queue=1000)
-    while (job := leases.claim()) is not None:
+    _, claims = queue(folder, max_queue=1000)
+    while (job := claims.claim()) is not None:
         out.put(job.id)
     out.put(None)
 
@@ -249,7 +256,7 @@ def test_a_damaged_database_is_refused_with_advice(tmp_path, at):
     content = bytearray(file.read_bytes())
     content[at : at + 3000] = b"\xff" * 3000
     file.write_bytes(content)
-    with pytest.raises(DatabaseError, match=r"damaged.*Put back a copy"):
+    with pytest.raises(DatabaseError, match=r"damaged.*Restore a copy"):
         queue(tmp_path)
 
 
@@ -281,7 +288,7 @@ class Queue(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
-        self.jobs, self.leases = queue(Path(self._folder.name), max_queue=5)
+        self.jobs, self.claims = queue(Path(self._folder.name), max_queue=5)
         self.results: dict[str, str] = {}
         self.accepted: set[str] = set()
 
@@ -305,7 +312,7 @@ class Queue(RuleBasedStateMachine):
     @rule(target=held)
     def claim(self):
         order = [one for one in self.jobs.order() if not self.jobs.get(one).paused]
-        job = self.leases.claim()
+        job = self.claims.claim()
         assert (job is None) == (not order)
         if job is None:
             return multiple()
@@ -315,21 +322,23 @@ class Queue(RuleBasedStateMachine):
     @rule(job=held, reached=st.integers(0, 5))
     def note(self, job: Job, reached: int) -> None:
         before = self.jobs.get(job.id)
-        assert self.leases.note(job, progress=PROGRESS, seconds=1.0, reached=reached) == (before.lease == job.lease)
+        assert self.claims.record_progress(job, progress=PROGRESS, seconds=1.0, reached=reached) == (
+            before.lease == job.lease
+        )
 
-    @rule(job=consumes(held), how=st.sampled_from(["finish", "fail", "release", "lost"]))
+    @rule(job=consumes(held), how=st.sampled_from(["finish", "fail", "release", "worker_lost"]))
     def end(self, job: Job, how: str) -> None:
         before = self.jobs.get(job.id)
         holds = before.state == "running" and before.lease == job.lease
-        argument = {"finish": ({"id": job.lease},), "fail": (ERROR,), "lost": (ERROR,), "release": ()}[how]
-        assert getattr(self.leases, how)(job, *argument) == holds
+        argument = {"finish": ({"id": job.lease},), "fail": (ERROR,), "worker_lost": (ERROR,), "release": ()}[how]
+        assert getattr(self.claims, how)(job, *argument) == holds
         now = self.jobs.get(job.id)
         if not holds:
             assert now == before
         elif how == "finish":
             assert now.state == "succeeded"
             self.results[job.id] = str(job.lease)
-        elif how == "lost":
+        elif how == "worker_lost":
             assert now.state == ("failed" if before.attempts >= 3 else "queued")
         else:
             assert now.state == {"fail": "failed", "release": "queued"}[how]
@@ -375,7 +384,7 @@ class Queue(RuleBasedStateMachine):
     @rule()
     def die_and_recover(self) -> None:
         running = set(self.jobs.running())
-        assert {job.id for job in self.leases.recover(ERROR)} == running
+        assert {job.id for job in self.claims.recover()} == running
         assert self.jobs.running() == []
 
     @invariant()

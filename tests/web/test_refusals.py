@@ -69,7 +69,7 @@ def test_what_is_no_picture_is_refused_and_not_kept(client, content, status, det
     before = sorted((client.app.state.studio.config.data / "pictures").rglob("file"))
     check(upload(client, content), status, detail)
     assert sorted((client.app.state.studio.config.data / "pictures").rglob("file")) == before
-    assert list((client.app.state.studio.config.data / "tmp").iterdir()) == []
+    assert list((client.app.state.studio.config.data / "impasto-tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_what_is_no_picture_is_refused_and_not_kept(client, content, status, det
         ({"settings": {"size": 32768}}, "at most 50.0 megapixels; choose a smaller size", "size"),
         ({"preset": "/tmp/x.toml"}, "there is none called '/tmp/x.toml'; there are default", "preset"),
         ({"content": "picture:" + "0" * 64}, "content: there is no such picture", None),
-        ({"content": "http://169.254.169.254/latest"}, "addresses are not fetched", None),
-        ({"content": "sample:../../etc/passwd"}, "no sample is called", None),
+        ({"content": "http://169.254.169.254/latest"}, "URLs are not fetched", None),
+        ({"content": "sample:../../etc/passwd"}, "there is no sample", None),
         ({"styles": []}, "styles", None),
         ({"styles": ["job:nope"]}, "there is no such job", None),
         ({"styles": ["sample:coffee"] * 9}, "styles", None),
@@ -165,7 +165,7 @@ def test_a_job_of_an_older_version_is_listed_though_its_settings_are_none_now(da
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_memory_that_is_used_up_is_told_as_such(error):
-    problem = problems.of(error)
+    problem = problems.from_exception(error)
     assert problem.kind == "too-much-memory" and "choose a smaller size" in problem.detail
 
 
@@ -176,9 +176,9 @@ def test_bodies_that_are_not_understood(client):
     check(client.post("/api/jobs", content=b"x", headers={"Content-Type": "text/csv"}), 415, "not 'text/csv'")
     check(client.post("/api/pictures", json={}), 415, "send multipart/form-data")
     check(client.post("/api/queue", content=b"{", headers=json_type), 400, "not JSON")
-    check(client.post("/api/pictures", files={"other": png()}), 422, "file: send one picture")
+    check(client.post("/api/pictures", files={"other": png()}), 422, "file: send exactly one picture")
     check(client.post("/api/jobs", files={"content": png()}), 422, "styles")
-    check(client.post("/api/jobs", data={"what": "1"}, files={"content": png()}), 422, "'what' is no field of a job")
+    check(client.post("/api/jobs", data={"what": "1"}, files={"content": png()}), 422, "'what' is not a field of a job")
     check(
         client.post("/api/jobs", files={"content": (None, "sample:coffee"), "settings": (None, "[]")}),
         422,
@@ -190,14 +190,14 @@ def test_bodies_that_are_not_understood(client):
 @pytest.mark.parametrize(
     ("change", "detail"),
     [
-        ({"style": "/etc/passwd"}, "style: no sample is called"),
+        ({"style": "/etc/passwd"}, "style: there is no sample"),
         ({"content": "../photo.png"}, "content: write sample:NAME"),
         ({"strength": "2"}, "strength: it must be a number, 0 to 1"),
         ({"weight": "nan"}, "weight: it must be a number"),
         ({"size": "huge"}, "size: it must be a number"),
         ({"model": "mine"}, "model: there are any"),
         ({"format": "gif"}, "format: it must be one of png, jpeg"),
-        ({"colour": "red"}, "'colour': there are content"),
+        ({"colour": "red"}, "'colour': fields are content"),
     ],
 )
 def test_what_cannot_be_painted_at_once_is_refused_by_name(client, change, detail):
@@ -207,7 +207,7 @@ def test_what_cannot_be_painted_at_once_is_refused_by_name(client, change, detai
 
 def test_a_crowd_that_wants_a_picture_at_once_is_told_when_to_come_back(client):
     fast = client.app.state.studio.fast
-    held = [fast._room.acquire(blocking=False) for _ in range(4)]
+    held = [fast._slots.acquire(blocking=False) for _ in range(4)]
     try:
         assert all(held)
         parts = [("content", (None, "sample:coffee")), ("style", (None, "sample:the_scream"))]
@@ -216,7 +216,7 @@ def test_a_crowd_that_wants_a_picture_at_once_is_told_when_to_come_back(client):
         assert answer.headers["retry-after"] == "1"
     finally:
         for _ in held:
-            fast._room.release()
+            fast._slots.release()
 
 
 def test_a_flood_of_parts_is_refused(client):
@@ -300,7 +300,7 @@ def test_its_own_names_are_answered(client, host):
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.168.0.7", "127.0.0.1.nip.io", "", "["])
 def test_a_name_that_is_not_its_own_is_refused(client, host):
-    check(client.get("/api/health", headers={"Host": host}), 403, "not called by that name")
+    check(client.get("/api/health", headers={"Host": host}), 403, "does not have that name")
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_a_token_opens_and_nothing_else_does(locked):
         {"Cookie": "impasto=x; y"},
     ):
         answer = locked.get("/api/jobs", headers=headers)
-        check(answer, 401, "asks for a token", "token-needed")
+        check(answer, 401, "needs a token", "token-needed")
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert locked.get("/metrics", headers=headers).status_code == 401
     assert locked.get("/api/health").json() | {"version": ""} == {
@@ -370,8 +370,8 @@ def test_a_token_opens_and_nothing_else_does(locked):
     assert locked.get("/api/jobs").status_code == 401
 
 
-def test_guessing_a_token_is_slow(locked):
-    answers = [locked.post("/api/session", json={"token": f"guess {n}"}) for n in range(12)]
+def test_guessing_a_token_is_slow(guessed):
+    answers = [guessed[0].post("/api/session", json={"token": f"guess {n}"}) for n in range(12)]
     assert [one.status_code for one in answers[:10]] == [401] * 10
     assert answers[-1].status_code == 429 and answers[-1].headers["retry-after"] == "60"
 
@@ -382,7 +382,7 @@ def test_a_full_queue_says_when_to_come_back(data):
         submitted(client)
         kept = client.post("/api/jobs", json={**JOB, "settings": QUICK}, headers={"Idempotency-Key": "k"})
         answer = client.post("/api/jobs", json=JOB)
-        check(answer, 429, "try again when one is done", "queue-full")
+        check(answer, 429, "try again when a job has ended", "queue-full")
         assert int(answer.headers["retry-after"]) > 0
         # What was accepted is answered again all the same.
         again = client.post("/api/jobs", json={**JOB, "settings": QUICK}, headers={"Idempotency-Key": "k"})
@@ -447,17 +447,17 @@ def test_too_large_a_request_is_cut_off_whatever_it_says_of_itself(data):
 def test_a_child_that_dies_or_hangs_costs_one_answer(client):
     studio = client.app.state.studio
     with pytest.raises(Problem, match="too much time or memory"):
-        studio.children.run("speed", 1, seconds=0.2)
+        studio.sandbox.run("speed", 1, seconds=0.2)
 
     def abort() -> None:
-        while not (children := multiprocessing.active_children()):
+        while not (sandbox := multiprocessing.active_children()):
             time.sleep(0.01)
-        os.kill(children[0].pid, signal.SIGABRT)
+        os.kill(sandbox[0].pid, signal.SIGABRT)
 
     killer = threading.Thread(target=abort)
     killer.start()
     with pytest.raises(Problem, match="too much time or memory"):
-        studio.children.run("speed", 1)
+        studio.sandbox.run("speed", 1)
     killer.join()
     assert client.get("/api/health").status_code == 200
     assert upload(client, png(51, 52)).status_code == 201
@@ -477,3 +477,35 @@ def test_secrets_and_paths_stay_out_of_the_log(locked, caplog):
     assert "/api/jobs" in told
     for secret in (TOKEN, "injected", "passwd", str(Path.home())):
         assert secret not in told
+
+
+@pytest.fixture
+def guessed(tmp_path):
+    """A studio with a token, and clients of other addresses."""
+    with in_process(tmp_path / "data", paints=False, token=TOKEN) as first:
+        yield first, TestClient(first.app, base_url="http://localhost", client=("192.0.2.7", 1))
+
+
+@pytest.mark.parametrize("way", ["session", "bearer"])
+def test_guesses_are_limited_by_address_and_lock_nobody_out(guessed, way):
+    def attempt(client, token: str):
+        if way == "session":
+            return client.post("/api/session", json={"token": token}).status_code
+        return client.get("/api/jobs", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    attacker, owner = guessed
+    cookie = owner.post("/api/session", json={"token": TOKEN}).headers["set-cookie"].partition(";")[0]
+    owner.cookies.clear()
+    assert [attempt(attacker, f"guess {n}") for n in range(10)] == [401] * 10
+    begun = time.monotonic()
+    assert [attempt(attacker, f"another {n}") for n in range(3)] == [429] * 3
+    assert time.monotonic() - begun > 2.5
+    # The right token still works from there, and at once from elsewhere; a session is not slowed down.
+    assert attempt(attacker, TOKEN) in (200, 204)
+    attacker.cookies.clear()
+    begun = time.monotonic()
+    assert attempt(owner, TOKEN) in (200, 204)
+    assert attacker.get("/api/jobs", headers={"Cookie": cookie}).status_code == 200
+    assert time.monotonic() - begun < 1
+    answers = [attacker.get("/api/health", headers={"Authorization": f"Bearer {n}"}) for n in range(2)]
+    assert all(answer.status_code in (200, 429) for answer in answers)

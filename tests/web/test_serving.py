@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from impasto.web.storage.data_folder import DataFolder
 from tests.web.studio_running import (
     ENDLESS,
     JOB,
@@ -226,7 +228,11 @@ def test_a_head_that_never_ends_is_given_up(tmp_path):
 def test_the_log_is_json_without_secrets(tmp_path):
     token = "a token that nobody guesses"
     with served(tmp_path / "data", env={"IMPASTO_TOKEN": token}) as server:
-        assert server.address.endswith(f"#token={token}")
+        # What is no terminal may be a journal that others read.
+        assert "#" not in server.address and token not in Path(server._log.name).read_text()
+        address = tmp_path / "data" / "impasto-address.txt"
+        assert address.read_text() == f"{server.address}#token={token}\n"
+        assert stat.S_IMODE(address.stat().st_mode) == 0o600
         assert server.client.get("/api/jobs").status_code == 401
         assert server.client.get("/api/jobs", headers={"Authorization": f"Bearer {token}"}).status_code == 200
         for pid in server.workers():
@@ -240,7 +246,7 @@ def test_the_log_is_json_without_secrets(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--host", "0.0.0.0"], "people there must know a token; add --token"),
+        (["--host", "0.0.0.0"], "which requires a token; add --token"),
         (["--token", "short"], "at least 8 characters"),
         (["--port", "70000"], "port"),
         (["--max-queue", "0"], "max_queue|max-queue"),
@@ -264,16 +270,18 @@ def _a_file(data: Path) -> None:
 
 
 def _no_database(data: Path) -> None:
-    data.mkdir()
+    DataFolder(data).release()
     (data / "studio.sqlite3").write_bytes(b"this is no database" * 500)
 
 
 def _a_folder_for_the_database(data: Path) -> None:
-    (data / "studio.sqlite3").mkdir(parents=True)
+    DataFolder(data).release()
+    (data / "studio.sqlite3").mkdir()
 
 
 def _a_file_for_the_pictures(data: Path) -> None:
-    data.mkdir()
+    DataFolder(data).release()
+    (data / "pictures").rmdir()
     (data / "pictures").write_text("not a folder")
 
 
@@ -307,7 +315,7 @@ def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path, prepare, mes
 
 def test_a_studio_that_cannot_begin_says_so(tmp_path):
     data = tmp_path / "data"
-    data.mkdir()
+    DataFolder(data).release()
     with contextlib.closing(sqlite3.connect(data / "studio.sqlite3")) as database:
         database.execute("pragma user_version = 1")
     done = subprocess.run(

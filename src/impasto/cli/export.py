@@ -102,7 +102,7 @@ def _page(models: tuple[str, ...], folder: Path, runtime: str | None, report: Re
     if folder.is_dir() and any(folder.iterdir()) and not report.force:
         raise ImageWriteError(f"{folder}: the folder is not empty; add --force to write into it, or name another")
     from impasto.fast import FastModel
-    from impasto.web.export import write
+    from impasto.webpage import write
 
     chosen = [FastModel.load(model) for model in models]
     names = [model.name for model in chosen]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+from impasto import files
 from impasto.cli import reporting, streams
 from impasto.cli.options import flag, whole, words
 from impasto.errors import ImpastoError
@@ -14,7 +15,8 @@ from impasto.settings import Option
 
 #: Where a token may be that should not be seen in the list of processes.
 TOKEN_VARIABLE = "IMPASTO_TOKEN"
-_INPUT = "Input"
+#: The file in the data folder that has the address with the token, where that was not printed.
+ADDRESS_FILE = "impasto-address.txt"
 
 
 def _number(name: str, default: str, meaning: str, unit: str = "", low: int = 1, high: int = 1_000_000_000) -> object:
@@ -65,7 +67,7 @@ def serve(
         "workers": workers,
     }
     try:
-        from impasto.web.serving import serve as listen
+        from impasto.web.http.server import serve as listen
     except ModuleNotFoundError as error:
         raise ImpastoError(f"the studio needs {error.name}; install it with: pip install 'impasto[web]'") from error
     from impasto.web.config import Config
@@ -73,17 +75,31 @@ def serve(
 
     config = Config(**{name: value for name, value in given.items() if value is not None})
     try:
-        listen(config, lambda address: _ready(address, browse=open))
+        listen(config, lambda address: _ready(address, config.data, browse=open))
     except Problem as problem:
         raise ImpastoError(problem.detail) from problem
     return 0
 
 
-def _ready(address: str, *, browse: bool) -> None:
-    reporting.result(address)
+def _ready(address: str, data: Path, *, browse: bool) -> None:
+    public, _, token = address.partition("#")
+    if token and not sys.stdout.isatty():
+        # Whatever is not a terminal may be a journal that others read.
+        file = data / ADDRESS_FILE
+        _write_private(file, f"{address}\n")
+        reporting.note(f"the address with the token is in {file}")
+        reporting.result(public)
+    else:
+        reporting.result(address)
     with streams.writing():
         sys.stdout.flush()
     if browse:
         import webbrowser
 
         webbrowser.open(address)
+
+
+def _write_private(file: Path, text: str) -> None:
+    with files.whole(file, durable=False) as beside:
+        beside.chmod(0o600)
+        beside.write_text(text, encoding="utf-8")

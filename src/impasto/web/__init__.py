@@ -1,27 +1,21 @@
-"""Owns the studio: a page and an HTTP API that paint, with a queue that survives whatever happens to the process.
+"""Owns the studio: a web page and an HTTP API for painting, with a queue that survives crashes and restarts.
 
-| module | owns |
+| package or module | owns |
 |---|---|
-| `config` | how a studio is set up |
-| `app` | the application: routes, middlewares, what lives as long as it does |
-| `serving` | the process that listens, and its signals |
-| `guard` | who may ask what: hosts, origins, tokens, sizes, deadlines |
-| `problems` | errors as RFC 9457 has them |
-| `studio` | what people can do: the one place where the parts below meet |
-| `database`, `records`, `job` | jobs in SQLite, which is the truth |
-| `jobs`, `sheets` | what people do with them; sweeps |
-| `leases`, `foreman` | what those who paint do, and what they are told |
-| `pictures` | pictures on disk by their contents |
-| `children`, `tasks` | work on strangers' files in short-lived processes, with limits |
-| `executor`, `worker`, `painting`, `talk` | painting, in processes of its own |
-| `fast` | pictures painted at once, beside the queue |
-| `orders`, `shapes` | what a request may hold, and what an answer does |
-| `streams` | server-sent events |
-| `routes` | the paths |
-| `telemetry` | logs and metrics, which stay on this machine |
+| `http` | the application, its routes and checks, the server process |
+| `studio` | what clients can do, independent of HTTP |
+| `schema` | the JSON of requests and responses |
+| `workers` | dispatching jobs to painting processes, and the processes |
+| `queue` | jobs in SQLite: the clients' side and the workers' side |
+| `storage` | the data folder: database, pictures, files of jobs |
+| `sandbox` | work on untrusted files, in short-lived processes with limits |
+| `listeners` | who is notified of changes |
+| `problems` | errors, as clients see them |
+| `telemetry` | logs and metrics |
+| `config` | the studio's configuration |
 
-`README.md` is the contract with the page in `static/`. FastAPI and uvicorn are imported only here, so that the rest of
-Impasto does without them.
+Each imports only from those below it; `pyproject.toml` has the order. `README.md` describes the API for the authors of
+the page in `static/`. Only this package imports FastAPI and uvicorn, which are an optional extra.
 """
 
 from __future__ import annotations
@@ -37,7 +31,7 @@ __all__ = ["Config", "create_app"]
 
 
 def create_app(config: Config | None = None, **parts: Any) -> FastAPI:
-    """The studio as an ASGI application; see `impasto.web.app.create_app`."""
-    from impasto.web.app import create_app
+    """The studio as an ASGI application. See `impasto.web.http.app.create_app`."""
+    from impasto.web.http.app import create_app
 
     return create_app(config, **parts)

@@ -1,4 +1,4 @@
-"""Owns how a studio is set up: where it listens, where it keeps things, and how much it takes."""
+"""Owns the studio's configuration: address, data folder and limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MIB = 1 << 20
 
 
 def default_folder() -> Path:
-    """Where data go if nothing is said: where the system wants an application's data to be."""
+    """The default data folder: the system's usual place for application data."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     elif sys.platform == "darwin":
@@ -39,24 +39,24 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How a studio is set up.
+    """The configuration of a studio.
 
     Attributes:
-        data: the folder of everything it keeps.
-        host, port: where it listens.
-        token: what a client must know; None lets everyone on this machine in.
-        hosts: further names by which it may be called.
-        max_pixels: the largest picture that is taken in or painted, width × height.
-        max_bytes: the largest request.
-        max_queue: jobs that may wait or run at once.
-        workers: pictures painted at once.
-        threads: of the CPU for each worker; OMP_NUM_THREADS or its share of the machine, if None.
-        attempts: times that a painting process may die over a job without getting further.
-        min_free: bytes of disk that uploads leave free.
-        keep_deleted: seconds for which a deletion can be undone.
+        data: the data folder.
+        host, port: address to listen on.
+        token: that clients must send; None authorizes everyone on this machine.
+        hosts: further names to accept in the Host header.
+        max_pixels: limit for an uploaded picture and for a result, width × height.
+        max_bytes: limit for a request.
+        max_queue: jobs that may be queued or running at once.
+        workers: painting processes.
+        threads: CPU threads of each worker; if None, OMP_NUM_THREADS or its share of the machine.
+        attempts: how often a worker may die during a job without progress.
+        min_free: bytes that uploads leave free on the disk.
+        keep_deleted: seconds during which a deletion can be undone.
 
     Raises:
-        SettingsError: a value is not allowed, or others could reach a studio that has no token.
+        SettingsError: a value is not allowed, or other machines could reach a studio without a token.
     """
 
     data: Path = field(default_factory=default_folder)
@@ -87,6 +87,6 @@ class Config:
         if self.token is None and not is_loopback(self.host):
             raise SettingsError(
                 "host",
-                f"{self.host} lets other machines in, so people there must know a token; add --token, or listen "
+                f"{self.host} can be reached from other machines, which requires a token; add --token, or listen "
                 f"on {DEFAULT_HOST}",
             )

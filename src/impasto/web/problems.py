@@ -1,35 +1,32 @@
-"""Owns errors as clients see them: problem details (RFC 9457), whatever went wrong."""
+"""Owns errors as clients see them: problem details (RFC 9457)."""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError, SettingsError, out_of_memory
-from impasto.web import telemetry
 
 MEDIA_TYPE = "application/problem+json"
 
-#: What each kind of problem is called, and its status.
+#: Status and title of each kind of problem.
 KINDS: Mapping[str, tuple[int, str]] = {
     "bad-request": (400, "The request cannot be understood"),
     "token-needed": (401, "A token is needed"),
-    "forbidden": (403, "The request comes from where it must not"),
-    "not-found": (404, "There is no such thing"),
-    "method-not-allowed": (405, "That cannot be done here"),
+    "forbidden": (403, "Requests from there are not allowed"),
+    "not-found": (404, "Not found"),
+    "method-not-allowed": (405, "The method is not allowed here"),
     "timeout": (408, "The request came too slowly"),
-    "conflict": (409, "That cannot be done now"),
-    "too-large": (413, "It is too large"),
-    "unsupported-media-type": (415, "The request has a form that is not understood"),
-    "not-a-picture": (415, "It is not a picture that Impasto reads"),
+    "conflict": (409, "The present state does not allow that"),
+    "too-large": (413, "The request or the picture is too large"),
+    "unsupported-media-type": (415, "The media type of the request is not supported"),
+    "not-a-picture": (415, "The file is not a picture that Impasto reads"),
     "invalid": (422, "Something in the request is wrong"),
     "bad-setting": (422, "A setting is wrong"),
     "damaged-picture": (422, "The picture cannot be used"),
@@ -37,23 +34,22 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "too-much-memory": (422, "There is not enough memory for that"),
     "queue-full": (429, "The queue is full"),
     "too-many-requests": (429, "Too many requests at once"),
-    "internal": (500, "This should not happen"),
+    "internal": (500, "Internal error"),
     "stopping": (503, "The studio is being restarted"),
-    "not-available": (503, "That is not available here"),
+    "not-available": (503, "Not available"),
     "disk-full": (507, "The disk is full"),
 }
-_BY_STATUS = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 _RETRY_WHEN_STOPPING = 5
-MISTAKE = "the studio made a mistake; its log says more"
+INTERNAL = "an internal error occurred; the studio's log has the details"
 
 
 class Problem(HTTPException):
-    """Something that a client is told. FastAPI lets its own kind of exception through wherever it is raised.
+    """An error response. It is an HTTPException, because FastAPI handles those wherever they are raised.
 
     Attributes:
         kind: one of `KINDS`.
-        detail: in plain words: what was wrong, and what to do.
-        more: further members, such as `setting`.
+        detail: what was wrong and what to do, for people.
+        more: further members of the response, such as `setting`.
         retry_after: seconds after which it makes sense to try again.
     """
 
@@ -83,12 +79,12 @@ class Problem(HTTPException):
 
 
 def disk_full() -> Problem:
-    """What is said when there is no room."""
+    """The problem of a full disk."""
     return Problem("disk-full", "there is no room left on the studio's disk; delete something, then try again")
 
 
-def of_setting(error: SettingsError) -> Problem:
-    """A setting that was refused."""
+def from_settings_error(error: SettingsError) -> Problem:
+    """The problem of a refused setting."""
     return Problem(
         "bad-setting",
         str(error),
@@ -97,13 +93,13 @@ def of_setting(error: SettingsError) -> Problem:
     )
 
 
-def of(error: BaseException) -> Problem:
-    """What a client is told of any exception."""
+def from_exception(error: BaseException) -> Problem:
+    """The problem that describes an exception."""
     match error:
         case Problem():
             return error
         case SettingsError():
-            return of_setting(error)
+            return from_settings_error(error)
         case ImpastoError():
             return Problem("damaged-picture", str(error))
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG):
@@ -113,46 +109,4 @@ def of(error: BaseException) -> Problem:
         case _ if out_of_memory(error):
             return Problem("too-much-memory", "there is not enough memory for that now; choose a smaller size")
         case _:
-            return Problem("internal", MISTAKE)
-
-
-def of_validation(errors: Sequence[Any]) -> Problem:
-    """What pydantic found wrong with a request."""
-    told = [
-        {"field": ".".join(str(part) for part in one["loc"] if part != "body"), "message": str(one["msg"])}
-        for one in errors
-    ]
-    first = told[0] if told else {"field": "", "message": "it is not valid"}
-    if any(one["type"] == "json_invalid" for one in errors):
-        return Problem("bad-request", "the body is not JSON", errors=told)
-    return Problem("invalid", f"{first['field'] or 'the body'}: {first['message']}", errors=told)
-
-
-def install(app: FastAPI) -> None:
-    """Has every error of `app` answered as a problem."""
-
-    async def any_error(_: Request, error: Exception) -> JSONResponse:
-        problem = of(error)
-        if problem.kind == "internal":
-            telemetry.exception(error)
-        return problem.response()
-
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
-        return of_validation(error.errors()).response()
-
-    async def http(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)
-        kind = _BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")
-        detail = {
-            "not-found": "there is nothing at this address",
-            "method-not-allowed": "this address does not take that method",
-        }.get(kind, str(error.detail))
-        response = Problem(kind, detail).response()
-        response.headers.update(error.headers or {})
-        return response
-
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
-    for kind in (Problem, ImpastoError, OSError, sqlite3.Error, Exception):
-        app.add_exception_handler(kind, any_error)
+            return Problem("internal", INTERNAL)

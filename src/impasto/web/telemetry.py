@@ -1,4 +1,4 @@
-"""Owns logs and metrics. Both stay on this machine, and neither holds a secret, a path or what a picture is called."""
+"""Owns logs and metrics. Both stay on this machine, and neither contains secrets, paths or names of pictures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from prometheus_client.registry import Collector
 
 logger = logging.getLogger("impasto.web")
 
-#: How the text that `Metrics.text` gives is labelled.
+#: Media type of `Metrics.text`.
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class JSONLines(logging.Formatter):
-    """One JSON object a line; JSON's own escapes keep anything in a message from beginning another."""
+    """One JSON object a line; JSON escapes line breaks, so that no message can forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -37,7 +37,7 @@ class JSONLines(logging.Formatter):
 
 
 def to_stderr() -> None:
-    """Writes the log to stderr."""
+    """Write the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JSONLines())
     logger.handlers[:] = [handler]
@@ -46,18 +46,18 @@ def to_stderr() -> None:
 
 
 def event(name: str, /, level: int = logging.INFO, **facts: Any) -> None:
-    """Logs that something happened."""
+    """Log an event."""
     logger.log(level, name, extra={"facts": facts})
 
 
 def exception(error: BaseException) -> None:
-    """Logs a mistake of ours: its type and where it was raised. Its words may hold paths and stay out."""
+    """Log an unexpected exception: its type and where it was raised, but not its message, which may contain paths."""
     frames = [f"{Path(one.filename).name}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)]
-    event("mistake", logging.ERROR, error=type(error).__name__, where=frames[-8:])
+    event("internal error", logging.ERROR, error=type(error).__name__, where=frames[-8:])
 
 
 class _Now(Collector):
-    """Numbers that are looked up when they are asked for."""
+    """Numbers that are looked up when Prometheus asks."""
 
     def __init__(self, numbers: Callable[[], Mapping[str, float]]) -> None:
         self._numbers = numbers
@@ -71,10 +71,10 @@ class _Now(Collector):
 
 
 class Metrics:
-    """What Prometheus is told.
+    """Metrics for Prometheus.
 
     Args:
-        jobs: gives the number of jobs in each state.
+        jobs: returns the number of jobs in each state.
     """
 
     def __init__(self, jobs: Callable[[], Mapping[str, float]]) -> None:
@@ -95,5 +95,5 @@ class Metrics:
         self._registry.register(_Now(jobs))
 
     def text(self) -> bytes:
-        """All numbers, in Prometheus' text format."""
+        """All metrics, in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -57,7 +57,7 @@ async function arrive() {
   store.route = routeOf(location.hash);
   const { view, id } = store.route;
   if (view === "paint" && id && !(await store.find(id))) {
-    notify({ tone: "bad", title: "This picture is not here", text: "It may have been deleted. The others are in the gallery." });
+    notify({ tone: "bad", title: "This picture was not found", text: "It may have been deleted. The gallery shows all others." });
     location.replace("#/");
     return;
   }
@@ -72,7 +72,7 @@ function showConnection({ restarted }) {
   document.documentElement.toggleAttribute("data-offline", !store.connected);
   const line = document.getElementById("offline");
   if (line) line.hidden = store.connected;
-  if (store.connected && restarted) notify({ text: "The studio is there again; painting goes on from where it was." });
+  if (store.connected && restarted) notify({ text: "The studio was restarted. Painting resumes from the last checkpoints." });
 }
 
 start().catch(explain);

@@ -1,5 +1,5 @@
-// Owns what is to be painted next: pictures, weights, masks and settings. It is kept in the browser, so that a reload
-// loses nothing, and turned into the request for a job here.
+// Owns the draft of the next job: pictures, weights, masks and settings. It is saved in the browser, so that a reload
+// keeps it, and is turned into a request here.
 
 import { api, RequestError } from "./api.js";
 import { store } from "./store.js";
@@ -13,12 +13,12 @@ const FIRST = { content: "sample:red_panda", style: "sample:cafe_terrace" };
 class Draft {
   /** @type {Picture | null} */ content = null;
   /** @type {Style[]} */ styles = [];
-  /** Where the photograph's shapes stay. @type {Picture | null} */ shapes = null;
+  /** The content map: where the photograph's shapes are kept. @type {Picture | null} */ shapes = null;
   preset = "default";
-  /** Settings that were chosen; all others follow the preset. @type {Record<string, any>} */ settings = {};
-  /** The job that was begun with this draft, which live changes go to. @type {string | null} */ job = null;
+  /** Changed settings; all others follow the preset. @type {Record<string, any>} */ settings = {};
+  /** The job that was started from this draft and receives live changes. @type {string | null} */ job = null;
 
-  /** Takes up what the browser kept, or begins with samples. */
+  /** Restores the saved draft, or starts with samples. */
   async open() {
     try {
       Object.assign(this, JSON.parse(localStorage.getItem(KEY) ?? "{}"));
@@ -48,12 +48,12 @@ class Draft {
     this.change({ settings: value === undefined || same(value, this.#given(name)) ? rest : { ...rest, [name]: value } });
   }
 
-  /** What a setting is now. @param {string} name */
+  /** The value of a setting. @param {string} name */
   value(name) {
     return name in this.settings ? this.settings[name] : this.#given(name);
   }
 
-  /** What a setting is without a choice of one's own. @param {string} name */
+  /** The value of a setting that was not changed. @param {string} name */
   #given(name) {
     const preset = store.presets.find((one) => one.name === this.preset);
     return preset && name in preset.values ? preset.values[name] : store.settings.find((one) => one.name === name)?.default;
@@ -109,7 +109,7 @@ class Draft {
     return pictures.filter((_, index) => ![content, ...styles][index]).map(({ name }) => name);
   }
 
-  /** Lets go of masks that the server no longer has. @returns {Promise<boolean>} whether there were any */
+  /** Removes masks that the server no longer has. @returns {Promise<boolean>} whether there were any */
   async forgetLostMasks() {
     const masks = [...this.styles.map((style) => style.mask), this.shapes];
     const lost = new Set((await Promise.all(masks.map(async (mask) => ((await isLost(mask)) ? mask?.ref : null)))).filter(Boolean));
@@ -132,8 +132,8 @@ class Draft {
     return { content, styles: [...styles], shapes, preset, settings: { ...settings }, job };
   }
 
-  /** What the server is asked to paint; null while a picture is missing. */
-  wish() {
+  /** The request for the job; null while a picture is missing. */
+  request() {
     if (!this.content || !this.styles.length) return null;
     const several = this.styles.length > 1;
     const masks = this.styles.map((one) => one.mask?.ref);
@@ -151,7 +151,7 @@ class Draft {
     try {
       localStorage.setItem(KEY, JSON.stringify(this.copy()));
     } catch {
-      // A browser that keeps nothing still paints.
+      // Without storage the page works, but forgets the draft.
     }
     store.announce("draft");
   }

@@ -1,11 +1,10 @@
-// Owns how pictures come in, whether chosen, dropped or pasted: they go to the server once, and a picture that we painted
-// brings its settings back.
+// Owns uploads, whether chosen, dropped or pasted. A picture that Impasto painted restores its settings.
 
 import { api } from "./api.js";
 import { draft } from "./draft.js";
 import { explain, notify } from "./notices.js";
 import { store } from "./store.js";
-import { bytes } from "./words.js";
+import { bytes } from "./format.js";
 
 /** @import { Picture } from "./types.js" */
 /** @typedef {"photo" | "painting"} Role */
@@ -42,7 +41,7 @@ export function use(picture, role, place) {
 async function upload(file) {
   const most = store.system?.limits["max_bytes"];
   if (most && file.size > most) {
-    notify({ tone: "bad", title: `${file.name} is too large`, text: `It has ${bytes(file.size)}; at most ${bytes(most)} are taken. Save it smaller or as JPEG.` });
+    notify({ tone: "bad", title: `${file.name} is too large`, text: `It has ${bytes(file.size)}; the limit is ${bytes(most)}. Save it smaller or as JPEG.` });
     return null;
   }
   document.documentElement.dataset["busy"] = "";
@@ -61,9 +60,9 @@ async function takeOurs(picture, role) {
   if (!picture.recipe) return;
   const before = draft.copy();
   const missing = await draft.takeRecipe(picture.recipe);
-  const rest = missing.length ? ` Not known here: ${missing.join(", ")}; choose them again.` : "";
+  const rest = missing.length ? ` Not in this studio: ${missing.join(", ")}; choose them again.` : "";
   notify({
-    title: "Its settings are back",
+    title: "Settings restored",
     text: `${picture.name} was painted with Impasto.${rest}`,
     action: { label: `Use it as the ${role} instead`, act: () => (draft.change(before), use(picture, role)) },
   });

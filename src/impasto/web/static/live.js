@@ -30,7 +30,7 @@ async function send() {
   if (!job || !change) return;
   try {
     store.keep(await api.act(job.id, "settings", change));
-    say("The picture goes on with the change.");
+    say("The change applies from the next iteration.");
   } catch (error) {
     explain(error);
   }

@@ -4,7 +4,7 @@ import { RequestError } from "./api.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { Part } from "./part.js";
-import { duration } from "./words.js";
+import { duration } from "./format.js";
 
 /** @typedef {{text: string, title?: string, tone?: "plain" | "bad", action?: {label: string, act: () => void}}} Notice */
 

@@ -1,4 +1,4 @@
-// Owns what every part of the page has in common: it draws itself once, and listens to the store while it is shown.
+// Owns Part, the base class of the page's custom elements: it draws once, and observes the store while connected.
 
 import { store } from "./store.js";
 
@@ -20,10 +20,10 @@ export class Part extends HTMLElement {
     for (const end of this.#ends.splice(0)) end();
   }
 
-  /** Puts the part's elements in place; called once. */
+  /** Creates the child elements; called once. */
   draw() {}
 
-  /** Subscribes with `watch`; called whenever the part comes onto the page. */
+  /** Subscribes with `watch`; called whenever the element is connected. */
   listen() {}
 
   /** @param {Topic | Topic[]} topics @param {(detail: any) => void} act */

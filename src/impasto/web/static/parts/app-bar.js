@@ -6,7 +6,7 @@ import { shortcut } from "../keys.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
 import { theme, turnTheme } from "../theme.js";
-import { plural } from "../words.js";
+import { plural } from "../format.js";
 
 class AppBar extends Part {
   #paint = h("a", { href: "#/" }, icon("brush"), h("span", null, "Paint"));

@@ -13,8 +13,8 @@ class DropVeil extends Part {
     this.hidden = true;
     fill(
       this,
-      this.#half("photo", "The photo", "what is painted"),
-      this.#half("painting", "A painting", "how it is painted"),
+      this.#half("photo", "The photo", "the content"),
+      this.#half("painting", "A painting", "the style"),
     );
     document.addEventListener("dragenter", (event) => {
       if (event.dataTransfer?.types.includes("Files")) this.hidden = false;

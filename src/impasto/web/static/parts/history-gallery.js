@@ -1,13 +1,13 @@
 // Owns the gallery: every finished picture, newest first, with star, delete and the way back to its settings.
 
 import { thumbnail } from "../api.js";
-import { doTo, useSettings } from "../deeds.js";
+import { doTo, useSettings } from "../actions.js";
 import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { explain } from "../notices.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
-import { jobName, plural, when } from "../words.js";
+import { jobName, plural, when } from "../format.js";
 
 /** @import { Job, Result } from "../types.js" */
 

@@ -4,14 +4,14 @@ import { downloadUrl, thumbnail } from "../api.js";
 import { draft } from "../draft.js";
 import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
-import { doTo, useSettings } from "../deeds.js";
+import { doTo, useSettings } from "../actions.js";
 import { use } from "../intake.js";
 import { shortcut } from "../keys.js";
 import { liveJob } from "../live.js";
 import { say } from "../notices.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
-import { duration, jobName, nameOf, pictureName, plural, valueText, when } from "../words.js";
+import { duration, jobName, nameOf, pictureName, plural, valueText, when } from "../format.js";
 import { LossCurves } from "./loss-curves.js";
 
 /** @import { Job } from "../types.js" */
@@ -33,10 +33,10 @@ class JobPanel extends Part {
   draw() {
     this.append(h("div", { class: "head" }, this.#title, this.#line), this.#bar, this.#note, this.#acts, this.#curveBox, this.#recipeBox);
     const act = (/** @type {string} */ name) => () => void (store.current?.actions.includes(name) && doTo(store.current, name));
-    shortcut("While it paints", ["s"], "Stop and keep what is there", act("stop"));
+    shortcut("While it paints", ["s"], "Stop and keep the current picture", act("stop"));
     shortcut("While it paints", ["l"], "Show or hide the loss curves", () => (this.#curveBox.open = !this.#curveBox.open));
     shortcut("Finished picture", ["d"], "Download as PNG", () => store.current?.result && location.assign(downloadUrl(store.current.id, "png")));
-    shortcut("Finished picture", ["f"], "Star, or take the star away", () => store.current && doTo(store.current, "star", { starred: !store.current.starred }));
+    shortcut("Finished picture", ["f"], "Star, or remove the star", () => store.current && doTo(store.current, "star", { starred: !store.current.starred }));
     shortcut("Finished picture", ["u"], "Use these settings", () => store.current && useSettings(store.current));
   }
 
@@ -152,7 +152,7 @@ function variations(sweep) {
 /** Where a job stands, in one line. @param {Job} job */
 function lineOf(job) {
   const { progress, result } = job;
-  if (!store.connected) return "The studio does not answer; trying to reach it again …";
+  if (!store.connected) return "The studio does not respond; retrying …";
   if (job.state === "queued") {
     if (job.paused) return "Paused";
     if (store.queue.paused) return "The queue is paused";
@@ -161,7 +161,7 @@ function lineOf(job) {
   }
   if (job.state === "running") {
     if (job.stopping) return "Finishing …";
-    if (!progress) return "Looking at the pictures …";
+    if (!progress) return "Reading the pictures …";
     const left = progress.seconds_left === null ? "" : ` · about ${duration(progress.seconds_left)} left`;
     return `Size ${progress.scale + 1} of ${progress.scales}, ${Math.max(...progress.size)} px · ${progress.iteration} of ${progress.iterations}${left}`;
   }

@@ -1,13 +1,13 @@
 // Owns the queue: what is painted now, what waits and in which order, and what went wrong.
 
 import { api, thumbnail } from "../api.js";
-import { doTo } from "../deeds.js";
+import { doTo } from "../actions.js";
 import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { explain, say } from "../notices.js";
 import { Part } from "../part.js";
 import { store } from "../store.js";
-import { duration, jobName } from "../words.js";
+import { duration, jobName } from "../format.js";
 
 /** @import { Job } from "../types.js" */
 /** @import { IconName } from "../icons.js" */
@@ -47,7 +47,7 @@ export class JobQueue extends Part {
     const drawn = JSON.stringify([queue.paused, line.map((job) => [job.id, job.state, store.placeOf(job), job.actions, job.paused])]);
     if (drawn !== this.#drawn) {
       this.#drawn = drawn;
-      fill(this.#pause, icon(queue.paused ? "resume" : "pause"), queue.paused ? "Go on with the queue" : "Pause the queue");
+      fill(this.#pause, icon(queue.paused ? "resume" : "pause"), queue.paused ? "Resume the queue" : "Pause the queue");
       const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset["key"];
       fill(this.#list, line.map((job) => this.#row(job)));
       if (!line.length) fill(this.#list, h("li", { class: "empty soft" }, "Nothing is waiting."));
@@ -115,7 +115,7 @@ export class JobQueue extends Part {
       store.arrange(await api.arrange({ paused: !store.queue.paused }));
       this.#drawn = "";
       this.#show();
-      say(store.queue.paused ? "The queue is paused" : "The queue goes on");
+      say(store.queue.paused ? "The queue is paused" : "The queue is resumed");
     } catch (error) {
       explain(error);
     }

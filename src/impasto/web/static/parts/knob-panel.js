@@ -5,7 +5,7 @@ import { fill, freshId, h } from "../dom.js";
 import { liveJob } from "../live.js";
 import { Part } from "../part.js";
 import { store } from "../store.js";
-import { nameOf, number } from "../words.js";
+import { nameOf, number } from "../format.js";
 import { settingField } from "./setting-field.js";
 
 
@@ -141,7 +141,7 @@ class KnobPanel extends Part {
       const own = fields.filter(({ setting }) => setting.group === name);
       return own.length > 0 && h("section", null, h("h3", null, name), own.map(({ field }) => field.element));
     };
-    const reset = h("button", { class: "button small", onclick: () => draft.change({ settings: {} }) }, "All settings back to standard");
+    const reset = h("button", { class: "button small", onclick: () => draft.change({ settings: {} }) }, "Reset all settings");
     fill(this.#more, store.groups.map(group), this.#presets(), reset);
     this.#show();
   }

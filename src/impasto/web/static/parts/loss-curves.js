@@ -3,7 +3,7 @@
 import { api, eventsUrl } from "../api.js";
 import { fill, h, svg } from "../dom.js";
 import { Part } from "../part.js";
-import { nameOf, number, plural } from "../words.js";
+import { nameOf, number, plural } from "../format.js";
 
 /** @import { Job, LossPoint } from "../types.js" */
 

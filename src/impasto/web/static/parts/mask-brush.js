@@ -7,7 +7,7 @@ import { icon } from "../icons.js";
 import { explain, say } from "../notices.js";
 import { Part } from "../part.js";
 import { completed, uploadMask } from "../regions.js";
-import { pictureName } from "../words.js";
+import { pictureName } from "../format.js";
 
 /** @import { Picture } from "../types.js" */
 /** What is drawn: the region of a painting (its place), or where the photograph's shapes stay. @typedef {number | "shapes"} Target */

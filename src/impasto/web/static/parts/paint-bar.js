@@ -7,14 +7,14 @@ import { icon } from "../icons.js";
 import { explain, say, wordsOf } from "../notices.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
-import { bytes, duration } from "../words.js";
+import { bytes, duration } from "../format.js";
 
 class PaintBar extends Part {
   #forecast = h("div", { class: "forecast small-text soft", "aria-live": "polite" });
   #button = h("button", { class: "button main paint", onclick: () => this.paint() }, icon("brush"), "Paint");
   #timer = 0;
   #asked = new AbortController();
-  /** One wish has one key: a second click, or a request sent again, paints once. */
+  /** One request has one key: a second click, or a request sent again, paints once. */
   #key = crypto.randomUUID?.() ?? String(Math.random());
 
   draw() {
@@ -32,11 +32,11 @@ class PaintBar extends Part {
   }
 
   async paint() {
-    const wish = draft.wish();
-    if (!wish || this.#button.disabled) return;
+    const request = draft.request();
+    if (!request || this.#button.disabled) return;
     this.#button.disabled = true;
     try {
-      const job = await api.paint(wish, this.#key);
+      const job = await api.paint(request, this.#key);
       this.#key = crypto.randomUUID?.() ?? String(Math.random());
       store.keep(job);
       draft.change({ job: job.id });
@@ -61,12 +61,12 @@ class PaintBar extends Part {
   }
 
   async #estimate() {
-    const wish = draft.wish();
-    if (!wish) return;
+    const request = draft.request();
+    if (!request) return;
     this.#asked.abort();
     this.#asked = new AbortController();
     try {
-      const { seconds, memory_bytes: memory, fits, size, warnings } = await api.estimate(wish, this.#asked.signal);
+      const { seconds, memory_bytes: memory, fits, size, warnings } = await api.estimate(request, this.#asked.signal);
       const parts = [`${size[1]} × ${size[0]} px`, seconds === null ? null : `about ${duration(seconds)}`, memory ? bytes(memory) : null];
       fill(
         this.#forecast,

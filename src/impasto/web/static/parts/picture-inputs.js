@@ -6,7 +6,7 @@ import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { filesIn, takeFiles } from "../intake.js";
 import { Part } from "../part.js";
-import { pictureName } from "../words.js";
+import { pictureName } from "../format.js";
 import { pick } from "./picture-picker.js";
 
 /** @import { Style } from "../draft.js" */

@@ -6,7 +6,7 @@ import { icon } from "../icons.js";
 import { ACCEPTED, takeFiles, use } from "../intake.js";
 import { Part } from "../part.js";
 import { store } from "../store.js";
-import { pictureName } from "../words.js";
+import { pictureName } from "../format.js";
 
 /** @import { Role } from "../intake.js" */
 
@@ -49,7 +49,7 @@ export class PicturePicker extends Part {
   open(role, place) {
     this.#role = role;
     this.#place = place;
-    this.#title.textContent = role === "photo" ? "What is to be painted?" : "In the manner of which painting?";
+    this.#title.textContent = role === "photo" ? "Choose the photo" : "Choose the painting";
     this.#file.multiple = role === "painting" && place === undefined;
     const other = role === "photo" ? "painting" : "photo";
     const fitting = store.samples.filter((sample) => sample.kind !== other);

@@ -9,7 +9,7 @@ import { shortcut } from "../keys.js";
 import { say } from "../notices.js";
 import { Part } from "../part.js";
 import { store } from "../store.js";
-import { jobName, pictureName } from "../words.js";
+import { jobName, pictureName } from "../format.js";
 import { CompareView } from "./compare-view.js";
 
 /** @import { Job, Picture } from "../types.js" */
@@ -103,7 +103,7 @@ class PictureStage extends Part {
 
   /** Says on the canvas that it shows a draft, and what comes of it. @param {Job | null} job @param {boolean} sketched */
   #tell(job, sketched) {
-    const words = !sketched ? "" : job ? "Instant draft · the painting takes its place" : "Instant draft · Paint makes the real one";
+    const words = !sketched ? "" : job ? "Instant draft · the painting will replace it" : "Instant draft · press Paint for the full painting";
     if (this.#tag.textContent !== words) this.#tag.textContent = words;
     this.#tag.hidden = !words;
   }

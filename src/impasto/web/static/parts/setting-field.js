@@ -3,7 +3,7 @@
 import { draft } from "../draft.js";
 import { h, freshId } from "../dom.js";
 import { icon } from "../icons.js";
-import { nameOf, number, valueText } from "../words.js";
+import { nameOf, number, valueText } from "../format.js";
 
 /** @import { Setting } from "../types.js" */
 /** @typedef {{element: HTMLElement, show: () => void}} Field */
@@ -20,7 +20,7 @@ export function settingField(setting) {
   const problem = h("p", { class: "small-text bad", id: `${id}-problem`, hidden: true });
   const back = h(
     "button",
-    { class: "icon-button small", title: "Back to the standard value", "aria-label": `${nameOf(setting.name)}: back to the standard value`, onclick: () => draft.set(setting.name, undefined) },
+    { class: "icon-button small", title: "Reset to the default", "aria-label": `${nameOf(setting.name)}: reset to the default`, onclick: () => draft.set(setting.name, undefined) },
     icon("undo"),
   );
   input.id = id;

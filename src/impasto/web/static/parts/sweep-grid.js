@@ -1,14 +1,14 @@
 // Owns trying several values: choosing one or two settings, and the labelled grid from which one is taken.
 
 import { api, thumbnail } from "../api.js";
-import { useSettings } from "../deeds.js";
+import { useSettings } from "../actions.js";
 import { draft } from "../draft.js";
 import { fill, freshId, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { explain, say } from "../notices.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
-import { nameOf, plural, valueText } from "../words.js";
+import { nameOf, plural, valueText } from "../format.js";
 
 /** @import { Axis, Job, Setting, Sweep } from "../types.js" */
 
@@ -89,11 +89,11 @@ class SweepDialog extends Part {
   }
 
   async #paint() {
-    const wish = draft.wish();
-    if (!wish) return;
+    const request = draft.request();
+    if (!request) return;
     this.#button.disabled = true;
     try {
-      const sweep = await api.sweep({ ...wish, axes: this.#wanted });
+      const sweep = await api.sweep({ ...request, axes: this.#wanted });
       for (const job of sweep.jobs.flat()) store.keep(job);
       this.#dialog.close();
       go(`#/sweep/${sweep.id}`);
@@ -174,7 +174,7 @@ class SweepGrid extends Part {
     try {
       await api.cancelSweep(this.#sweep.id);
       await this.#open();
-      say("The rest is cancelled; what is painted stays");
+      say("The remaining pictures are cancelled; finished ones stay");
     } catch (error) {
       explain(error);
     }

@@ -14,8 +14,8 @@ export class TokenSheet extends Part {
     const form = h(
       "form",
       { class: "sheet", method: "dialog" },
-      h("header", null, h("h2", { id: "token-title" }, "This studio asks for its token")),
-      h("p", { class: "soft" }, "It was printed where ", h("code", null, "impasto serve"), " was started, at the end of the address."),
+      h("header", null, h("h2", { id: "token-title" }, "This studio needs its token")),
+      h("p", { class: "soft" }, "It is the last part of the address that ", h("code", null, "impasto serve"), " printed when it started."),
       h("div", null, h("label", { for: "token" }, "Token"), this.#input, this.#problem),
       h("footer", null, h("button", { class: "button main" }, "Enter")),
     );
@@ -39,7 +39,7 @@ export class TokenSheet extends Part {
       location.reload();
     } catch (error) {
       this.#input.setAttribute("aria-invalid", "true");
-      this.#problem.textContent = wordsOf(error).text || "This is not the token.";
+      this.#problem.textContent = wordsOf(error).text || "The token is wrong.";
       this.#input.focus();
     }
   }

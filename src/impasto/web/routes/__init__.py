@@ -1,7 +1,0 @@
-"""Owns the paths: each module has a router, and each route only says what is asked of the studio."""
-
-from impasto.web.routes import catalogue, events, fast, jobs, pictures, session, sweeps
-
-ROUTERS = (session.router, catalogue.router, pictures.router, jobs.router, events.router, sweeps.router, fast.router)
-
-__all__ = ["ROUTERS"]
