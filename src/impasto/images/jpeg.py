@@ -70,7 +70,7 @@ def _too_much(what: str) -> ImageReadError:
 
 def _segments(file: File) -> Iterator[tuple[int, bytes, int]]:
     """(marker, first bytes, length) of every segment of the first picture in the file."""
-    # Not a memory map: a file that is cut short while it is read, as on a disk that is pulled out, would end the process.
+    # Not a memory map: if the file is cut short meanwhile, as on a disk that is pulled out, that would end the process.
     file.seek(0)
     data = file.read()
     at = 2
