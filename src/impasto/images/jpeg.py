@@ -6,8 +6,6 @@ minutes. Scans and segments are counted before decoding.
 
 from __future__ import annotations
 
-import io
-import mmap
 import re
 import struct
 from collections.abc import Iterator
@@ -72,21 +70,17 @@ def _too_much(what: str) -> ImageReadError:
 
 def _segments(file: File) -> Iterator[tuple[int, bytes, int]]:
     """(marker, first bytes, length) of every segment of the first picture in the file."""
-    data = file.getbuffer() if isinstance(file, io.BytesIO) else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    try:
-        at = 2
-        while found := _MARKER.search(data, at):
-            marker = data[found.start() + 1]
-            at = found.start() + 2
-            if marker in _WITHOUT_LENGTH:
-                continue
-            if marker == _EOI or at + 2 > len(data):
-                return
-            (length,) = struct.unpack(">H", data[at : at + 2])
-            yield marker, bytes(data[at + 2 : at + min(length, 4096)]), length
-            at += max(length, 2)
-    finally:
-        if isinstance(data, memoryview):
-            data.release()
-        else:
-            data.close()
+    # Not a memory map: if the file is cut short meanwhile, as on a disk that is pulled out, that would end the process.
+    file.seek(0)
+    data = file.read()
+    at = 2
+    while found := _MARKER.search(data, at):
+        marker = data[found.start() + 1]
+        at = found.start() + 2
+        if marker in _WITHOUT_LENGTH:
+            continue
+        if marker == _EOI or at + 2 > len(data):
+            return
+        (length,) = struct.unpack(">H", data[at : at + 2])
+        yield marker, data[at + 2 : at + min(length, 4096)], length
+        at += max(length, 2)
