@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -19,7 +20,7 @@ from impasto.web.queue.jobs import Jobs
 from impasto.web.storage.database import FILE, Database, DatabaseError
 
 SETTINGS = Settings().to_mapping()
-SPEC = {
+SPEC: Any = {
     "name": "photo-painting",
     "preset": "default",
     "content": {"id": "0" * 64, "name": "photo"},

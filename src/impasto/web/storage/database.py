@@ -115,7 +115,7 @@ class Database:
         Raises:
             DatabaseError: more is damaged than single rows.
         """
-        moved = []
+        moved: list[str] = []
         try:
             with self.transaction() as change:
                 for rowid in [row[0] for row in change(f"select rowid from {table}")]:
