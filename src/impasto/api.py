@@ -175,11 +175,9 @@ def stylization(
         ImpastoError: as for `stylize`; CheckpointError if the checkpoint cannot be read, or is of another painting.
     """
     settings = settings_for() if settings is None else settings
-    chosen = settings.init if init is None else init
-    own = None if isinstance(chosen, str) and chosen in OPTIONS["init"][1].words else chosen
-    inputs = Inputs.load(content, style, init=own, masks=masks, style_masks=style_masks, content_map=content_map)
-    if own is None:
-        settings = settings.replace(init=chosen)
+    if isinstance(init, str):
+        settings, init = settings.replace(init=init), None
+    inputs = Inputs.load(content, style, init=init, masks=masks, style_masks=style_masks, content_map=content_map)
     return begin(
         inputs,
         settings,
@@ -206,7 +204,7 @@ def begin(
     """`stylization` of pictures that are read already: settings are made to fit this machine, and checked.
 
     Args:
-        inputs: the pictures; where they have one to start from, `settings.init` counts for nothing.
+        inputs: the pictures; if they have one to start from, it takes the place of `settings.init`.
         settings, weights, network, evaluator, image_terms, changes, resume: as for `stylization`.
 
     Raises:
@@ -215,6 +213,8 @@ def begin(
     for name, reason in without_effect(settings, masked=inputs.masked).items():
         warnings.warn(SettingsWarning(name, reason), stacklevel=3)
     settings = resolved(settings)
+    if inputs.init is None and settings.init not in OPTIONS["init"][1].words:
+        inputs = replace(inputs, init=load(settings.init))
     if inputs.init is not None:
         settings = settings.replace(init=inputs.init.name or "a picture")
     elif settings.init == "fast":

@@ -82,6 +82,9 @@ class Guidance:
     regions: tuple[Region, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        # A mask with transparency means what it shows on a white ground.
+        for name in ("content_masks", "style_masks"):
+            object.__setattr__(self, name, tuple(mask.flattened() for mask in getattr(self, name)))
         object.__setattr__(self, "regions", self._regions())
         for number, region in enumerate(self.regions, start=1):
             for setting, plane in (("mask", region.content), ("style_mask", region.style)):
@@ -116,7 +119,7 @@ class Guidance:
         """Factor of the content weight at each pixel, at least 1."""
         if self.content_map is None:
             return torch.ones(size)
-        return 1.0 + (_MOST_CONTENT - 1.0) * resized(_gray(self.content_map), size)
+        return 1.0 + (_MOST_CONTENT - 1.0) * resized(_gray(self.content_map.flattened()), size)
 
 
 def at_layer(plane: Plane, layer: Layer) -> Plane:

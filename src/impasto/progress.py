@@ -34,7 +34,7 @@ class Progress:
     terms: Mapping[str, float]
     work: int
     total_work: int
-    _commission: Task
+    _task: Task
     _checkpoint: Checkpoint
 
     @classmethod
@@ -52,13 +52,14 @@ class Progress:
             terms=last.terms,
             work=sum(scale.work for scale in scales[: last.scale]) + now.work * last.iteration // now.iterations,
             total_work=sum(scale.work for scale in scales),
-            _commission=task,
+            _task=task,
             _checkpoint=checkpoint,
         )
 
     def preview(self) -> Image:
         """The best picture so far, at the size it is now painted at."""
-        return Image(pixels=self._commission.finished(self._picture()), name="preview")
+        preview = Image(pixels=self._task.finished(self._picture()), name="preview")
+        return preview.with_alpha_of(self._task.inputs.content)
 
     def pastiche(self, *, stopped: bool = False) -> Pastiche:
         """The best picture so far as a result, at the final size.
@@ -66,10 +67,11 @@ class Progress:
         Args:
             stopped: whether it is given up here, which its recipe notes.
         """
-        pixels = self._commission.finished(resize(self._picture(), self._commission.final_size))
+        pixels = self._task.finished(resize(self._picture(), self._task.final_size))
         trace = self._checkpoint.trace
         recipe = replace(self._checkpoint.recipe, stopped=len(trace) if stopped else None)
-        return Pastiche(Image(pixels=pixels, name="pastiche"), recipe, trace)
+        picture = Image(pixels=pixels, name="pastiche").with_alpha_of(self._task.inputs.content)
+        return Pastiche(picture, recipe, trace)
 
     def checkpoint(self) -> Checkpoint:
         """Where the painting stands: from there it can be gone on with to the very same picture."""

@@ -49,6 +49,7 @@ def demo(
     content, style = (f"{assets.SAMPLE_PREFIX}{name}" for name in (assets.DEMO_PHOTO, assets.DEMO_PAINTING))
     with Signals.caught() as signals:
         from impasto.cli import painting
+        from impasto.inputs import Inputs
 
         painting.use_threads(threads)
         folder = free(Path(_FOLDER)) if out is None else Path(out)
@@ -64,8 +65,7 @@ def demo(
         )
         target.check()
         return painting.paint(
-            inputs.picture(content),
-            [inputs.picture(style)],
+            Inputs.load(inputs.picture(content), [inputs.picture(style)]),
             settings,
             target,
             signals,

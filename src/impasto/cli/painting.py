@@ -24,6 +24,7 @@ from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import CheckpointError, DeviceError, ImageWriteError
 from impasto.images import Image
+from impasto.inputs import Inputs
 from impasto.messages import counted
 from impasto.pastiche import Pastiche
 from impasto.progress import Progress
@@ -38,16 +39,11 @@ def use_threads(threads: int | None) -> None:
 
 
 def paint(
-    content: Image,
-    styles: Sequence[Image],
+    pictures: Inputs,
     settings: Settings,
     output: Output,
     signals: Signals,
     *,
-    init: Image | None = None,
-    masks: Sequence[Image] = (),
-    style_masks: Sequence[Image] = (),
-    content_map: Image | None = None,
     weights: str | Path | None = None,
     changes: Sequence[Change] = (),
     checkpointer: Checkpointer | None = None,
@@ -57,7 +53,8 @@ def paint(
     """Paint, save, and report.
 
     Args:
-        content, styles, settings, init, masks, style_masks, content_map, weights, changes: as for `api.stylization`.
+        pictures: what goes in.
+        settings, weights, changes: as for `api.begin`.
         output: the destination, checked by the caller.
         signals: caught by the caller.
         checkpointer: writes the checkpoint, if there is one.
@@ -72,21 +69,11 @@ def paint(
         ImpastoError: a setting cannot be used, the optimisation failed (the best picture is saved), or a result could
             not be written.
     """
+    content, styles = pictures.content, pictures.styles
     check_memory(content, settings, len(styles))
     begin = time.monotonic()
     checkpointer = checkpointer or Checkpointer(None)
-    start = partial(
-        api.stylization,
-        content,
-        styles,
-        settings,
-        init=init,
-        masks=masks,
-        style_masks=style_masks,
-        content_map=content_map,
-        changes=changes,
-        weights=weights,
-    )
+    start = partial(api.begin, pictures, settings, changes=changes, weights=weights)
     steps = _begun(start, checkpointer, quiet=quiet)
     latest, stages, failure = _run(steps, output, signals, checkpointer, quiet=quiet)
     if latest is None:

@@ -85,6 +85,7 @@ def rerun(
     inputs.check_sources(pictures)
     with Signals.caught() as signals:
         from impasto.cli import painting
+        from impasto.inputs import Inputs
         from impasto.recipes import Recipe
 
         try:
@@ -123,15 +124,12 @@ def rerun(
             else None
         )
         return painting.paint(
-            photograph,
-            paintings,
+            Inputs.load(
+                photograph, paintings, init=init, masks=masks, style_masks=style_masks, content_map=content_map
+            ),
             settings,
             target,
             signals,
-            init=init,
-            masks=masks,
-            style_masks=style_masks,
-            content_map=content_map,
             changes=_again(recipe, changes),
             weights=_weights(recipe, settings, weights, folders),
             as_json=report.json,

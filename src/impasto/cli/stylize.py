@@ -56,6 +56,7 @@ def stylize(
     with Signals.caught() as signals:
         # Imported only now, so that help and errors need not wait for torch.
         from impasto.cli import painting
+        from impasto.inputs import Inputs
 
         painting.use_threads(threads)
         others = [*regions.files(), *inputs.starting_picture(settings.init), *inputs.optional(weights)]
@@ -63,15 +64,18 @@ def stylize(
         target = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
         target.check()
         checkpointer = Checkpointer.of(checkpoint, target)
-        return painting.paint(
+        pictures = Inputs.load(
             inputs.picture(content),
             [inputs.picture(name) for name in style],
-            settings,
-            target,
-            signals,
             masks=[inputs.picture(name) for name in regions.mask],
             style_masks=[inputs.picture(name) for name in regions.style_mask],
             content_map=inputs.picture(regions.content_map) if regions.content_map else None,
+        )
+        return painting.paint(
+            pictures,
+            settings,
+            target,
+            signals,
             checkpointer=checkpointer,
             weights=weights,
             as_json=report.json,

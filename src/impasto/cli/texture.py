@@ -54,8 +54,9 @@ def texture(
     inputs.check_names([], style, command="texture", blended=bool(settings.blend))
     with Signals.caught() as signals:
         # Imported only now, so that help and errors need not wait for torch.
-        from impasto import api, loading
+        from impasto import api
         from impasto.cli import painting
+        from impasto.inputs import Inputs
 
         painting.use_threads(threads)
         across = width or settings.size
@@ -64,8 +65,7 @@ def texture(
         target = Output.of(output, report, stem=inputs.stem("texture", style), protect=protect)
         target.check()
         return painting.paint(
-            loading.load(content),
-            [inputs.picture(name) for name in style],
+            Inputs.load(content, [inputs.picture(name) for name in style]),
             settings,
             target,
             signals,

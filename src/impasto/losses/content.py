@@ -182,7 +182,7 @@ class ContentLoss(ABC):
         features: Float[Tensor, "1 c h w"],
         target: Tensor,
         normalization: Normalization,
-        weight: Float[Tensor, "h w"] | None = None,
+        weight: Float[Tensor, "_ _"] | None = None,
         part: PartOf | None = None,
     ) -> Float[Tensor, ""]:
         """The loss of the features of a pastiche.
@@ -212,7 +212,7 @@ class SquaredError(ContentLoss):
         features: Float[Tensor, "1 c h w"],
         target: Tensor,
         normalization: Normalization,
-        weight: Float[Tensor, "h w"] | None = None,
+        weight: Float[Tensor, "_ _"] | None = None,
         part: PartOf | None = None,
     ) -> Float[Tensor, ""]:
         here = target if part is None else part(target)
@@ -235,7 +235,7 @@ class SelfSimilarity(ContentLoss):
         features: Float[Tensor, "1 c h w"],
         target: Tensor,
         normalization: Normalization,
-        weight: Float[Tensor, "h w"] | None = None,
+        weight: Float[Tensor, "_ _"] | None = None,
         part: PartOf | None = None,
     ) -> Float[Tensor, ""]:
         if part is not None:
