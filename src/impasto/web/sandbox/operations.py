@@ -28,6 +28,7 @@ from impasto.pastiche import METADATA_KEY, Fingerprint, Recipe
 from impasto.settings import OPTIONS, Settings
 from impasto.task import Inputs
 from impasto.web.problems import Problem
+from impasto.web.sandbox.jpeg import check_structure
 from impasto.web.sandbox.messages import Estimate, EstimateInput, FastInput, PictureInfo, SheetCell
 from impasto.web.sandbox.tiling import TILE
 
@@ -71,6 +72,7 @@ def recipe(path: str, name: str) -> dict[str, Any]:
     """
     with Path(path).open("rb") as file:
         _identified(file.read(HEAD_BYTES), name)
+    check_structure(Path(path).read_bytes(), name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         text = images.read_metadata(Path(path).read_bytes())
@@ -270,6 +272,7 @@ def system() -> dict[str, Any]:
 
 def _read(path: str, name: str, max_pixels: int) -> tuple[Image, list[str]]:
     """The picture, and the warnings of its reader."""
+    check_structure(Path(path).read_bytes(), name)
     with Path(path).open("rb") as file:
         _identified(file.read(HEAD_BYTES), name)
         file.seek(0)

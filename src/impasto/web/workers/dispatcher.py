@@ -336,7 +336,7 @@ class Dispatcher:
     def _store_result(self, active: ActiveJob, report: Painted) -> None:
         job = active.job
         try:
-            picture, _ = self._pictures.add(Path(report.path), f"{job.spec['name']}.png")
+            picture, _ = self._pictures.add(Path(report.path), f"{job.spec['name']}.png", patient=True)
         except (Problem, OSError) as error:
             reason = error.detail if isinstance(error, Problem) else "there was no room for the finished picture"
             self._claims.fail(job, Problem("disk-full", f"{reason}; then retry: it resumes from its checkpoint").body())
@@ -348,7 +348,7 @@ class Dispatcher:
             self._metrics.painted.observe(report.seconds)
 
     def _store_rebase(self, active: ActiveJob, report: Rebased) -> None:
-        start, _ = self._pictures.add(Path(report.start), START)
+        start, _ = self._pictures.add(Path(report.start), START, patient=True)
         # The checkpoint knows the picture by this name, whatever an identical one was called before.
         self._claims.rebase(active.job, {"id": start.id, "name": START}, report.settings, report.heard)
         active.points.clear()
