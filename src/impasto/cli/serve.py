@@ -35,7 +35,9 @@ def serve(
     data: Annotated[
         str | None,
         words(
-            "Folder of queue, pictures and history: new, empty, or an earlier studio's.", "the system's", metavar="DIR"
+            "Folder of queue, pictures and history: new, empty, or an earlier studio's.",
+            "the system's own place",
+            metavar="DIR",
         ),
     ] = None,
     token: Annotated[

@@ -29,7 +29,7 @@ from impasto.settings import OPTIONS, Settings
 from impasto.task import Inputs
 from impasto.web.problems import Problem
 from impasto.web.sandbox.jpeg import check_structure
-from impasto.web.sandbox.messages import Estimate, EstimateInput, FastInput, PictureInfo, SheetCell
+from impasto.web.sandbox.messages import EstimateInput, FastInput, JobEstimate, PictureInfo, SheetCell
 from impasto.web.sandbox.tiling import TILE
 
 _TILE_QUALITY = 88
@@ -119,7 +119,7 @@ def convert(path: str, max_pixels: int, format: str, out: str) -> bool:
     return True
 
 
-def estimate(jobs: EstimateInput, max_pixels: int, speed: Mapping[str, Any] | None) -> list[Estimate]:
+def estimate(jobs: EstimateInput, max_pixels: int, speed: Mapping[str, Any] | None) -> list[JobEstimate]:
     """What jobs with the same pictures need, after all the checks that painting them would make.
 
     Args:
@@ -193,7 +193,7 @@ def _blank(size: Sequence[int]) -> Image:
     return Image(pixels=torch.zeros(1, 3, 1, 1).expand(1, 3, *size))
 
 
-def _estimate(inputs: Inputs, settings: Settings, speed: Mapping[str, Any] | None) -> Estimate:
+def _estimate(inputs: Inputs, settings: Settings, speed: Mapping[str, Any] | None) -> JobEstimate:
     size, styles = inputs.content.size, len(inputs.styles)
     memory = devices.memory(devices.resolve(settings.device))
     masked = bool(inputs.guidance and inputs.guidance.regions)
