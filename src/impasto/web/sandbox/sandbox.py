@@ -25,7 +25,8 @@ from impasto.web.problems import Problem
 _MIB = 1 << 20
 # The largest part of a result is a picture's recipe, of at most 64 KB.
 _LONGEST_RESULT = 4 * _MIB
-_AT_ONCE, _MOST_WAITING = 2, 8
+# Each request that waits occupies one of the server's 40 threads.
+_AT_ONCE, _MOST_WAITING = 2, 24
 _NICENESS = 10
 _CPU_SECONDS = 120
 # From Linux's prctl.h.
