@@ -64,7 +64,10 @@ def test_what_is_refused(place, arguments, code, message):
 def test_a_page_needs_npm(place, monkeypatch):
     monkeypatch.setenv("PATH", str(place))
     done = run("export", "mine.safetensors", "--web", "page")
-    assert (done.code, "npm is not here, and the page needs the npm package onnxruntime-web" in done.error()) == (
+    assert (
+        done.code,
+        "npm is not installed; install Node.js, or pass the npm package" in done.error(),
+    ) == (
         1,
         True,
     )

@@ -391,7 +391,7 @@ def test_a_full_queue_says_when_to_come_back(data):
 
 def test_a_full_disk_is_said_and_got_over(client, monkeypatch):
     studio = client.app.state.studio
-    monkeypatch.setattr(studio.pictures, "_min_free", 1 << 60)
+    monkeypatch.setattr(studio.space, "_min_free", 1 << 60)
     check(upload(client, png(50, 50)), 507, "no room left", "disk-full")
     check(client.post("/api/jobs", json=JOB), 507, "no room left")
     monkeypatch.undo()

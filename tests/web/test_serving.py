@@ -125,7 +125,7 @@ def test_a_job_that_kills_its_worker_is_set_aside_and_others_go_on(tmp_path):
             until(server.client, poison, lambda now, n=attempt: now["state"] == "running" and now["attempts"] == n)  # type: ignore[misc]
             os.kill(worker_of(server), signal.SIGKILL)
         failed = until_final(server.client, poison)
-        assert failed["state"] == "failed" and "3 times without getting further" in failed["error"]["detail"]
+        assert failed["state"] == "failed" and "3 times without progress" in failed["error"]["detail"]
         assert until_final(server.client, other)["state"] == "succeeded"
         assert server.client.post(f"/api/jobs/{poison}/retry").json()["attempts"] in (0, 1)
 
@@ -385,7 +385,7 @@ def test_fifty_kills_lose_no_job_and_do_none_twice(tmp_path):
             done = until_final(server.client, job)
             if done["state"] == "failed":
                 # Killed three times before it got anywhere, as on a busy machine: it waits for people's word.
-                assert re.search("again and again|3 times without getting further", done["error"]["detail"]), done
+                assert re.search("again and again|3 times without progress", done["error"]["detail"]), done
                 server.client.post(f"/api/jobs/{job}/retry").raise_for_status()
                 done = until_final(server.client, job)
             assert done["state"] == "succeeded", done

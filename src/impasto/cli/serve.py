@@ -1,4 +1,4 @@
-"""Owns `impasto serve`: the studio, a page to paint on and an HTTP API."""
+"""Owns `impasto serve`: the studio, a web page for painting and an HTTP API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from impasto.cli.options import flag, whole, words
 from impasto.errors import ImpastoError
 from impasto.settings import Option
 
-#: Where a token may be that should not be seen in the list of processes.
+#: The variable for a token that should not appear in the list of processes.
 TOKEN_VARIABLE = "IMPASTO_TOKEN"
 #: The file in the data folder that has the address with the token, where that was not printed.
 ADDRESS_FILE = "impasto-address.txt"
@@ -26,35 +26,41 @@ def _number(name: str, default: str, meaning: str, unit: str = "", low: int = 1,
 def serve(
     *,
     host: Annotated[
-        str, words("Address to listen on; any but this machine's own needs a token.", "127.0.0.1", metavar="HOST")
+        str,
+        words("Address to listen on; one that others can reach needs a token.", "127.0.0.1", metavar="HOST"),
     ] = "127.0.0.1",
     port: Annotated[
-        int | None, _number("port", "8765", "Port to listen on; 0 takes a free one.", low=0, high=65535)
+        int | None, _number("port", "8765", "Port to listen on; 0 chooses a free one.", low=0, high=65535)
     ] = None,
     data: Annotated[
-        str | None, words("Folder of the queue, the pictures and the history.", "the system's own place", metavar="DIR")
+        str | None,
+        words(
+            "Folder of queue, pictures and history: new, empty, or an earlier studio's.",
+            "the system's own place",
+            metavar="DIR",
+        ),
     ] = None,
     token: Annotated[
         str | None,
-        words(f"What whoever connects must know; better given as {TOKEN_VARIABLE}.", "none", metavar="TOKEN"),
+        words(f"Token that clients must send; better given as {TOKEN_VARIABLE}.", "none", metavar="TOKEN"),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        words("A further name by which it may be called.", "none", repeatable=True, metavar="NAME"),
+        words("A further name to accept in the Host header.", "none", repeatable=True, metavar="NAME"),
     ] = None,
     max_pixels: Annotated[
-        int | None, _number("max_pixels", "50000000", "Largest picture, width × height.", "pixels", low=1024)
+        int | None, _number("max_pixels", "50000000", "Limit for a picture, width × height.", "pixels", low=1024)
     ] = None,
     max_queue: Annotated[
-        int | None, _number("max_queue", "100", "Jobs that may wait or run at once.", high=100_000)
+        int | None, _number("max_queue", "100", "Jobs that may be queued or running at once.", high=100_000)
     ] = None,
     workers: Annotated[int | None, _number("workers", "1", "Pictures painted at once.", high=64)] = None,
     open: Annotated[bool, flag("Open the page in a browser.")] = False,
 ) -> int:
-    """Open the studio: a page on which pictures paint themselves, and an HTTP API.
+    """Open the studio: a web page for painting, and an HTTP API.
 
-    Everything stays on this machine. What was asked for survives a
-    restart: jobs go on from where they were. Ctrl-C ends it.
+    Nothing leaves this machine. Jobs survive a restart: they resume from
+    their last checkpoint. Ctrl-C ends it.
     """
     given: dict[str, Any] = {
         "host": host,

@@ -7,6 +7,7 @@ only outdated states, and the memory for each client is bounded by the number of
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from impasto.web.problems import Problem
 
 PING_SECONDS = 15.0
-_MOST_LISTENERS = 2000
+# Of the file descriptors, half are for event streams; some are for everything else.
+_MOST_LISTENERS, _SPARE_DESCRIPTORS = 2000, 200
 
 
 @dataclass(eq=False)
@@ -87,7 +89,7 @@ class Hub:
         Raises:
             Problem: there is none.
         """
-        if len(self._listeners) >= _MOST_LISTENERS:
+        if len(self._listeners) >= _room():
             raise Problem("too-many-requests", "too many event streams are open; close some", retry_after=30)
 
     def notify(self, what: str, job: str) -> None:
@@ -126,3 +128,15 @@ class Hub:
 
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(notify_all)
+
+
+def _room() -> int:
+    """How many listeners the file descriptors of this process allow."""
+    if sys.platform == "win32":
+        return _MOST_LISTENERS
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_LISTENERS
+    return min(_MOST_LISTENERS, max(1, (soft - _SPARE_DESCRIPTORS) // 2))

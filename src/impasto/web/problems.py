@@ -75,6 +75,9 @@ class Problem(HTTPException):
         headers = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
         if self.status_code == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Bearer realm="impasto"'
+        if self.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            # A connection that is kept open occupies what others need.
+            headers["Connection"] = "close"
         return JSONResponse(self.body(), self.status_code, headers, MEDIA_TYPE)
 
 

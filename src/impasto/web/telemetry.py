@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 logger = logging.getLogger("impasto.web")
+_BURST, _RECORDS_PER_SECOND = 1000, 100
 
 #: Media type of `Metrics.text`.
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,10 +38,35 @@ class JSONLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class RateLimit(logging.Filter):
+    """Drops records beyond a rate, and counts them in the next one that is kept, so that no flood fills a disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._credit, self._then, self._dropped = float(_BURST), time.monotonic(), 0
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is kept."""
+        with self._lock:
+            now = time.monotonic()
+            self._credit = min(_BURST, self._credit + (now - self._then) * _RECORDS_PER_SECOND)
+            self._then = now
+            if self._credit < 1:
+                self._dropped += 1
+                return False
+            self._credit -= 1
+            if self._dropped:
+                record.facts = {**getattr(record, "facts", {}), "dropped": self._dropped}
+                self._dropped = 0
+        return True
+
+
 def to_stderr() -> None:
     """Write the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JSONLines())
+    handler.addFilter(RateLimit())
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -1,11 +1,11 @@
-"""Owns the page that paints in the browser: a folder of files that any web server can serve, and no server paints.
+"""Owns the exported page, which paints in the browser: a folder of files for any static web server.
 
 | module | owns |
 |---|---|
-| `folder` | what lies in the folder |
-| `runtime` | ONNX Runtime Web, which computes in the browser |
+| `folder` | writing the folder |
+| `runtime` | getting ONNX Runtime Web, which runs the models in the browser |
 
-`static/` has the page's own files; what it shares with the studio is copied from the studio's `static/`.
+`static/` has the page's own files; those it shares with the studio are copied from `impasto/web/static/`.
 """
 
 from impasto.webpage.folder import write

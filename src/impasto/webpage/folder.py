@@ -1,4 +1,4 @@
-"""Owns the folder: models, paintings and the page's own files, so that it paints wherever it is served from."""
+"""Owns the folder of the exported page: models, pictures and the page's own files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHARED = (
     "theme-start.js",
     "format.js",
 )
-# The photograph that is there before one's own is, and its long side; that of the pictures on the buttons of styles.
+# The photograph that the page shows first, its long side, and the long side of the styles' pictures, in pixels.
 _PHOTO, _PHOTO_SIDE, _TILE_SIDE = "red_panda", 1024, 240
 _QUALITY = 85
 
@@ -54,18 +54,18 @@ def write(models: Sequence[FastModel], folder: Path, *, archive: Path | None = N
     """Write the page, its models and its pictures.
 
     Args:
-        models: what it is to paint with. Of two that have learned a style of one name, the first paints it.
-        folder: made if it is not there; files of the same names in it are replaced.
-        archive: the npm package of ONNX Runtime Web, if npm is not to be asked for it.
+        models: to include. If two were trained on a style of the same name, the page uses the first.
+        folder: created if missing; files of the same names are replaced.
+        archive: the npm package of ONNX Runtime Web; downloaded with npm if None.
 
     Returns:
         The files.
 
     Raises:
-        AssetError: ONNX Runtime Web cannot be had.
-        ModelError: what exports is not installed, or the folder cannot be written to.
+        AssetError: ONNX Runtime Web could not be downloaded.
+        ModelError: the packages for exporting are not installed, or the folder cannot be written to.
     """
-    # First what may not be there: exporting takes its time.
+    # Check what may be missing before the long work of exporting.
     computing = runtime.files(archive)
     check_installed()
     try:
@@ -83,7 +83,7 @@ def write(models: Sequence[FastModel], folder: Path, *, archive: Path | None = N
         (folder / "licences.txt").write_text(_licences(models), encoding="utf-8")
         for name in _SHARED:
             shutil.copyfile(_STUDIO / name, folder / name)
-        # The page itself comes last: before, there is nothing to open.
+        # The HTML comes last, so that nobody opens an incomplete page.
         own = sorted((file for file in _OWN.iterdir()), key=lambda file: file.suffix == ".html")
         for file in own:
             shutil.copyfile(file, folder / file.name)
@@ -93,7 +93,7 @@ def write(models: Sequence[FastModel], folder: Path, *, archive: Path | None = N
 
 
 def _model(folder: Path, model: FastModel) -> dict[str, Any]:
-    """What the page needs to know of a model, whose files are written."""
+    """Write a model's files, and return its entry in the catalogue."""
     path = write_painter(painter(model), model, folder / "models" / f"{model.name}.onnx", weights="half")
     encoder = None
     if model.predictor is not None:
@@ -107,7 +107,7 @@ def _model(folder: Path, model: FastModel) -> dict[str, Any]:
 
 
 def _styles(folder: Path, models: Sequence[FastModel]) -> list[dict[str, Any]]:
-    """The styles of all models; a model of any painting has the bundled ones."""
+    """The catalogue's styles of all models. A model that takes any painting has the bundled ones."""
     paintings = {sample.name: sample for sample in assets.samples() if sample.kind == "painting"}
     found: dict[str, dict[str, Any]] = {}
     for model in models:
@@ -122,7 +122,7 @@ def _styles(folder: Path, models: Sequence[FastModel]) -> list[dict[str, Any]]:
 
 
 def _licences(models: Sequence[FastModel]) -> str:
-    """Who made what is in the folder, and what may be done with it."""
+    """The text of authors and licences of everything in the folder."""
     notices = ["The page; Copyright (c) 2026 The Impasto authors; MIT licence", runtime.NOTICE]
     works = {asset.path: asset for asset in assets.manifest()}
     if any(model.predictor is not None for model in models):
@@ -137,7 +137,7 @@ def _licences(models: Sequence[FastModel]) -> str:
 
 
 def _picture(folder: Path, sample: assets.Sample, side: int) -> dict[str, str]:
-    """What the page needs to know of a bundled picture, which is written."""
+    """Write a bundled picture, and return its entry in the catalogue."""
     picture = load(f"sample:{sample.name}")
     picture = picture.resized(fit(picture.size, min(side, max(picture.size))))
     path = folder / "pictures" / f"{sample.name}.webp"

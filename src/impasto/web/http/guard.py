@@ -21,6 +21,7 @@ from impasto.web import telemetry
 from impasto.web.config import Config, is_loopback
 from impasto.web.http.authentication import Authenticator
 from impasto.web.problems import Problem
+from impasto.web.storage.space import Reservation
 from impasto.web.telemetry import Metrics
 
 _OPEN = ("/", "/api/health", "/api/session")
@@ -40,6 +41,8 @@ _HEADERS = {
 }
 _JSON_BYTES = 1 << 20
 _BODY_SECONDS, _PAUSE_SECONDS = 300.0, 20.0
+# After the first seconds, the body must have come at this rate at least.
+_LEAST_BYTES_PER_SECOND = 4096
 
 
 class Guard:
@@ -82,11 +85,13 @@ class Guard:
         headers = Headers(scope=scope)
         try:
             await self._check(scope, headers)
+            reservation = _reservation(scope, headers)
         except Problem as problem:
             await problem.response()(scope, receive, with_headers)
         else:
             try:
-                await self._app(scope, _Body(receive, self._most(headers)).receive, with_headers)
+                with _Body(receive, self._most(headers), reservation) as body:
+                    await self._app(scope, body.receive, with_headers)
             except Exception as error:
                 # The response has begun, so it can no longer be a problem.
                 telemetry.exception(error)
@@ -153,13 +158,37 @@ def client_address(scope: Scope) -> str:
     return str(scope["client"][0]) if scope.get("client") else ""
 
 
-class _Body:
-    """Receives a request's body, and refuses one that is too long or too slow."""
+def _reservation(scope: Scope, headers: Headers) -> Reservation | None:
+    """The reservation for a body that is written to the disk as it comes, which only forms are."""
+    if not headers.get("content-type", "").lower().startswith("multipart/"):
+        return None
+    reservation: Reservation = scope["app"].state.studio.space.reservation()
+    # What is announced will be written too; the check is made once more as it comes.
+    reservation.check(2 * int(headers.get("content-length", "0")[:20]))
+    return reservation
 
-    def __init__(self, receive: Receive, most: int) -> None:
+
+class _Body:
+    """Receives a request's body, and refuses one that is too long, too slow, or too large for the disk.
+
+    Args:
+        receive: gives the messages.
+        most: bytes.
+        reservation: of space on the disk; None if the body is not written there.
+    """
+
+    def __init__(self, receive: Receive, most: int, reservation: Reservation | None) -> None:
+        self._reservation = reservation
         self._receive, self._left, self._most = receive, most, most
-        self._deadline = time.monotonic() + _BODY_SECONDS
+        self._begun = time.monotonic()
         self._whole = False
+
+    def __enter__(self) -> _Body:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._reservation is not None:
+            self._reservation.release()
 
     async def receive(self) -> Message:
         """The next message."""
@@ -167,7 +196,8 @@ class _Body:
             # The only message left is the end of the connection, which has no deadline.
             return await self._receive()
         try:
-            wait = min(_PAUSE_SECONDS, self._deadline - time.monotonic())
+            allowed = min(_BODY_SECONDS, _PAUSE_SECONDS + (self._most - self._left) / _LEAST_BYTES_PER_SECOND)
+            wait = min(_PAUSE_SECONDS, self._begun + allowed - time.monotonic())
             message: dict[str, Any] = dict(await asyncio.wait_for(self._receive(), wait))
         except TimeoutError:
             raise Problem("timeout", "the request was too slow, and was given up") from None
@@ -175,6 +205,8 @@ class _Body:
             self._left -= len(message.get("body", b""))
             if self._left < 0:
                 raise _too_long(self._most)
+            if self._reservation is not None:
+                self._reservation.take(len(message.get("body", b"")))
             self._whole = not message.get("more_body", False)
         return message
 

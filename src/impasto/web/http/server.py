@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import multiprocessing.util
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from types import FrameType
@@ -29,6 +31,8 @@ from impasto.web.http.app import create_app
 
 _HEADER_SECONDS = 15.0
 _GRACE_SECONDS = 3
+# File descriptors for connections, and those that everything else needs.
+_DESCRIPTORS, _SPARE_DESCRIPTORS = 8192, 200
 
 
 class ServingError(ImpastoError):
@@ -36,24 +40,54 @@ class ServingError(ImpastoError):
 
 
 class _Protocol(H11Protocol):
-    """HTTP on one connection, which is closed if a request's head takes too long."""
+    """HTTP on one connection, which is closed if the head of any request takes too long, or if there are too many.
 
-    _waiting: asyncio.TimerHandle | None = None
+    Args:
+        most_connections: open at once; more would use up the file descriptors.
+        arguments: of uvicorn's protocol.
+    """
+
+    def __init__(self, *, most_connections: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._most_connections = most_connections
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the deadline."""
+        """Start the deadline of the first head."""
         super().connection_made(transport)
-        self._waiting = self.loop.call_later(_HEADER_SECONDS, self._give_up)
+        if len(self.connections) > self._most_connections:
+            transport.close()
+        self._watch_head()
 
-    def _give_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
+    def data_received(self, data: bytes) -> None:
+        """Start the deadline with the first byte of a head, and stop it with the last."""
+        super().data_received(data)
+        self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the deadline."""
-        if self._waiting is not None:
-            self._waiting.cancel()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    @property
+    def _in_head(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _watch_head(self) -> None:
+        if not self._in_head:
+            self._stop_watching()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(_HEADER_SECONDS, self._give_up)
+
+    def _stop_watching(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self._in_head and not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -113,6 +147,7 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
     # Pictures and the database are for this user only, in whatever folder they are.
     os.umask(0o077)
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    most_connections = _raise_descriptor_limit() - _SPARE_DESCRIPTORS
     listener = listen(config.host, config.port)
     app = create_app(config)
     # Resolve the folder of the sandbox's sockets before `tempdir` changes: a socket's path must be short.
@@ -123,7 +158,7 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
     server = _Server(
         uvicorn.Config(
             app,
-            http=_Protocol,
+            http=functools.partial(_Protocol, most_connections=most_connections),  # type: ignore[arg-type]
             ws="none",
             lifespan="on",
             access_log=False,
@@ -138,6 +173,7 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
     )
 
     async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(_log_loop_error)
         waiting = asyncio.create_task(_call_when_started(server, lambda: ready(address(config, listener))))
         await server.serve(sockets=[listener])
         waiting.cancel()
@@ -150,6 +186,25 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
             raise
         where = printable(str(config.data))
         raise ServingError(f"the studio in {where} could not be started ({reason(failure)})") from failure
+
+
+def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error of the event loop in one line; asyncio's own traceback could fill a disk."""
+    error = context.get("exception")
+    telemetry.exception(error if isinstance(error, BaseException) else RuntimeError(str(context.get("message"))))
+
+
+def _raise_descriptor_limit() -> int:
+    """Allow this process as many file descriptors as it may have; their number."""
+    if sys.platform == "win32":
+        return _DESCRIPTORS
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 async def _call_when_started(server: uvicorn.Server, ready: Callable[[], Any]) -> None:

@@ -5,5 +5,6 @@
 | `sandbox` | starting the processes, and their limits |
 | `operations` | what can be done in one |
 | `messages` | what goes in and comes out |
+| `jpeg` | limits on the structure of JPEG files |
 | `tiling` | the levels and tiles of deep zoom |
 """

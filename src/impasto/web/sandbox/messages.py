@@ -40,7 +40,7 @@ class EstimateInput(TypedDict):
     content_map: str | None
 
 
-class Estimate(TypedDict):
+class JobEstimate(TypedDict):
     """What a job would need. Memory is in bytes, time in seconds; None where it is unknown."""
 
     memory_bytes: int

@@ -29,7 +29,8 @@ from impasto.recipes import METADATA_KEY, Fingerprint, Recipe
 from impasto.settings import OPTIONS, Settings
 from impasto.task import without_effect
 from impasto.web.problems import Problem
-from impasto.web.sandbox.messages import Estimate, EstimateInput, FastInput, PictureInfo, SheetCell
+from impasto.web.sandbox.jpeg import check_structure
+from impasto.web.sandbox.messages import EstimateInput, FastInput, JobEstimate, PictureInfo, SheetCell
 from impasto.web.sandbox.tiling import TILE
 
 _TILE_QUALITY = 88
@@ -72,6 +73,7 @@ def recipe(path: str, name: str) -> dict[str, Any]:
     """
     with Path(path).open("rb") as file:
         _identified(file.read(HEAD_BYTES), name)
+    check_structure(Path(path).read_bytes(), name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         text = images.read_metadata(Path(path).read_bytes())
@@ -118,7 +120,7 @@ def convert(path: str, max_pixels: int, format: str, out: str) -> bool:
     return True
 
 
-def estimate(jobs: EstimateInput, max_pixels: int, speed: Mapping[str, Any] | None) -> list[Estimate]:
+def estimate(jobs: EstimateInput, max_pixels: int, speed: Mapping[str, Any] | None) -> list[JobEstimate]:
     """What jobs with the same pictures need, after all the checks that painting them would make.
 
     Args:
@@ -192,7 +194,7 @@ def _blank(size: Sequence[int]) -> Image:
     return Image(pixels=torch.zeros(1, 3, 1, 1).expand(1, 3, *size))
 
 
-def _estimate(inputs: Inputs, settings: Settings, speed: Mapping[str, Any] | None) -> Estimate:
+def _estimate(inputs: Inputs, settings: Settings, speed: Mapping[str, Any] | None) -> JobEstimate:
     size, styles = inputs.content.size, len(inputs.styles)
     memory = devices.memory(devices.resolve(settings.device))
     masked = bool(inputs.guidance and inputs.guidance.regions)
@@ -271,6 +273,7 @@ def system() -> dict[str, Any]:
 
 def _read(path: str, name: str, max_pixels: int) -> tuple[Image, list[str]]:
     """The picture, and the warnings of its reader."""
+    check_structure(Path(path).read_bytes(), name)
     with Path(path).open("rb") as file:
         _identified(file.read(HEAD_BYTES), name)
         file.seek(0)

@@ -13,6 +13,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -23,8 +25,12 @@ from impasto.web.problems import Problem
 _MIB = 1 << 20
 # The largest part of a result is a picture's recipe, of at most 64 KB.
 _LONGEST_RESULT = 4 * _MIB
-_AT_ONCE = 2
+# Each request that waits occupies one of the server's 40 threads.
+_AT_ONCE, _MOST_WAITING = 2, 24
+_NICENESS = 10
 _CPU_SECONDS = 120
+# From Linux's prctl.h.
+_PR_SET_PDEATHSIG = 1
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 
 
@@ -39,17 +45,25 @@ class Sandbox:
     def __init__(self, *, memory: int, seconds: float = 60.0) -> None:
         self._memory, self._seconds = memory, seconds
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
+        self._counting, self._waiting = threading.Lock(), 0
         self._context: Any = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
         if _FORKS:
             self._context.set_forkserver_preload(["impasto.web.sandbox.sandbox", "impasto.web.sandbox.operations"])
 
-    def run(self, operation: str, *arguments: Any, seconds: float | None = None) -> Any:
+    def run(self, operation: str, *arguments: Any, seconds: float | None = None, patient: bool = False) -> Any:
         """Run the function of that name in `operations`, and return its result, which is JSON. Blocks.
 
+        Args:
+            operation: the function's name.
+            arguments: of the function.
+            seconds: time limit; that of the sandbox if None.
+            patient: wait for a free process however many others wait, as for work that no client can repeat.
+
         Raises:
-            Problem: the operation refused its arguments, took too long or too much memory, or crashed.
+            Problem: too many others wait, or the operation refused its arguments, took too long or too much memory, or
+                crashed.
         """
-        with self._slots:
+        with self._slot(patient):
             receive, send = self._context.Pipe(duplex=False)
             process = self._context.Process(target=_serve, args=(send, self._memory, operation, arguments), daemon=True)
             with receive:
@@ -67,6 +81,27 @@ class Sandbox:
             raise Problem(outcome["problem"], outcome["detail"], **outcome["more"])
         return outcome["value"]
 
+    @contextmanager
+    def _slot(self, patient: bool) -> Iterator[None]:
+        """Holds one of the processes that may run at once.
+
+        Raises:
+            Problem: too many others wait. Each of them occupies a thread that other requests need.
+        """
+        with self._counting:
+            if self._waiting >= _MOST_WAITING and not patient:
+                raise Problem("too-many-requests", "the studio is busy reading pictures; try again", retry_after=5)
+            self._waiting += 1
+        try:
+            self._slots.acquire()
+        finally:
+            with self._counting:
+                self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
     @staticmethod
     def _receive(receive: Connection, seconds: float) -> bytes | None:
         try:
@@ -82,6 +117,10 @@ def _serve(send: Connection, memory: int, operation: str, arguments: tuple[Any, 
     from impasto.web.sandbox import operations
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+    # The server and its page keep priority. Windows has no nice.
+    with suppress(OSError, AttributeError):
+        os.nice(_NICENESS)
     network.forbid()
     _limit(memory)
     outcome: dict[str, Any]
@@ -103,6 +142,25 @@ def _serve(send: Connection, memory: int, operation: str, arguments: tuple[Any, 
     send.close()
     # Skip Python's shutdown, which could hang or crash in a process that a file has damaged.
     os._exit(0)
+
+
+def _die_with_parent() -> None:
+    """Have this process killed when the fork server ends, which ends with the studio's server."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+    from multiprocessing import forkserver
+
+    # As long as a child holds this descriptor, the fork server outlives the server.
+    fork_server: Any = forkserver._forkserver
+    if (alive := fork_server._forkserver_alive_fd) is not None:
+        os.close(alive)
+        fork_server._forkserver_alive_fd = None
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        # It ended before the system was told.
+        os._exit(1)
 
 
 def _limit(memory: int) -> None:

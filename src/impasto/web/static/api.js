@@ -1,8 +1,8 @@
-// Owns talking to the server: every request, and what is said when one fails.
+// Owns requests to the server, and their errors.
 
 /** @import { Estimate, Job, LossPoint, Picture, Preset, Problem, Queue, Setting, Sweep, System } from "./types.js" */
 
-/** A request that failed, with the words the server has for it. */
+/** A failed request, with the server's problem. */
 export class RequestError extends Error {
   /** @param {Problem} problem */
   constructor(problem) {

@@ -1,4 +1,4 @@
-// Owns the start: what is loaded, in which order, and which view the address shows.
+// Owns the start of the page: loading in order, and showing the view of the address.
 
 import "./parts/app-bar.js";
 import "./parts/drop-veil.js";
@@ -43,7 +43,7 @@ async function start() {
   document.documentElement.dataset["ready"] = "";
 }
 
-/** The printed address carries the token; it is exchanged for a cookie and taken out of sight. */
+/** Exchanges the token in the address for a cookie, and removes it from the address. */
 async function takeToken() {
   const token = /^#token=(.+)$/.exec(location.hash)?.[1];
   if (!token) return;

@@ -1,5 +1,5 @@
-// Owns how elements are made: by name, properties and children, never from a string of HTML. What people typed or named
-// their files can therefore never become markup.
+// Owns the creation of elements from names, properties and children, never from HTML strings. Text that people typed,
+// such as file names, can therefore never become markup.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
@@ -37,7 +37,7 @@ function present(children) {
     .map((child) => (typeof child === "number" ? String(child) : /** @type {Node | string} */ (child)));
 }
 
-/** Puts `children` in the place of what an element holds. @param {Element} element @param {...(Child | Child[])} children */
+/** Replaces the children of an element. @param {Element} element @param {...(Child | Child[])} children */
 export function fill(element, ...children) {
   element.replaceChildren(...present(children));
 }

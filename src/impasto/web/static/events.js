@@ -1,11 +1,11 @@
-// Owns the stream of news from the server, and coming back after it broke.
+// Owns the event stream from the server, and reconnecting.
 
 import { store } from "./store.js";
 
 /** @type {string | null} */
 let boot = null;
 
-/** Listens for as long as the page is open. The browser reconnects by itself; what was missed is read again. */
+/** Listens while the page is open. The browser reconnects by itself; then the jobs are read again. */
 export function listen() {
   const stream = new EventSource("/api/events");
   const heard = (/** @type {string} */ name, /** @type {(data: any) => void} */ act) =>

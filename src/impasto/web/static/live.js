@@ -1,4 +1,4 @@
-// Owns changes to a picture while it is being painted: what is new in the draft is sent to its job, a moment later.
+// Owns live changes: differences between the draft and its running job are sent to the job after a short delay.
 
 import { api } from "./api.js";
 import { draft, same } from "./draft.js";
@@ -10,7 +10,7 @@ import { store } from "./store.js";
 const PAUSE = 350;
 let timer = 0;
 
-/** Watches the draft from now on. */
+/** Starts watching the draft. */
 export function followDraft() {
   store.on("draft", () => {
     clearTimeout(timer);
@@ -18,7 +18,7 @@ export function followDraft() {
   });
 }
 
-/** The job that the knobs act upon now, if it can still be changed. @returns {Job | null} */
+/** The job that receives live changes, if it can still be changed. @returns {Job | null} */
 export function liveJob() {
   const job = draft.job ? store.jobs.get(draft.job) : null;
   return job && job.state === "running" && job.actions.includes("settings") ? job : null;
@@ -36,7 +36,7 @@ async function send() {
   }
 }
 
-/** What of the draft differs from the job and may be changed now; null if nothing does. @param {Job} job */
+/** The changeable differences between the draft and the job; null if there are none. @param {Job} job */
 function changeOf(job) {
   /** @type {Record<string, any>} */ const change = {};
   const live = store.settings.filter((setting) => setting.live && setting.name !== "blend");

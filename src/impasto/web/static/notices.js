@@ -1,4 +1,4 @@
-// Owns what the page says by itself: notices that come and go, and words for screen readers alone.
+// Owns notices, which appear for a while, and messages for screen readers only.
 
 import { RequestError } from "./api.js";
 import { h } from "./dom.js";
@@ -15,7 +15,7 @@ export function notify(notice) {
   document.querySelector("notice-stack")?.dispatchEvent(new CustomEvent("notice", { detail: notice }));
 }
 
-/** Says something to screen readers alone. @param {string} text */
+/** Announces a text to screen readers only. @param {string} text */
 export function say(text) {
   const region = document.getElementById("spoken");
   if (!region) return;
@@ -23,13 +23,13 @@ export function say(text) {
   requestAnimationFrame(() => (region.textContent = text));
 }
 
-/** Says what went wrong, and what to do. @param {unknown} error */
+/** Shows an error: what was wrong and what to do. @param {unknown} error */
 export function explain(error) {
   if (error instanceof RequestError && error.word === "token-needed") return;
   notify({ tone: "bad", ...wordsOf(error) });
 }
 
-/** Title and text of an error, in plain words. @param {unknown} error @returns {{title: string, text: string}} */
+/** Title and text of an error. @param {unknown} error @returns {{title: string, text: string}} */
 export function wordsOf(error) {
   if (!(error instanceof RequestError)) {
     console.error(error);

@@ -1,4 +1,4 @@
-// Owns what several paintings with regions need: of all of them to have one. Those without get what the others leave.
+// Owns the completion of regions: with several paintings, all need one; those without get the area that the others leave.
 
 import { api } from "./api.js";
 import { draft } from "./draft.js";
@@ -9,7 +9,7 @@ import { store } from "./store.js";
 /** @import { Style } from "./draft.js" */
 /** @import { Picture } from "./types.js" */
 
-/** Keeps the draft's regions complete from now on, whichever paintings come and go. */
+/** Keeps the draft's regions complete when its paintings change. */
 export function followRegions() {
   store.on("draft", () => void complete().catch(explain));
 }
@@ -35,7 +35,7 @@ export async function completed(styles) {
   return styles.map((style) => (style.mask && !style.rest ? style : { ...style, mask, rest: key }));
 }
 
-/** White less what the masks cover. @param {Picture[]} masks @returns {Promise<Picture>} */
+/** A white picture, black where the masks are. @param {Picture[]} masks @returns {Promise<Picture>} */
 async function restOf(masks) {
   const images = await Promise.all(masks.map((mask) => decoded(mask.url)));
   const { width, height } = /** @type {HTMLImageElement} */ (images[0]);

@@ -1,5 +1,5 @@
-// Owns what the page knows: the server's jobs and queue, what there is to choose from, and where the visitor is. Parts
-// read it and listen for topics; only what comes from the server, or from the address, is written here.
+// Owns the page's state: the server's jobs and queue, the catalogue, and the present route. Parts read it and listen for
+// topics; only data from the server or the address are written here.
 
 import { api } from "./api.js";
 
@@ -19,7 +19,7 @@ class Store {
   /** @type {string[]} */ groups = [];
   /** @type {System | null} */ system = null;
   /** @type {Map<string, Job>} */ jobs = new Map();
-  /** Where older pictures go on: of all, and of the starred, which are read when they are first looked at. @type {Record<Shown, string | null | undefined>} */
+  /** Cursors to older pictures: of all, and of the starred ones, which are read when first shown. @type {Record<Shown, string | null | undefined>} */
   next = { all: undefined, starred: undefined };
   /** @type {Queue} */ queue = { paused: false, order: [], running: [] };
   /** @type {Route} */ route = { view: "paint", id: null };
@@ -44,7 +44,7 @@ class Store {
     this.#target.dispatchEvent(new CustomEvent(topic, { detail }));
   }
 
-  /** Reads once what there is to choose from. */
+  /** Reads the catalogue, once. */
   async open() {
     const [samples, presets, settings, system] = await Promise.all([api.samples(), api.presets(), api.settings(), api.system()]);
     this.samples = samples.samples;
@@ -56,7 +56,7 @@ class Store {
     this.announce("ready");
   }
 
-  /** Reads the jobs again, as after every (re)connection: all that wait, and the newest of the others, so that neither hides the other. */
+  /** Reads the jobs, after every (re)connection: all unfinished ones, and the newest of the others. */
   async refresh() {
     const [open, failed, done] = await Promise.all([this.#open(), api.jobs({ state: "failed", limit: PAGE }), api.jobs({ state: "succeeded", limit: PAGE })]);
     this.jobs = new Map([...done.jobs, ...failed.jobs, ...open.jobs].map((job) => [job.id, this.#titled(job)]));
@@ -67,7 +67,7 @@ class Store {
     if (this.route.view === "paint" && this.route.id) await this.find(this.route.id);
   }
 
-  /** All jobs that are painted or wait. */
+  /** All queued and running jobs. */
   async #open() {
     const state = ["running", "queued"];
     const all = await api.jobs({ state, limit: MOST });
@@ -79,7 +79,7 @@ class Store {
     return all;
   }
 
-  /** Reads more finished pictures, older than those known; the first starred ones, if none were asked for. @param {Shown} shown */
+  /** Reads more finished pictures, older than those known; or the first starred ones. @param {Shown} shown */
   async older(shown) {
     const before = this.next[shown];
     if (before === null) return;
@@ -102,7 +102,7 @@ class Store {
     }
   }
 
-  /** Takes a job as the server has it now. @param {Job} job */
+  /** Stores a job from the server. @param {Job} job */
   keep(job) {
     const isNew = !this.jobs.has(job.id);
     this.jobs.set(job.id, this.#titled(job));
@@ -136,7 +136,7 @@ class Store {
     this.announce("queue");
   }
 
-  /** The job that the visitor looks at. @returns {Job | null} */
+  /** The job that is shown. @returns {Job | null} */
   get current() {
     return this.route.view === "paint" && this.route.id ? (this.jobs.get(this.route.id) ?? null) : null;
   }
@@ -146,13 +146,13 @@ class Store {
     return [...this.jobs.values()].filter((job) => job.result && !job.deleted).sort((a, b) => (a.created < b.created ? 1 : -1));
   }
 
-  /** How many wait before a job; null if it does not wait. The queue knows, for a job is not told when another moves. @param {Job} job */
+  /** How many jobs are queued before a job; null if it is not queued. The queue's order is newer than the job's position. @param {Job} job */
   placeOf(job) {
     const place = this.queue.order.indexOf(job.id);
     return place < 0 ? null : place;
   }
 
-  /** What is being painted, then what waits, in its order, then what went wrong. @returns {Job[]} */
+  /** Running jobs, then queued ones in their order, then failed ones. @returns {Job[]} */
   get line() {
     const all = [...this.jobs.values()].filter((job) => !job.deleted);
     const place = (/** @type {Job} */ job) => (job.state === "running" ? -1 : (this.placeOf(job) ?? Infinity));

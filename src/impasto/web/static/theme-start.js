@@ -1,4 +1,4 @@
-// Owns the first moment: the chosen colours stand before anything is drawn.
+// Owns the theme before the first drawing: it is set before anything is shown, to avoid a flash.
 
 import { openTheme } from "./theme.js";
 

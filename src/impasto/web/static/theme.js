@@ -1,4 +1,4 @@
-// Owns light and dark: the system's choice, or the visitor's own, which is kept.
+// Owns the theme, light or dark: the system's, or the visitor's choice, which is saved.
 
 const KEY = "impasto-theme";
 
@@ -9,13 +9,13 @@ export function theme() {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
-/** Takes up what was chosen before. */
+/** Restores the visitor's choice. */
 export function openTheme() {
   const kept = localStorage.getItem(KEY);
   if (kept) document.documentElement.dataset.theme = kept;
 }
 
-/** Turns light into dark and dark into light. */
+/** Switches between light and dark. */
 export function turnTheme() {
   const next = theme() === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;

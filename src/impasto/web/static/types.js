@@ -1,4 +1,4 @@
-// Owns the shapes of what the server answers, as src/impasto/web/README.md says them. Types only: nothing here runs.
+// Owns the types of the server's responses, as described in src/impasto/web/README.md. There is no code here.
 
 /**
  * @typedef {object} Tiles

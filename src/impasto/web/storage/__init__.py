@@ -4,6 +4,7 @@
 |---|---|
 | `data_folder` | the folder: its marker, its lock, and its temporary files |
 | `database` | the database file, and transactions |
+| `space` | free space, reserved for uploads |
 | `pictures` | pictures by the hashes of their files |
 | `folders` | the folder of each job |
 """

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from impasto.errors import ImpastoError
 from impasto.files import whole
+from impasto.messages import reason
 
 FILE = "studio.sqlite3"
 #: The regular backup, and the copy that is made before rows are set aside.
@@ -80,7 +81,8 @@ class Database:
         self._connection.row_factory = sqlite3.Row
         try:
             self._prepare()
-        except sqlite3.DatabaseError as error:
+        # In a damaged file even the text of an error may be no text.
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             self._connection.close()
             if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
                 raise DatabaseError("the disk is full; make room, then start again") from error
@@ -115,17 +117,20 @@ class Database:
         Raises:
             DatabaseError: more is damaged than single rows.
         """
-        moved: list[str] = []
         try:
+            faults = {
+                row[0]: fault
+                for row in self.rows(f"select rowid from {table}")
+                if (fault := self._fault(table, row[0], check))
+            }
+            if not faults:
+                return []
+            # SQLite cannot copy a database within a transaction that writes to it.
+            self.back_up(self._path.with_name(BEFORE_REPAIR))
             with self.transaction() as change:
-                for rowid in [row[0] for row in change(f"select rowid from {table}")]:
-                    if reason := self._fault(table, rowid, check):
-                        if not moved:
-                            self.back_up(self._path.with_name(BEFORE_REPAIR))
-                        moved.append(self._move_aside(change, table, rowid, key, reason))
-        except sqlite3.DatabaseError as error:
+                return [self._move_aside(change, table, rowid, key, fault) for rowid, fault in faults.items()]
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self._damaged(error) from error
-        return moved
 
     def _fault(self, table: str, rowid: int, check: Callable[[sqlite3.Row], object]) -> str:
         """Why a row cannot be read; empty if it can."""
@@ -156,7 +161,7 @@ class Database:
         change(f"delete from {table} where rowid = ?", (rowid,))
         return str(content[key])
 
-    def _damaged(self, error: sqlite3.DatabaseError) -> DatabaseError:
+    def _damaged(self, error: Exception) -> DatabaseError:
         name = self._path.name
         if self.backup.exists():
             saved = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.backup.stat().st_mtime))
@@ -164,8 +169,8 @@ class Database:
         else:
             advice = f"Restore a copy of {name}"
         return DatabaseError(
-            f"the studio's database is damaged ({error}); the pictures beside it are intact. {advice}, or move it "
-            "away to start with an empty history"
+            f"the studio's database is damaged ({reason(error)}); the pictures beside it are intact. {advice}, or "
+            "move it away to start with an empty history"
         )
 
     def _prepare(self) -> None:

@@ -24,12 +24,13 @@ from typing import Any
 
 from impasto import assets
 from impasto.files import settle, sync_folder
-from impasto.web.problems import Problem, disk_full
+from impasto.web.problems import Problem
 from impasto.web.sandbox import tiling
 from impasto.web.sandbox.messages import PictureInfo
 from impasto.web.sandbox.sandbox import Sandbox
 from impasto.web.storage.data_folder import DataFolder
 from impasto.web.storage.database import Database
+from impasto.web.storage.space import Space
 
 THUMBNAIL_SIDES = (160, 320, 640, 1280, 2560)
 DEFAULT_SIDE = 320
@@ -47,6 +48,7 @@ MEDIA_TYPES = {
 SAMPLE_PREFIX = "sample:"
 _ID = re.compile(r"[0-9a-f]{64}")
 _LONGEST_NAME = 120
+_MOST_WAITING = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,17 +87,17 @@ class PictureStore:
         data: the folder of the files.
         database: stores their properties.
         sandbox: reads them.
+        space: of the disk.
         max_pixels: limit for a new picture.
-        min_free: bytes that must stay free on the disk.
     """
 
     def __init__(
-        self, data: DataFolder, database: Database, sandbox: Sandbox, *, max_pixels: int, min_free: int
+        self, data: DataFolder, database: Database, sandbox: Sandbox, space: Space, *, max_pixels: int
     ) -> None:
         self._data, self._folder, self._database, self._sandbox = data, data.pictures, database, sandbox
-        self._max_pixels, self._min_free = max_pixels, min_free
+        self._space, self._max_pixels = space, max_pixels
         self._placing = threading.Lock()
-        self._making: dict[Path, threading.Lock] = {}
+        self._making: dict[Path, tuple[threading.Lock, int]] = {}
         self._guard = threading.Lock()
         # Samples need no copy and no row: the manifest has their properties.
         sizes = {asset.sha256: (asset, assets.path(asset.path)) for asset in assets.manifest() if asset.kind}
@@ -126,11 +128,15 @@ class PictureStore:
         Raises:
             Problem: it has not.
         """
-        if shutil.disk_usage(self._folder).free < self._min_free + size:
-            raise disk_full()
+        self._space.check(size)
 
-    def add(self, path: Path, name: str) -> tuple[Picture, bool]:
+    def add(self, path: Path, name: str, *, patient: bool = False) -> tuple[Picture, bool]:
         """Store the file at `path`, which is moved. A file that is stored already keeps its first name.
+
+        Args:
+            path: of the file.
+            name: of the picture.
+            patient: as for `Sandbox.run`.
 
         Returns:
             The picture, and whether it is new.
@@ -145,7 +151,7 @@ class PictureStore:
         name = presentable(name)
         with self.scratch() as thumbnail:
             info: PictureInfo = self._sandbox.run(
-                "examine", str(path), name, self._max_pixels, str(thumbnail), DEFAULT_SIDE
+                "examine", str(path), name, self._max_pixels, str(thumbnail), DEFAULT_SIDE, patient=patient
             )
             picture = Picture(
                 id=digest,
@@ -308,15 +314,28 @@ class PictureStore:
     def _made_once(self, path: Path) -> Iterator[bool]:
         """Yields whether `path` must be made; other threads that want it wait until the context ends."""
         with self._guard:
-            lock = self._making.setdefault(path, threading.Lock())
-        with lock:
+            lock, waiting = self._making.get(path, (threading.Lock(), 0))
+            if waiting >= _MOST_WAITING:
+                raise Problem("too-many-requests", "too many requests wait for the same file", retry_after=5)
+            self._making[path] = (lock, waiting + 1)
+        with self._counted(path), lock:
             missing = not path.exists()
             if missing:
                 self.check_room()
                 path.parent.mkdir(parents=True, exist_ok=True)
             yield missing
-        with self._guard:
-            self._making.pop(path, None)
+
+    @contextlib.contextmanager
+    def _counted(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._guard:
+                lock, waiting = self._making[path]
+                if waiting > 1:
+                    self._making[path] = (lock, waiting - 1)
+                else:
+                    del self._making[path]
 
 
 def presentable(name: str) -> str:

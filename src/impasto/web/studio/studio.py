@@ -33,6 +33,7 @@ from impasto.web.storage.data_folder import DataFolder, explained
 from impasto.web.storage.database import BEFORE_REPAIR, Database
 from impasto.web.storage.folders import CHECKPOINT, Folders
 from impasto.web.storage.pictures import PictureStore
+from impasto.web.storage.space import Space
 from impasto.web.studio.fast import FastPainter
 from impasto.web.studio.sweeps import Sweeps
 from impasto.web.studio.validation import JobValidator, Masks, check_memory
@@ -61,44 +62,49 @@ class Studio:
         self.config = config
         self.boot = secrets.token_hex(6)
         self.stopping = False
-        self._folder = DataFolder(config.data)
-        with explained(config.data):
-            self.database = Database(self._folder.database)
-            self.jobs = Jobs(self.database, max_queue=config.max_queue)
-            self.claims = Claims(self.database, attempts=config.attempts)
-            self.sandbox = Sandbox(memory=_SANDBOX_BYTES + _SANDBOX_BYTES_PER_PIXEL * config.max_pixels)
-            self.pictures = PictureStore(
-                self._folder,
-                self.database,
-                self.sandbox,
-                max_pixels=config.max_pixels,
-                min_free=config.min_free,
+        with contextlib.ExitStack() as undo:
+            self._folder = DataFolder(config.data)
+            undo.callback(self._folder.release)
+            with explained(config.data):
+                self.database = Database(self._folder.database)
+                undo.callback(self.database.close)
+                self.jobs = Jobs(self.database, max_queue=config.max_queue)
+                self.claims = Claims(self.database, attempts=config.attempts)
+                self.sandbox = Sandbox(memory=_SANDBOX_BYTES + _SANDBOX_BYTES_PER_PIXEL * config.max_pixels)
+                self.space = Space(config.data, min_free=config.min_free)
+                self.pictures = PictureStore(
+                    self._folder,
+                    self.database,
+                    self.sandbox,
+                    self.space,
+                    max_pixels=config.max_pixels,
+                )
+            self.folders = Folders(self._folder.jobs)
+            self.hub = Hub()
+            self.metrics = telemetry.Metrics(self.jobs.counts)
+            self._threads = config.threads or _threads(config.workers)
+            executor = executor or LocalExecutor(config.workers, self._threads)
+            self.dispatcher = Dispatcher(
+                self.claims, self.pictures, self.folders, executor, self.hub, self.metrics, config.attempts
             )
-        self.folders = Folders(self._folder.jobs)
-        self.hub = Hub()
-        self.metrics = telemetry.Metrics(self.jobs.counts)
-        self._threads = config.threads or _threads(config.workers)
-        executor = executor or LocalExecutor(config.workers, self._threads)
-        self.dispatcher = Dispatcher(
-            self.claims, self.pictures, self.folders, executor, self.hub, self.metrics, config.attempts
-        )
-        self.views = Views(self.jobs, self.pictures, self.folders, self.dispatcher.active)
-        self.validator = JobValidator(self.jobs, self.pictures, self.sandbox, config.max_pixels)
-        self.fast = FastPainter(self.pictures, self.validator, self.sandbox, config.max_pixels)
-        self.sweeps = Sweeps(
-            self.database,
-            self.jobs,
-            self.pictures,
-            self.validator,
-            self.sandbox,
-            self.views,
-            self._folder.sheets,
-            announce=self.announce,
-            cancel=lambda job_id: self.act(job_id, "cancel"),
-        )
-        self._tasks: list[asyncio.Task[None]] = []
-        with explained(config.data):
-            self._repaired = self._set_aside_damaged()
+            self.views = Views(self.jobs, self.pictures, self.folders, self.dispatcher.active)
+            self.validator = JobValidator(self.jobs, self.pictures, self.sandbox, config.max_pixels)
+            self.fast = FastPainter(self.pictures, self.validator, self.sandbox, config.max_pixels)
+            self.sweeps = Sweeps(
+                self.database,
+                self.jobs,
+                self.pictures,
+                self.validator,
+                self.sandbox,
+                self.views,
+                self._folder.sheets,
+                announce=self.announce,
+                cancel=lambda job_id: self.act(job_id, "cancel"),
+            )
+            self._tasks: list[asyncio.Task[None]] = []
+            with explained(config.data):
+                self._repaired = self._set_aside_damaged()
+            undo.pop_all()
 
     @property
     def temporary(self) -> Path:
@@ -162,7 +168,7 @@ class Studio:
     def _warm(self) -> None:
         """Start the sandbox, and measure this machine's speed."""
         try:
-            self.sandbox.run("warm")
+            self.sandbox.run("warm", patient=True)
             self.validator.speed = self._known_speed()
         except (Problem, OSError, sqlite3.Error) as error:
             telemetry.exception(error)
@@ -174,7 +180,7 @@ class Studio:
             known = json.loads(self.database.fact("speed") or "")
             if known["of"] == measured_as:
                 return dict(known["speed"])
-        speed = self.sandbox.run("speed", self._threads)
+        speed = self.sandbox.run("speed", self._threads, patient=True)
         self.database.set_fact("speed", json.dumps({"of": measured_as, "speed": speed}))
         return dict(speed)
 

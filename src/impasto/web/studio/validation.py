@@ -9,7 +9,7 @@ from impasto.settings import Settings
 from impasto.web.problems import Problem
 from impasto.web.queue.job import JobSpec, NamedPicture, NoSuchJobError
 from impasto.web.queue.jobs import Jobs
-from impasto.web.sandbox.messages import Estimate, EstimateInput, SizedPicture
+from impasto.web.sandbox.messages import EstimateInput, JobEstimate, SizedPicture
 from impasto.web.sandbox.sandbox import Sandbox
 from impasto.web.schema import requests
 from impasto.web.storage.pictures import PictureStore
@@ -103,7 +103,7 @@ class JobValidator:
             "content_map": None if content_map is None else self.resolve(content_map, "content_map"),
         }
 
-    def estimate(self, spec: JobSpec, settings: Settings) -> Estimate:
+    def estimate(self, spec: JobSpec, settings: Settings) -> JobEstimate:
         """What a job would need, after all the checks that painting it would make.
 
         Raises:
@@ -111,7 +111,7 @@ class JobValidator:
         """
         return self.estimate_all(spec, [settings])[0]
 
-    def estimate_all(self, spec: JobSpec, settings: Sequence[Settings]) -> list[Estimate]:
+    def estimate_all(self, spec: JobSpec, settings: Sequence[Settings]) -> list[JobEstimate]:
         """What jobs with the same pictures would need, one for each of the settings.
 
         Raises:
@@ -126,7 +126,7 @@ class JobValidator:
             "style_masks": [self._path(mask) for mask in spec["style_masks"]],
             "content_map": None if content_map is None else self._path(content_map),
         }
-        estimates: list[Estimate] = self._sandbox.run("estimate", jobs, self._max_pixels, self.speed)
+        estimates: list[JobEstimate] = self._sandbox.run("estimate", jobs, self._max_pixels, self.speed)
         return estimates
 
     def _sized(self, picture: NamedPicture) -> SizedPicture:
@@ -137,19 +137,19 @@ class JobValidator:
         return str(self._pictures.path(picture["id"]))
 
 
-def fits(estimate: Estimate) -> bool:
+def fits(estimate: JobEstimate) -> bool:
     """Whether the memory that is free now suffices; true if it is unknown."""
     free = estimate["memory_free"]
     return free is None or estimate["memory_bytes"] <= free
 
 
-def exceeds_memory(estimate: Estimate) -> bool:
+def exceeds_memory(estimate: JobEstimate) -> bool:
     """Whether the job needs more memory than this machine has; false if that is unknown."""
     total = estimate["memory_total"]
     return total is not None and estimate["memory_bytes"] > total
 
 
-def check_memory(estimate: Estimate) -> None:
+def check_memory(estimate: JobEstimate) -> None:
     """Refuse a job that needs more memory than this machine has.
 
     Raises:

@@ -28,17 +28,17 @@ from impasto.web.workers.protocol import (
     Command,
     Dropped,
     Failed,
+    Finished,
     Lost,
     Paint,
-    Painted,
     PictureFile,
     Progressed,
     Rebased,
     Release,
     Released,
-    Report,
     Stop,
     Warned,
+    WorkerReport,
 )
 
 _STOP_SECONDS = 15.0
@@ -259,7 +259,7 @@ class Dispatcher:
             for command in self._changes(job, now, job.lease):
                 await self._executor.send(command)
 
-    async def _on_report(self, job_id: str, lease: str, report: Report) -> None:
+    async def _on_report(self, job_id: str, lease: str, report: WorkerReport) -> None:
         active = self.active.get(job_id)
         if active is None or active.lease != lease:
             # The job was canceled, or has been dispatched again since.
@@ -288,7 +288,7 @@ class Dispatcher:
             self._hub.notify("changed", active.job.id)
         self._hub.notify("progressed", active.job.id)
 
-    def _store(self, active: ActiveJob, report: Report) -> None:
+    def _store(self, active: ActiveJob, report: WorkerReport) -> None:
         """Store a report in the database."""
         job = active.job
         match report:
@@ -302,7 +302,7 @@ class Dispatcher:
                 self._store_rebase(active, report)
             case Warned():
                 telemetry.event("worker warned", job=job.id)
-            case Painted():
+            case Finished():
                 self._store_result(active, report)
             case Failed():
                 more: dict[str, Any] = {"setting": report.setting} if report.setting else {}
@@ -333,10 +333,10 @@ class Dispatcher:
             job, progress=report.progress.model_dump(), seconds=report.seconds, reached=report.reached
         )
 
-    def _store_result(self, active: ActiveJob, report: Painted) -> None:
+    def _store_result(self, active: ActiveJob, report: Finished) -> None:
         job = active.job
         try:
-            picture, _ = self._pictures.add(Path(report.path), f"{job.spec['name']}.png")
+            picture, _ = self._pictures.add(Path(report.path), f"{job.spec['name']}.png", patient=True)
         except (Problem, OSError) as error:
             reason = error.detail if isinstance(error, Problem) else "there was no room for the finished picture"
             self._claims.fail(job, Problem("disk-full", f"{reason}; then retry: it resumes from its checkpoint").body())
@@ -348,7 +348,7 @@ class Dispatcher:
             self._metrics.painted.observe(report.seconds)
 
     def _store_rebase(self, active: ActiveJob, report: Rebased) -> None:
-        start, _ = self._pictures.add(Path(report.start), START)
+        start, _ = self._pictures.add(Path(report.start), START, patient=True)
         # The checkpoint knows the picture by this name, whatever an identical one was called before.
         self._claims.rebase(active.job, {"id": start.id, "name": START}, report.settings, report.heard)
         active.points.clear()

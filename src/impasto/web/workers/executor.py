@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from impasto.web import telemetry
-from impasto.web.workers.protocol import Command, Leave, Lost, Paint, Report, decode_report, encode
+from impasto.web.workers.protocol import Command, Leave, Lost, Paint, WorkerReport, decode_report, encode
 
 #: Receives the reports of a job: its id, its lease, and the report.
-OnReport = Callable[[str, str, Report], Awaitable[None]]
+OnReport = Callable[[str, str, WorkerReport], Awaitable[None]]
 _LONGEST_LINE = 64 << 20
 _RETRY_SECONDS = 1.0
 _KILL_SECONDS = 5.0

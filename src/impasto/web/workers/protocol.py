@@ -19,7 +19,7 @@ carries the lease of the job that it is for, except `Leave`, which is for the pr
 | `Checkpointed` | how many iterations the checkpoint holds |
 | `Rebased` | that the job now continues from another initial picture |
 | `Warned` | that something unexpected was worked around |
-| `Painted`, `Released`, `Dropped`, `Failed` | how the job ended |
+| `Finished`, `Released`, `Dropped`, `Failed` | how the job ended |
 | `Lost` | that the process ended without a final report; sent by the executor, never by the worker |
 """
 
@@ -121,7 +121,7 @@ class Leave(Command):
     do: Literal["leave"] = "leave"
 
 
-class Position(Message):
+class JobPosition(Message):
     """Where the optimization is."""
 
     scale: int
@@ -156,32 +156,32 @@ class PreviewSize(Message):
     height: int
 
 
-class Report(Message):
+class WorkerReport(Message):
     """A report of a worker; `ends` says whether the worker is free afterwards."""
 
     ends: ClassVar[bool] = False
 
 
-class Progressed(Report):
+class Progressed(WorkerReport):
     """The current position; `points` replace all known losses from index `first` on."""
 
     say: Literal["progress"] = "progress"
-    progress: Position
+    progress: JobPosition
     preview: PreviewSize
     first: int
     points: list[LossPoint]
 
 
-class Checkpointed(Report):
+class Checkpointed(WorkerReport):
     """A checkpoint was written; it holds `reached` iterations."""
 
     say: Literal["checkpoint"] = "checkpoint"
-    progress: Position
+    progress: JobPosition
     seconds: float
     reached: int
 
 
-class Rebased(Report):
+class Rebased(WorkerReport):
     """The job now starts from another picture.
 
     Attributes:
@@ -196,14 +196,14 @@ class Rebased(Report):
     heard: dict[str, Any]
 
 
-class Warned(Report):
+class Warned(WorkerReport):
     """Something unexpected was worked around."""
 
     say: Literal["warning"] = "warning"
     text: str
 
 
-class Painted(Report):
+class Finished(WorkerReport):
     """The result is in the file `path`."""
 
     ends: ClassVar[bool] = True
@@ -215,24 +215,24 @@ class Painted(Report):
     warnings: list[str]
 
 
-class Released(Report):
+class Released(WorkerReport):
     """The job was left at a checkpoint of `reached` iterations."""
 
     ends: ClassVar[bool] = True
     say: Literal["released"] = "released"
-    progress: Position
+    progress: JobPosition
     seconds: float
     reached: int
 
 
-class Dropped(Report):
+class Dropped(WorkerReport):
     """The job was dropped."""
 
     ends: ClassVar[bool] = True
     say: Literal["dropped"] = "dropped"
 
 
-class Failed(Report):
+class Failed(WorkerReport):
     """The job cannot be painted: the kind of problem (see `problems`), the reason, and the setting to blame, if any."""
 
     ends: ClassVar[bool] = True
@@ -242,7 +242,7 @@ class Failed(Report):
     setting: str | None
 
 
-class Lost(Report):
+class Lost(WorkerReport):
     """The process ended, or its output could not be understood.
 
     Attributes:
@@ -259,9 +259,9 @@ class Lost(Report):
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(
     Annotated[Paint | ChangeSettings | ChangeMasks | Stop | Cancel | Release | Leave, Field(discriminator="do")]
 )
-_REPORTS: TypeAdapter[Report] = TypeAdapter(
+_REPORTS: TypeAdapter[WorkerReport] = TypeAdapter(
     Annotated[
-        Progressed | Checkpointed | Rebased | Warned | Painted | Released | Dropped | Failed,
+        Progressed | Checkpointed | Rebased | Warned | Finished | Released | Dropped | Failed,
         Field(discriminator="say"),
     ]
 )
@@ -281,7 +281,7 @@ def decode_command(line: str | bytes) -> Command:
     return _COMMANDS.validate_json(line)
 
 
-def decode_report(line: str | bytes) -> Report:
+def decode_report(line: str | bytes) -> WorkerReport:
     """The report in a line.
 
     Raises:
@@ -320,7 +320,7 @@ class CommandReader:
                 yield command
 
 
-def write(out: TextIO, report: Report) -> None:
+def write(out: TextIO, report: WorkerReport) -> None:
     """Write a report for the studio."""
     out.write(encode(report))
     out.flush()

@@ -24,20 +24,20 @@ from impasto.web.workers.protocol import (
     Checkpointed,
     CommandReader,
     Dropped,
+    Finished,
+    JobPosition,
     Leave,
     LossPoint,
     Paint,
-    Painted,
     PictureFile,
-    Position,
     PreviewSize,
     Progressed,
     Rebased,
     Release,
     Released,
-    Report,
     Stop,
     Warned,
+    WorkerReport,
     write,
 )
 
@@ -222,7 +222,7 @@ class JobRun:
             pastiche.save(path)
         self._report(progress, 0.0)
         self._send(
-            Painted(
+            Finished(
                 path=str(path),
                 stopped=stopped,
                 seconds=self._seconds,
@@ -261,9 +261,9 @@ class JobRun:
         )
         self._reported = len(self._points)
 
-    def _position(self, progress: impasto.Progress, left: float | None) -> Position:
+    def _position(self, progress: impasto.Progress, left: float | None) -> JobPosition:
         last = self._points[-1]
-        return Position(
+        return JobPosition(
             scale=progress.scale,
             scales=progress.scales,
             size=list(progress.size),
@@ -287,7 +287,7 @@ class JobRun:
         position = self._position(progress, None)
         self._send(Checkpointed(reached=len(self._points), progress=position, seconds=self._seconds))
 
-    def _send(self, report: Report) -> None:
+    def _send(self, report: WorkerReport) -> None:
         write(self._out, report)
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TextIO
 
-from impasto.errors import ImpastoError, SettingsError, out_of_memory
+from impasto.errors import DeviceError, ImpastoError, SettingsError, out_of_memory
 from impasto.messages import reason
 from impasto.web import network
 from impasto.web.workers.protocol import CommandReader, Failed, Leave, Paint, write
@@ -30,6 +30,8 @@ def failure(error: Exception) -> Failed:
     match error:
         case SettingsError():
             return Failed(kind="bad-setting", detail=str(error), setting=error.setting)
+        case ImpastoError() if not isinstance(error, DeviceError) and out_of_memory(error.__cause__):
+            return _out_of_memory()
         case ImpastoError():
             return Failed(kind=_kind(error.__cause__), detail=str(error), setting=None)
         case OSError():
@@ -38,10 +40,14 @@ def failure(error: Exception) -> Failed:
             )
             return Failed(kind=_kind(error), detail=detail, setting=None)
         case _ if out_of_memory(error):
-            detail = "there is not enough memory to paint it; choose a smaller size, or close other programs and retry"
-            return Failed(kind=_kind(error), detail=detail, setting="size")
+            return _out_of_memory()
         case _:
             raise error
+
+
+def _out_of_memory() -> Failed:
+    detail = "there is not enough memory to paint it; choose a smaller size, or close other programs and retry"
+    return Failed(kind="too-much-memory", detail=detail, setting="size")
 
 
 def _kind(cause: BaseException | None) -> str:

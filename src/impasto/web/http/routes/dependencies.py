@@ -24,6 +24,6 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     titles: dict[int, str] = {}
     for status, title in problems.KINDS.values():
         titles.setdefault(status, title)
-    wanted = {400, 401, 403, 503, *statuses}
+    wanted = {400, 401, 403, 429, 503, *statuses}
     content = {problems.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemResponse.__name__}"}}}
     return {status: {"description": titles[status], "content": content} for status in sorted(wanted)}
