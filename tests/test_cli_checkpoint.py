@@ -108,7 +108,7 @@ def test_ctrl_c_keeps_the_picture_and_where_it_stands():
     process.send_signal(signal.SIGINT)
     ended = finish(process)
     assert ended.code == 130
-    assert ended.err.endswith("the best picture so far is saved in out.png, and where it stands in kept\n")
+    assert ended.err.endswith("the best picture so far is saved in out.png, and the checkpoint in kept\n")
     assert len(Checkpoint.load("kept").trace) >= 2
 
 
@@ -171,8 +171,8 @@ def test_a_checkpoint_that_cannot_be_written_does_not_stop_the_painting(monkeypa
     done = run("stylize", "photo.png", "painting.png", *QUICK, "-q", "-o", "out.png", *KEPT)
     assert done.code == 0
     assert done.notes == [
-        f"impasto: warning: kept: the disk is full ({Path.cwd()}); make room, or choose another folder. An older file "
-        "is as it was; no more checkpoints are written, painting continues"
+        f"impasto: warning: kept: the disk is full ({Path.cwd()}); make room, or choose another folder. An existing "
+        "file was not changed; no more checkpoints are written, painting continues"
     ]
 
 

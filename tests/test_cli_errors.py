@@ -85,9 +85,9 @@ WRONG_OPTIONS = [
     ((*P, "--bit-depth", "12"), r"--bit-depth: got 12; it must be 8 or 16 bits"),
     ((*P, "--save-every", "0"), r"--save-every: got 0; it must be a whole number, at least 1 iterations"),
     ((*P, "--format", "gif"), r"--format: got gif; it must be one of png, jpg"),
-    ((*P, "--format", "jpeg", "-o", "x.png"), r"--format: got jpeg, but x.png says PNG"),
-    ((*P, "--json", "-o", "-"), r"--json: it needs standard output"),
-    ((*P, "--save-every", "1", "-o", "-"), r"--save-every: it numbers the name of the picture"),
+    ((*P, "--format", "jpeg", "-o", "x.png"), r"--format: got jpeg, but the suffix of x.png means PNG"),
+    ((*P, "--json", "-o", "-"), r"--json: --json and --out - both write to standard output"),
+    ((*P, "--save-every", "1", "-o", "-"), r"--save-every: it adds numbers to the picture's name"),
     ((*P, "--sise", "5"), r"unknown option: --sise. Did you mean --size\?"),
     ((*P, "--size", "64", "--size", "65"), r"parameter --size specified multiple times"),
     ((*P, "--json=maybe"), r'invalid value for --json: unable to convert "maybe" into bool'),
@@ -181,15 +181,14 @@ WRONG_OUTPUTS = [
     (("-o", "photo.png", "--force"), "photo.png: it is an input"),
     (("-o", "linked.png", "--force"), "linked.png: it is an input"),
     (("-o", "nowhere/out.png"), "nowhere/out.png: there is no folder"),
-    (("-o", "a_folder"), "a_folder: "),
-    (("-o", "a_folder.png"), "a_folder.png: this is a folder"),
+    (("-o", "nowhere/"), "nowhere/photo-painting.png: there is no folder"),
     (("-o", "out.xyz"), "out.xyz: the suffix says which format to write: received '.xyz'"),
     (("-o", "out"), "out: the suffix says which format to write: it has none"),
     (("-o", ""), ""),
     (("-o", "out.jpg", "--bit-depth", "16"), "JPEG holds 8 bits a channel"),
     (("--figure", "painting.png", "-f"), "painting.png: it is an input, and would be lost"),
     (("--figure", "old.png"), "old.png: the file exists; add --force"),
-    (("--figure", "out.png", "-o", "out.png"), "out.png: the picture itself goes there"),
+    (("--figure", "out.png", "-o", "out.png"), "out.png: the picture itself is written there"),
     (("--figure", "out.gif"), "out.gif: the suffix determines the format of a figure"),
     (("--figure", "nowhere/figure.png"), "nowhere/figure.png: there is no folder"),
 ]
@@ -424,7 +423,7 @@ def test_standard_streams_that_are_a_terminal_are_not_used(monkeypatch):
     monkeypatch.setattr("tests.cli_running.io.TextIOWrapper", Terminal)
     refused = run("stylize", "-", "painting.png", *QUICK)
     assert refused.code == 1
-    assert refused.error() == "- is standard input, and that is the keyboard; pipe a picture into it"
+    assert refused.error() == "- is standard input, which is the keyboard; pipe a picture into it, or name a file"
     refused = run("stylize", *P, *QUICK, "-o", "-")
     assert refused.code == 2
     assert "standard output is the terminal" in refused.error()

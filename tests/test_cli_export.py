@@ -48,7 +48,7 @@ def test_a_model_becomes_a_file_that_says_its_styles(place):
         (["--web", "page", "--half"], 2, "it has no effect with --web"),
         (["--web", "photo.png"], 1, "this is a file; name a folder"),
         (["--web", "."], 1, "the folder is not empty; add --force"),
-        (["mine.safetensors", "mine.safetensors", "--web", "page"], 2, "need names of their own"),
+        (["mine.safetensors", "mine.safetensors", "--web", "page"], 2, "need different names"),
         (["mine.safetensors", "--web", "page", "--runtime", "none.tgz"], 1, "none.tgz cannot be read (No such file"),
         (["mine.safetensors", "--web", "page", "--runtime", "photo.png"], 1, "photo.png is not the npm package onnxr"),
     ],
@@ -122,10 +122,10 @@ def test_the_rest_of_the_options_by_onnx(place):
     [
         (("nigth", "--model", "mine.onnx"), 2, "did you mean night?"),
         (("night", "--model", "none.onnx"), 1, "there is no file none.onnx"),
-        (("night", "--model", "mine.onnx", "--keep-color", "luminance"), 2, "--engine onnx has only none"),
-        (("night", "--model", "mine.onnx", "--device", "cuda"), 2, "--engine onnx has only auto"),
-        (("night", "--model", "mine.onnx", "--engine", "torch"), 2, "torch does not read; say --engine onnx"),
-        (("night", "--engine", "onnx"), 2, "needs an exported one; `impasto export brushes -o brushes.onnx`"),
+        (("night", "--model", "mine.onnx", "--keep-color", "luminance"), 2, "--engine onnx supports only none"),
+        (("night", "--model", "mine.onnx", "--device", "cuda"), 2, "--engine onnx supports only auto"),
+        (("night", "--model", "mine.onnx", "--engine", "torch"), 2, "torch cannot read; use --engine onnx"),
+        (("night", "--engine", "onnx"), 2, "needs an exported model; `impasto export brushes -o brushes.onnx`"),
     ],
 )
 def test_what_onnx_refuses(place, options, code, message):

@@ -109,7 +109,7 @@ def test_what_is_skipped_in_a_folder_is_named_and_counted(place):
         "IMG_1.png",
         "IMG_2.png",
         "IMG_3.png",
-        "photo.png",
+        "photo.jpg",
         "without.png",
     ]
     assert report["skipped"] == [

@@ -166,7 +166,7 @@ def test_a_picture_for_nobody_is_refused():
 
 def test_a_picture_from_nobody_is_refused():
     done = finish(start("stylize", "-", "painting.png", preexec_fn=lambda: os.close(0)))
-    assert (done.code, done.error()[:42]) == (1, "- is standard input, and that is closed; p")
+    assert (done.code, done.error()[:42]) == (1, "- is standard input, which is closed; pipe")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's own")

@@ -245,7 +245,7 @@ def test_a_picture_of_the_fast_engine_is_told_from_others():
 
 
 def test_standard_input_has_no_folder_to_look_in():
-    assert run("rerun", "-").error().startswith("- has no name")
+    assert run("rerun", "-").error().startswith("the inputs are searched beside the picture")
 
 
 def test_a_folder_is_named_once(folder):

@@ -99,7 +99,7 @@ def test_bit_depth_and_quality_reach_the_file():
 def test_quality_that_means_nothing_is_said():
     done = run("stylize", "photo.png", "painting.png", *QUICK, "-q", "--quality", "50")
     assert done.code == 0
-    assert done.err == "impasto: warning: --quality has no effect on PNG, which keeps every pixel as it is\n"
+    assert done.err == "impasto: warning: --quality has no effect on PNG, which is lossless\n"
 
 
 def test_the_recipe_is_inside_unless_it_is_not_wanted():

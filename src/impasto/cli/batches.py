@@ -179,13 +179,13 @@ def _targets(root: Path, sources: Iterable[Path], target: Path, suffix: str | No
         root: the folder that holds all photographs.
         sources: the photographs.
         target: the folder for the pictures.
-        suffix: of the pictures, without a dot; if None, that of each photograph, or .png if it cannot be written.
+        suffix: of the pictures, without a dot; if None, `output_suffix` of each photograph.
         deep: whether photographs are searched in all subfolders too.
 
     Raises:
         SettingsError: a picture would replace a photograph or another picture, or be a photograph the next time.
     """
-    from impasto.images import WRITABLE_SUFFIXES
+    from impasto.images import output_suffix
 
     if target.resolve() == root.resolve():
         raise SettingsError("out", f"{target} is the photographs' own folder; give --out another one")
@@ -202,8 +202,8 @@ def _targets(root: Path, sources: Iterable[Path], target: Path, suffix: str | No
     for source in sources:
         if within and target.resolve() in source.resolve().parents:
             continue
-        own = source.suffix if source.suffix.lower() in WRITABLE_SUFFIXES else ".png"
-        path = (target / source.relative_to(root)).with_suffix(f".{suffix}" if suffix else own)
+        own = f".{suffix}" if suffix else output_suffix(source)
+        path = (target / source.relative_to(root)).with_suffix(own)
         if path in found:
             raise SettingsError(
                 "content", f"{found[path]} and {source} would both be painted as {path}; rename one, or move it away"

@@ -103,7 +103,8 @@ class Output:
             path, format = free(Path(stem + suffix)), suffix[1:]
         else:
             path = Path(options.out)
-            if path.is_dir() or options.out.endswith(("/", os.sep)):
+            # An empty name is refused below, and does not mean the current folder.
+            if options.out and (path.is_dir() or options.out.endswith(("/", os.sep))):
                 # A folder: the picture gets the name that it would have without --out.
                 path = free(path / f"{stem}{f'.{options.format.lower()}' if options.format else suffix}")
             format = path.suffix[1:]
