@@ -445,7 +445,7 @@ def test_masks_that_are_others_are_taken_and_said(folder):
     assert run("stylize", "photo.png", "painting.png", *QUICK, *masks, "-o", "out.png", "-q").code == 0
     others = ("--mask", "right.png", "--content-map", "right.png")
     done = run("rerun", "out.png", "-q", "-o", "again.png", *others)
-    said = "right.png is not the picture that the recipe was painted from; the result will differ"
+    said = "right.png is not the picture in the recipe; the result will differ"
     assert (done.code, done.notes) == (0, [f"impasto: warning: {said}"] * 2)
     expected = run("stylize", "photo.png", "painting.png", *QUICK, *others, "-o", "expected.png", "-q")
     assert expected.code == 0

@@ -390,7 +390,7 @@ def test_it_explains_with_weights_from_a_file(pictures, squeezenet):
         done = run("explain", what, "photo.png", *asked, *more, "-o", f"{what}.svg")
         assert done.code == 0, done.err
     refused = run("explain", "network", "photo.png", "--weights", str(squeezenet))
-    assert (refused.code, "--weights: they have no effect on network" in refused.error()) == (2, True)
+    assert (refused.code, "--weights: they have no effect on `network`" in refused.error()) == (2, True)
 
 
 # --- Settings that a network does not support

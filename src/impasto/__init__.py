@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AssetError": "errors",
-    "Change": "pastiche",
+    "Change": "recipes",
     "Checkpoint": "checkpoints",
     "CheckpointError": "errors",
     "DeviceError": "errors",
@@ -66,7 +66,7 @@ _HOMES = {
     "Pastiche": "pastiche",
     "Preset": "presets",
     "Progress": "progress",
-    "Recipe": "pastiche",
+    "Recipe": "recipes",
     "Settings": "settings",
     "SettingsError": "errors",
     "SettingsWarning": "errors",

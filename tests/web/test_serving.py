@@ -276,6 +276,7 @@ def _no_database(data: Path) -> None:
 
 def _a_folder_for_the_database(data: Path) -> None:
     DataFolder(data).release()
+    (data / "studio.sqlite3").unlink()
     (data / "studio.sqlite3").mkdir()
 
 
@@ -324,9 +325,9 @@ def test_a_studio_that_cannot_begin_says_so(tmp_path):
         text=True,
         timeout=60,
     )
-    assert done.returncode == 1 and done.stdout == ""
+    assert done.returncode == 2 and done.stdout == ""
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    assert "could not be started (no such table" in line
+    assert "the studio's database is damaged (no such table" in line
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):

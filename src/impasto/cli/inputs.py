@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Most bytes of a file name made from the names of inputs; file systems allow 255.
 _LONGEST_STEM = 200
+# The fewest names that are taken for an expanded `*.suffix`.
+_FEWEST_EXPANDED = 3
 
 
 def check_sources(names: Iterable[str]) -> None:
@@ -91,7 +93,8 @@ def _pattern_of(names: Sequence[str], last: str) -> str | None:
     """The pattern that a shell would replace by exactly these names, if there is a likely one.
 
     Likely are `folder/*.suffix`, and `folder/prefix*.suffix` where numbers follow the prefix, as cameras have it. If
-    the last painting is a file of the same folder and kind, nothing tells paintings from photographs.
+    the last painting is a file of the same folder and kind, nothing tells paintings from photographs. Two names
+    without numbers are a photograph and a painting more often than a pattern.
     """
     paths = [Path(name) for name in names]
     folder, suffix = paths[0].parent, paths[0].suffix
@@ -100,7 +103,8 @@ def _pattern_of(names: Sequence[str], last: str) -> str | None:
     if (Path(last).parent, Path(last).suffix) == (folder, suffix):
         return None
     prefixes = {path.stem.rstrip("0123456789") for path in paths}
-    for start in {"", *prefixes} if len(prefixes) == 1 else {""}:
+    starts = {"", *prefixes} if len(prefixes) == 1 else {""}
+    for start in starts if len(names) >= _FEWEST_EXPANDED else starts - {""}:
         found = [path for path in folder.glob(f"{start}*{suffix}") if not path.name.startswith(".")]
         if sorted(found) == sorted(paths):
             return str(folder / f"{start}*{suffix}")

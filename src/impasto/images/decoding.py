@@ -91,6 +91,7 @@ def read_text(file: File, kind: str) -> tuple[dict[str, str], list[str]]:
         return {}, []
     if kind == "JPEG":
         jpeg.check(file)
+        file.seek(0)
     return exif.facts(_OPENERS[kind](file), []).text, []
 
 
