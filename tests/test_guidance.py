@@ -451,7 +451,7 @@ def test_masks_that_are_others_are_taken_and_said(folder):
     assert expected.code == 0
     assert torch.equal(read("again.png").pixels, read("expected.png").pixels)
     more = run("rerun", "out.png", "-q", "-o", "more.png", "--mask", "left.png", "--mask", "right.png")
-    assert more.notes == ["impasto: warning: --mask: got 2, and the recipe has 1; the result will differ"]
+    assert more.notes == ["impasto: warning: --mask: got 2 pictures, and the recipe has 1; the result will differ"]
 
 
 def test_a_mask_that_is_named_to_rerun_is_never_overwritten(folder):
