@@ -10,23 +10,15 @@ HERE = Path(__file__).parent
 PACKAGE = Path(impasto.__file__).parent
 #: Rooms without a file of their name, and the one that tests them.
 ELSEWHERE = {
-    "evaluators": "test_objective.py",
     "explanations": "test_explain.py",
     "initialization": "test_method.py",
-    "inputs": "test_api.py",
     "loading": "test_api.py",
-    "mixing": "test_fast_export.py",
-    "portable": "test_fast_export.py",
     "preconditioning": "test_optimizers.py",
     "progress": "test_method.py",
     "recipes": "test_pastiche.py",
     "sweeps": "test_sweep.py",
-    "targets": "test_method.py",
-    "task": "test_method.py",
-    "trace": "test_pastiche.py",
     "webpage": "browser/test_export.py",
     "weighting": "test_backbones.py",
-    "windows": "test_objective.py",
 }
 
 

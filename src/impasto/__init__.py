@@ -1,4 +1,4 @@
-"""Impasto paints a photograph in the manner of a painting, by neural style transfer.
+"""Impasto paints a photograph in the style of a painting, by neural style transfer.
 
 ```python
 import impasto

@@ -99,7 +99,7 @@ def stylize(
     image_terms: Sequence[ImageTerm] = (),
     **options: Any,
 ) -> Pastiche:
-    """Paint `content` in the manner of `style`.
+    """Paint `content` in the style of `style`.
 
     Args:
         content: the photograph; anything that `load` takes.

@@ -1,4 +1,4 @@
-"""Owns where a picture starts at each size: the first one, and the one before, enlarged."""
+"""Owns the picture that each size starts from: the first one, then the result of the size before, enlarged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from impasto.targets import painting_at
 def first_picture(
     photograph: Tensor, styles: Sequence[Image], init: Image | None, word: str, generator: torch.Generator
 ) -> Tensor:
-    """The first picture, of the photograph's size."""
+    """The first picture, of the photograph's size.
+
+    Args:
+        photograph: (1, 3, height, width), at the first size.
+        styles: the paintings, for noise in their colours.
+        init: a picture to start from.
+        word: `content`, `noise` or `style`; counts only without `init`.
+        generator: for noise, on the CPU.
+    """
     size, device = (photograph.shape[-2], photograph.shape[-1]), photograph.device
     if init is not None:
         return resize(init.pixels, size).to(device)
@@ -34,12 +42,12 @@ def first_picture(
 
 
 def enlarged(picture: Tensor, photograph: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:
-    """The picture at the photograph's size, with what an enlarged picture lacks: fine detail.
+    """The picture at the photograph's size, with the fine detail that enlarging cannot give.
 
-    The photograph's own is laid over it, which is what the photograph has at this size and had not at the one before.
-    Otherwise whatever was lost at the coarse scales is lost for good, and on a smooth picture the gradient through the
-    network has a faint grid in it, which every step strengthens. Where the photograph is smooth itself, grain breaks
-    the grid up: grey noise whose amplitude falls with frequency, as that of pictures does.
+    The detail is the photograph's own: the part that it shows at this size and not at the size before. Without it, what
+    the coarse scales lost stays lost. Also, on a smooth picture the gradient through the network has a faint grid,
+    which every step makes stronger. Where the photograph itself is smooth, grain breaks the grid: grey noise whose
+    amplitude falls with frequency, as in natural pictures.
     """
     before = (picture.shape[-2], picture.shape[-1])
     size = (photograph.shape[-2], photograph.shape[-1])
@@ -51,7 +59,7 @@ def enlarged(picture: Tensor, photograph: Tensor, settings: Settings, generator:
 
 
 def _resized_around(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """The picture at another size, as if it went on beyond its borders; sides are multiples of 16."""
+    """The picture at another size, resized as one tile of many; sides are multiples of 16."""
     (top, left), (rows, columns) = ((height // 4, width // 4) for height, width in (picture.shape[-2:], size))
     around = F.pad(picture, (left, left, top, top), mode="circular")
     larger = resize(around, (size[0] + 2 * rows, size[1] + 2 * columns))
@@ -59,9 +67,9 @@ def _resized_around(picture: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def detail_share(settings: Settings) -> float:
-    """How much of the photograph's detail is laid over an enlarged picture: less as strength goes from ¾ to 1.
+    """How much of the photograph's detail is added to an enlarged picture.
 
-    None where the photograph is not wanted at all.
+    It falls as strength goes from ¾ to 1, and is 0 where content has no weight.
     """
     if settings.content_weight == 0:
         return 0.0

@@ -32,8 +32,8 @@ from impasto.trace import Trace, TracePoint
 
 # Iterations over which a picture must have changed visibly for its scale to go on.
 _WINDOW = 10
-# Settings that change how long is painted, or what is laid over an enlarged picture, but not what is aimed for.
-_ASIDE = {"iterations", "coarse_iterations", "tolerance", "detail", "grain"}
+# Settings that change the number of iterations, or what is added to an enlarged picture, but not the loss.
+_OUTSIDE_THE_LOSS = {"iterations", "coarse_iterations", "tolerance", "detail", "grain"}
 
 
 def stylization(
@@ -44,7 +44,7 @@ def stylization(
     changes: Sequence[Change] = (),
     resume: Checkpoint | None = None,
 ) -> Stylization:
-    """Paint the photograph of `inputs` in the manner of its paintings: iterate to paint, stop iterating to cancel.
+    """Paint the photograph of `inputs` in the style of its paintings: iterate to paint, stop iterating to cancel.
 
     Args:
         inputs: the pictures that go in. The picture to start from is needed where `settings.init` is none of
@@ -90,7 +90,7 @@ class Stylization(Iterator[Progress]):
     ) -> None:
         self.settings = task.settings
         self._task, self._recipe = task, recipe
-        # Changes to be made again, as a recipe tells of them, and those asked for since the last iteration.
+        # Changes that a recipe notes, to be made again; and those asked for since the last iteration.
         self._noted = deque(changes)
         self._asked: deque[Mapping[str, Any]] = deque()
         self._optimizer = OPTIMIZERS[task.first.optimizer].make(task.first)
@@ -168,8 +168,8 @@ class Stylization(Iterator[Progress]):
             if names := self._make_changes():
                 self._changed = names
                 self._recent = self._recent[-1:]
-                if not set(names) <= _ASIDE:
-                    # The loss is another from here on, and what was learned of the old one may mislead.
+                if not set(names) <= _OUTSIDE_THE_LOSS:
+                    # The loss is a different one from here on, and the curvature of the old one may mislead.
                     objective, start = self._task.objective(size), self._recent[-1]
                     self._optimizer.forget()
             if self._iteration >= self._task.scales[self._scale].iterations or self._stands_still():
@@ -181,7 +181,7 @@ class Stylization(Iterator[Progress]):
             yield self._progress(step, size)
 
     def _progress(self, step: Step, size: tuple[int, int]) -> Progress:
-        """Note a step, and say where the painting stands."""
+        """Add a step to the trace, and return the progress."""
         evaluation = step.evaluation
         self._trace = self._trace.extended(
             TracePoint(self._scale, size, self._iteration, evaluation.value, evaluation.terms, self._changed)
@@ -221,7 +221,7 @@ class Stylization(Iterator[Progress]):
         due: dict[str, Any] = {}
         while self._noted and self._noted[0].after <= painted:
             change = self._noted.popleft()
-            # Those before were made already, by what is gone on with.
+            # Changes before that are part of the checkpoint already.
             if change.after == painted:
                 due |= change.settings
                 self.settings = self.settings.replace(**change.settings)

@@ -68,8 +68,5 @@ class Trace(Sequence[TracePoint]):
             return NotImplemented
         return len(self) == len(other) and all(one == another for one, another in zip(self, other, strict=True))
 
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
     def __repr__(self) -> str:
         return f"Trace({list(self)!r})"

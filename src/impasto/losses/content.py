@@ -174,7 +174,7 @@ class ContentLoss(ABC):
 
     @abstractmethod
     def target(self, features: Float[Tensor, "1 c h w"]) -> Tensor:
-        """What is kept of the photograph's features at a layer."""
+        """The target, from the photograph's features at a layer."""
 
     @abstractmethod
     def compare(
@@ -191,8 +191,8 @@ class ContentLoss(ABC):
             features: of the whole picture, or of a part of it.
             target: what `target` gave for the whole photograph.
             normalization: how the loss is divided.
-            weight: how much each position of the whole picture counts; all alike, if None.
-            part: cuts the part out of maps of the whole picture; only where the loss is additive.
+            weight: of each position of the whole picture; None for equal weights.
+            part: cuts the part out of maps of the whole picture; needs an additive loss.
         """
 
 
@@ -222,7 +222,7 @@ class SquaredError(ContentLoss):
 
 @dataclass(frozen=True)
 class SelfSimilarity(ContentLoss):
-    """See `self_similarity_loss`. It compares every position with every other, so it is no sum over parts."""
+    """See `self_similarity_loss`. It compares each position with every other, so it is not additive."""
 
     factor: float = 1.0
     additive: ClassVar[bool] = False

@@ -89,7 +89,7 @@ async function paintOnce() {
   const seconds = (performance.now() - begin) / 1000;
   result = { before, after };
   const what = camera.view ? "The camera" : photoName;
-  canvas.setAttribute("aria-label", `${what}, in the manner of ${chosen.title}`);
+  canvas.setAttribute("aria-label", `${what}, in the style of ${chosen.title}`);
   compare.disabled = save.disabled = false;
   show();
   if (camera.view) {
