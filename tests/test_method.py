@@ -626,7 +626,7 @@ def distances(result: Image, content: Image, style: Image, network: VGG19) -> Di
 
 
 def painted(settings: Settings, network: VGG19) -> Distances:
-    """A bundled photograph in the manner of a bundled painting."""
+    """A bundled photograph in the style of a bundled painting."""
     content, style = load("sample:neuschwanstein"), load("sample:starry_night")
     result = paint(content, [style], settings)[-1].pastiche().image
     return distances(result, content, style, network)

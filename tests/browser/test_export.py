@@ -153,7 +153,7 @@ def test_a_photo_is_painted_as_torch_paints_it(visit, exported, still):
     page.locator("#side").select_option("256")
     painted(page, "256")
     page.locator("#photo-file").set_input_files(still)
-    page.get_by_role("img", name="still.png, in the manner of night").wait_for()
+    page.get_by_role("img", name="still.png, in the style of night").wait_for()
     painted(page, "256")
     model = FastModel.load(exported / "small.safetensors")
     right = levels(model.stylize(still, "night", precision="float32"))
@@ -173,7 +173,7 @@ def test_a_painting_of_ones_own(visit, still):
     page.locator("#side").select_option("256")
     page.locator("#photo-file").set_input_files(still)
     page.locator("#painting-file").set_input_files(still.with_suffix(".jpg"))
-    page.get_by_role("img", name="still.png, in the manner of still").wait_for()
+    page.get_by_role("img", name="still.png, in the style of still").wait_for()
     painted(page, "256")
     right = levels(FastModel.load("any").stylize(still, still.with_suffix(".jpg"), precision="float32"))
     # The browser and we make the painting smaller in different ways.
@@ -203,7 +203,7 @@ def test_keys_are_enough(visit):
     page = visit()
     page.get_by_role("radio", name="night", exact=True).focus()
     page.keyboard.press("ArrowRight")
-    page.get_by_role("img", name="in the manner of noon").wait_for()
+    page.get_by_role("img", name="in the style of noon").wait_for()
     page.keyboard.press("Tab")
     assert page.locator(":focus").inner_text() == "A painting of your own"
     page.keyboard.press("Tab")

@@ -220,7 +220,8 @@ def _by_torch(request: _Request) -> _Paint:
             in_place=settings.keep_color == "none",
         )
         pixels = color.keep_colors(picture.pixels, photograph.pixels, settings.keep_color, settings.keep_color_amount)
-        return _Painted(images.Image(pixels=pixels, name="pastiche"), photograph.size, request.about(chosen.name))
+        pastiche = images.Image(pixels=pixels, name="pastiche").with_alpha_of(photograph)
+        return _Painted(pastiche, photograph.size, request.about(chosen.name))
 
     return paint
 

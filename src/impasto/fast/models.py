@@ -226,9 +226,10 @@ class FastModel:
         network = self._network(where, devices.precision(precision, where))
         condition = condition[None].to(where)
         if in_strips if in_strips is not None else image.height * image.width > _STRIPS_FROM:
-            return Image(pixels=strips.paint(network, image.pixels, condition, in_place=in_place), name="pastiche")
+            painted = strips.paint(network, image.pixels, condition, in_place=in_place)
+            return Image(pixels=painted, name="pastiche").with_alpha_of(image)
         pixels = network(image.pixels.to(where), condition)
-        return Image(pixels=pixels.clamp(0.0, 1.0).cpu(), name="pastiche")
+        return Image(pixels=pixels.clamp(0.0, 1.0).cpu(), name="pastiche").with_alpha_of(image)
 
     def _network(self, device: torch.device, dtype: torch.dtype) -> Network:
         """The network on a device, in a number type; the last convolution stays float32."""
