@@ -38,7 +38,7 @@ def no_painting(monkeypatch: pytest.MonkeyPatch) -> None:
     def paint(*_: object, **__: object) -> None:
         pytest.fail("painting began")
 
-    monkeypatch.setattr(api, "stylization", paint)
+    monkeypatch.setattr(api, "begin", paint)
 
 
 P = ("photo.png", "painting.png")
@@ -281,9 +281,9 @@ def test_a_size_that_free_memory_does_not_hold_is_warned_of(monkeypatch):
 
 def failing_after(steps: int, failure: BaseException, monkeypatch: pytest.MonkeyPatch, act=lambda: None) -> None:
     """Makes the painting fail after so many iterations."""
-    real = api.stylization
+    real = api.begin
 
-    def stylization(*arguments, **options):
+    def begin(*arguments, **options):
         for count, progress in enumerate(real(*arguments, **options)):
             if count == steps:
                 break
@@ -292,7 +292,7 @@ def failing_after(steps: int, failure: BaseException, monkeypatch: pytest.Monkey
         if failure is not None:
             raise failure
 
-    monkeypatch.setattr(api, "stylization", stylization)
+    monkeypatch.setattr(api, "begin", begin)
 
 
 def test_an_optimisation_that_cannot_go_on_keeps_the_best(monkeypatch):

@@ -101,7 +101,7 @@ def test_the_formats_in_the_help_are_those_that_can_be_written(wide):
 def settings_from(tmp_path: Path, monkeypatch, *arguments: str) -> Settings:
     """The settings that `stylize` would paint with."""
     seen = []
-    monkeypatch.setattr("impasto.cli.painting.paint", lambda *given, **_: seen.append(given[2]) or 0)
+    monkeypatch.setattr("impasto.cli.painting.paint", lambda *given, **_: seen.append(given[1]) or 0)
     make_pictures(tmp_path)
     monkeypatch.chdir(tmp_path)
     done = run("stylize", "photo.png", "painting.png", *arguments)
