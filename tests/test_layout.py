@@ -10,13 +10,8 @@ HERE = Path(__file__).parent
 PACKAGE = Path(impasto.__file__).parent
 #: Rooms without a file of their name, and the one that tests them.
 ELSEWHERE = {
-    "explanations": "test_explain.py",
-    "initialization": "test_method.py",
-    "loading": "test_api.py",
-    "preconditioning": "test_optimizers.py",
     "progress": "test_method.py",
     "recipes": "test_pastiche.py",
-    "sweeps": "test_sweep.py",
     "webpage": "browser/test_export.py",
     "weighting": "test_backbones.py",
 }

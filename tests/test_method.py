@@ -16,7 +16,6 @@ from impasto.backbones import VGG19
 from impasto.color import to_oklab
 from impasto.errors import OptimizationError, SettingsError
 from impasto.images import Image, fit, read, resize
-from impasto.initialization import detail_share, enlarged
 from impasto.loading import load
 from impasto.losses import content_loss, gram_loss
 from impasto.objective import Evaluation, Objective, evaluate
@@ -494,45 +493,6 @@ def test_golden_trace(photo, painting, golden, optimizer):
         assert found[:2] == known[:2]
         # A term may be next to nothing: what counts is its share of the whole.
         assert found == pytest.approx(known, rel=GOLDEN_TOLERANCE, abs=1e-4 * known[2]), line
-
-
-# --- What an enlarged picture lacks
-
-
-@pytest.mark.parametrize(
-    ("chosen", "share"),
-    [
-        ({"detail": 1.0, "strength": 0.5}, 1.0),
-        ({"detail": 0.6, "strength": 0.75}, 0.6),
-        ({"detail": 1.0, "strength": strength_of(0.75)}, 0.5),
-        ({"detail": 1.0, "strength": 1.0}, 0.0),
-        ({"detail": 1.0, "content_weight": 0}, 0.0),
-        ({"detail": 0.0}, 0.0),
-    ],
-)
-def test_detail_fades_out_as_the_photograph_counts_less(chosen, share):
-    assert detail_share(Settings(**chosen)) == pytest.approx(share)
-
-
-def test_an_enlarged_photograph_gets_all_of_its_detail_back(photo):
-    photograph = photo(64, 96).pixels
-    small = resize(photograph, (32, 48))
-    settings = Settings(detail=1.0, grain=0.0)
-    whole = enlarged(small, photograph, settings, torch.Generator())
-    assert torch.allclose(whole, photograph, atol=1e-6)
-    assert (
-        root_mean_square(enlarged(small, photograph, settings.replace(detail=0.0), torch.Generator()), photograph) > 1
-    )
-
-
-def test_grain_is_grey_and_of_its_size(photo):
-    flat = torch.full((1, 3, 64, 96), 0.5)
-    grainy = enlarged(flat[..., ::2, ::2], flat, Settings(grain=0.05), torch.Generator().manual_seed(1))
-    grain = grainy - 0.5
-    assert torch.equal(grain[:, 0], grain[:, 1])
-    assert float(grain.std()) == pytest.approx(0.05, rel=0.3)
-    # As in pictures, neighbours are alike.
-    assert float((grain[..., 1:] * grain[..., :-1]).mean() / grain.square().mean()) > 0.3
 
 
 # --- Several paintings

@@ -12,11 +12,10 @@ from torch import Tensor
 import impasto
 from impasto import api
 from impasto.backbones.vgg import LAYERS, VGG19
-from impasto.errors import ImageReadError, SettingsError
+from impasto.errors import SettingsError
 from impasto.guidance import inside
 from impasto.images import Image, read
-from impasto.loading import load
-from impasto.recipes import Fingerprint, Recipe
+from impasto.recipes import Recipe
 from impasto.representations import Moments
 from impasto.settings import Settings
 from impasto.targets import objective_at
@@ -89,19 +88,6 @@ def test_sides_out_of_range(width, height, name):
     with pytest.raises(SettingsError) as caught:
         api.texture_settings(Settings(), width=width, height=height)
     assert caught.value.setting == name
-
-
-@pytest.mark.parametrize("name", ["blank:", "blank:0x5", "blank:5", "blank:axb", "blank:-1x5", "blank:99999x9"])
-def test_what_is_no_blank_picture(name):
-    with pytest.raises(ImageReadError, match="blank:640x480"):
-        load(name)
-
-
-def test_a_blank_picture_of_any_size_takes_no_memory():
-    image = load("blank:32768x32768")
-    assert image.size == (32768, 32768)
-    assert image.pixels.untyped_storage().nbytes() < 100
-    assert Fingerprint.of(image).sha256 != Fingerprint.of(load("blank:32768x32767")).sha256
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
