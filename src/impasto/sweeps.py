@@ -12,7 +12,7 @@ from impasto.errors import ImageReadError, SettingsError
 from impasto.images import Image
 from impasto.plots import grid_figure
 from impasto.recipes import Recipe
-from impasto.settings import OPTIONS, LayerWeights, Settings, Shares
+from impasto.settings import OPTIONS, LayerWeights, Settings, Shares, number_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,7 +104,7 @@ def cells(settings: Settings, axes: Sequence[Axis]) -> list[Cell]:
     """
     combinations = itertools.product(*(axis.values for axis in axes))
     chosen = [dict(zip((axis.setting for axis in axes), values, strict=True)) for values in combinations]
-    return [Cell(values, settings.replace(**{k: _number(k, v) for k, v in values.items()})) for values in chosen]
+    return [Cell(values, settings.replace(**{k: _read(k, v) for k, v in values.items()})) for values in chosen]
 
 
 def columns(axes: Sequence[Axis]) -> int:
@@ -136,13 +136,6 @@ def painted(path: Path, recipe: Recipe) -> bool:
     return same and known.changes == recipe.changes and known.versions.get("impasto") == recipe.versions.get("impasto")
 
 
-def _number(name: str, value: Any) -> Any:
-    """A number where the setting is one and the text can be read as one; else the text, which Settings refuses."""
-    kind = OPTIONS[name][0]
-    if isinstance(value, str) and kind in (int, float):
-        for number in (int, float) if kind is int else (float,):
-            try:
-                return number(value)
-            except ValueError:
-                continue
-    return value
+def _read(name: str, value: Any) -> Any:
+    """The value of a setting that may be written as text."""
+    return number_in(OPTIONS[name][0], value) if isinstance(value, str) else value

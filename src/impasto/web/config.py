@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import platformdirs
 
 from impasto.errors import SettingsError
 
@@ -18,13 +18,7 @@ _MIB = 1 << 20
 
 def default_folder() -> Path:
     """The default data folder: the system's usual place for application data."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "impasto"
+    return platformdirs.user_data_path("impasto", appauthor=False)
 
 
 def is_loopback(host: str) -> bool:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from impasto import assets
 from impasto.errors import SettingsError
 from impasto.presets import DEFAULT, preset
-from impasto.settings import OPTIONS, Settings
+from impasto.settings import OPTIONS, Settings, number_in
 from impasto.web.problems import Problem
 from impasto.web.storage.pictures import SAMPLE_PREFIX
 
@@ -206,7 +206,7 @@ def from_form(fields: Mapping[str, list[str]]) -> dict[str, Any]:
         elif name == "settings":
             order["settings"] |= _object(values[0])
         elif name in OPTIONS:
-            order["settings"][name] = _value(name, values[0])
+            order["settings"][name] = number_in(OPTIONS[name][0], values[0])
         else:
             raise Problem(
                 "invalid",
@@ -227,16 +227,6 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Problem("invalid", 'settings: it must be a JSON object, such as {"size": 640}')
     return found
-
-
-def _value(name: str, text: str) -> Any:
-    """The text as a number if the setting is one and the text is one; else the text, which `Settings` refuses."""
-    for kind in {int: (int, float), float: (float,)}.get(OPTIONS[name][0], ()):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def known_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

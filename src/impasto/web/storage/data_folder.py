@@ -16,6 +16,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from impasto.errors import SettingsError
 from impasto.messages import printable, reason
 from impasto.web.problems import Problem
@@ -87,7 +89,7 @@ class DataFolder:
 
     def release(self) -> None:
         """Let other studios use the folder."""
-        os.close(self._lock)
+        self._lock.release()
 
     def _check_unmarked(self) -> None:
         names = {entry.name for entry in self._path.iterdir()} - {*_OF_THE_SYSTEM}
@@ -168,26 +170,21 @@ def _is_studio_database(path: Path) -> bool:
     return tables >= _TABLES
 
 
-def _lock(path: Path) -> int:
-    """The descriptor of the locked file, which is created if missing and never changed.
+def _lock(path: Path) -> FileLock:
+    """The lock of the folder, which the system releases if the studio dies.
 
     Raises:
-        Problem: another studio has locked it.
+        Problem: another studio has it.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    # Released by another thread than the one that opened the folder.
+    lock = FileLock(path, timeout=0, mode=0o600, thread_local=False, fallback_to_soft=False, preserve_lock_file=True)
     try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:
-        # Windows has no flock.
-        return descriptor
-    except OSError:
-        os.close(descriptor)
+        lock.acquire()
+    except Timeout:
         raise Problem(
             "conflict", f"another studio uses the folder {path.parent}; stop it, or choose another with --data"
         ) from None
-    return descriptor
+    return lock
 
 
 def _remove(path: Path) -> None:
