@@ -20,6 +20,7 @@ from benchmarks import (
     startup,
     strength,
     throughput,
+    warm,
     wasserstein,
 )
 from benchmarks.store import Row, Store
@@ -36,6 +37,7 @@ class _Benchmark:
 
 _BENCHMARKS = {
     "startup": _Benchmark(("what",), lambda store, options: startup.measure(store, again=options.again), startup.write),
+    "warm": _Benchmark(("what",), lambda store, options: warm.measure(store, again=options.again), warm.write),
     "throughput": _Benchmark(
         ("side", "threads"), lambda store, options: throughput.measure(store, again=options.again), throughput.write
     ),
