@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from benchmarks import tables
 from benchmarks.pairs import bundled
@@ -64,7 +65,7 @@ def _first_iteration() -> float:
     return time.process_time() - begin
 
 
-def _begun(**settings: float) -> api.Stylization:
+def _begun(**settings: Any) -> api.Stylization:
     pair = bundled()[0]
     return api.stylization(pair.content, pair.style, api.settings_for(**settings))
 
