@@ -13,6 +13,7 @@ from benchmarks.pairs import bundled
 from benchmarks.processes import in_a_process
 from benchmarks.store import Row, Store
 from impasto import api
+from impasto.method import Stylization
 
 _PICTURES = 10
 _CELLS = 9
@@ -65,7 +66,7 @@ def _first_iteration() -> float:
     return time.process_time() - begin
 
 
-def _begun(**settings: Any) -> api.Stylization:
+def _begun(**settings: Any) -> Stylization:
     pair = bundled()[0]
     return api.stylization(pair.content, pair.style, api.settings_for(**settings))
 

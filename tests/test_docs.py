@@ -51,7 +51,7 @@ def small(command: str) -> str:
     if explaining := re.search(r"\bimpasto explain (\w+)", command):
         painted = explaining[1] in ("content", "style")
         return re.sub(r" --(size|iterations) \d+", "", command) + " --size 48" + (" --iterations 1" if painted else "")
-    painting = re.search(r"\bimpasto (stylize|rerun|demo|sweep|texture)\b", command)
+    painting = re.search(r"\bimpasto (stylize|rerun|demo|sweep|texture|batch)\b", command)
     if not painting:
         return command
     command = re.sub(r" --(size|iterations|coarse-iterations) \S+", "", command)

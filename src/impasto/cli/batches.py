@@ -69,14 +69,11 @@ def paint_all(
     Raises:
         SettingsError: there is no picture, or the output cannot be the one that was named.
     """
-    root, folder = _pictures(content)
-    _report_skipped(folder)
+    folder, targets = photographs(content, output)
     sources = folder.pictures
+    report_skipped(folder)
     if not sources:
         raise SettingsError("content", f"there is no picture in {content}; name a folder or a pattern that has some")
-    target = _target_folder(content, len(sources), output)
-    deep = Path(content).is_dir() or "**" in Path(content).parts
-    targets = _targets(root, sources, target, output.format, deep=deep)
     begin = last = time.monotonic()
     progress = _Progress(len(targets))
     for path, source in targets.items():
@@ -114,6 +111,20 @@ def paint_all(
     return 1 if progress.failed else 0
 
 
+def photographs(content: str, output: FileOptions) -> tuple[Folder, dict[Path, Path]]:
+    """The files that a folder, a pattern or a file's name stands for, and the photograph of each picture to paint.
+
+    Raises:
+        SettingsError: there is no such file, or the output cannot be the one that was named.
+    """
+    root, folder = _pictures(content)
+    if not folder.pictures:
+        return folder, {}
+    target = _target_folder(content, len(folder.pictures), output)
+    deep = Path(content).is_dir() or "**" in Path(content).parts
+    return folder, _targets(root, folder.pictures, target, output.format, deep=deep)
+
+
 def _report(progress: _Progress, folder: Folder, seconds: float, report: ReportOptions) -> None:
     if report.json:
         reporting.result(
@@ -143,7 +154,7 @@ def _line(progress: _Progress, seconds: float) -> str:
     return f"{line}, {duration(seconds / len(progress.painted) * progress.left)} left"
 
 
-def _report_skipped(folder: Folder) -> None:
+def report_skipped(folder: Folder) -> None:
     for one in folder.skipped[:_NAMED]:
         reporting.warning(f"{label(one.path)} is skipped: {one.reason}")
     if len(folder.skipped) > _NAMED:
@@ -220,7 +231,11 @@ def _pictures(source: str) -> tuple[Path, Folder]:
     """The folder in which a folder or a pattern begins, and the pictures that it stands for."""
     from impasto.images import Folder
 
-    parts = Path(source).parts
-    fixed = len(parts) if Path(source).is_dir() else next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    path, parts = Path(source), Path(source).parts
+    if path.is_file() or not (path.is_dir() or glob.has_magic(source)):
+        if not path.is_file():
+            raise SettingsError("content", f"{label(path)}: there is no such file or folder")
+        return path.parent, Folder.of([path])
+    fixed = len(parts) if path.is_dir() else next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root = Path(*parts[:fixed])
     return root, Folder.of(root.glob("/".join(parts[fixed:]) or "**/*"))

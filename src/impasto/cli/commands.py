@@ -17,6 +17,7 @@ COMMANDS = (
     "sweep",
     "texture",
     "fast",
+    "batch",
     "train",
     "export",
     "judge",
