@@ -90,6 +90,7 @@ def test_a_halted_queue_hands_out_nothing(jobs, claims):
     assert claims.claim() is not None
 
 
+@pytest.mark.promise("idempotency")
 def test_one_key_is_one_job(jobs):
     first, new = jobs.add(SPEC, SETTINGS, key=("k", "f"))
     again, newer = jobs.add(SPEC, SETTINGS, key=("k", "f"))
@@ -167,6 +168,7 @@ def test_a_full_queue_takes_nothing_and_has_room_again(tmp_path):
     added(jobs)
 
 
+@pytest.mark.promise("claims")
 def test_who_was_given_up_for_dead_cannot_finish(jobs, claims):
     added(jobs)
     dead = claimed(claims)
@@ -178,6 +180,7 @@ def test_who_was_given_up_for_dead_cannot_finish(jobs, claims):
     assert jobs.get(alive.id).result == {"id": "b"}
 
 
+@pytest.mark.promise("poison-jobs")
 def test_a_job_that_gets_no_further_is_set_aside_after_three_attempts_and_others_go_on(jobs, claims):
     poison, other = added(jobs), added(jobs)
     for attempt in (1, 2, 3):
@@ -205,6 +208,7 @@ def test_a_studio_that_died_leaves_its_jobs_to_the_next(jobs, claims):
     assert jobs.order() == [first, second, third]
 
 
+@pytest.mark.promise("innocent-jobs")
 def test_a_studio_that_is_killed_again_and_again_costs_its_jobs_no_attempt(jobs, claims):
     name = added(jobs).id
     for _ in range(7):
@@ -229,6 +233,7 @@ def _claim_all(folder: Path, out: multiprocessing.SimpleQueue) -> None:
     out.put(None)
 
 
+@pytest.mark.promise("claims")
 def test_several_processes_claim_each_job_exactly_once(tmp_path):
     jobs, _ = queue(tmp_path, max_queue=1000)
     expected = sorted(added(jobs).id for _ in range(60))
@@ -247,6 +252,7 @@ def test_several_processes_claim_each_job_exactly_once(tmp_path):
     assert sorted(found) == expected
 
 
+@pytest.mark.promise("damaged-database")
 @pytest.mark.parametrize("at", [0, 20, 4096])
 def test_a_damaged_database_is_refused_with_advice(tmp_path, at):
     jobs, _ = queue(tmp_path)
@@ -402,5 +408,5 @@ class Queue(RuleBasedStateMachine):
         assert set(self.jobs.order()) == {job.id for job in known.values() if job.state == "queued"}
 
 
-TestQueue = Queue.TestCase
+TestQueue = pytest.mark.promise("cancel-races")(Queue.TestCase)
 TestQueue.settings = hypothesis_settings(max_examples=25, stateful_step_count=40)

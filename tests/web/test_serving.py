@@ -57,6 +57,7 @@ def worker_of(server: Server) -> int:
     return found[0]
 
 
+@pytest.mark.promise("no-job-lost", "resumption")
 def test_a_killed_worker_and_a_killed_studio_leave_the_very_same_picture(tmp_path):
     data = tmp_path / "data"
     with served(data) as server:
@@ -116,6 +117,7 @@ def test_masks_given_while_it_was_painted_outlive_a_killed_worker(tmp_path):
         assert len(recipe["masks"]) == 1 and recipe["settings"]["strength"] == 0.4
 
 
+@pytest.mark.promise("poison-jobs")
 @pytest.mark.slow
 def test_a_job_that_kills_its_worker_is_set_aside_and_others_go_on(tmp_path):
     with served(tmp_path / "data") as server:
@@ -130,6 +132,7 @@ def test_a_job_that_kills_its_worker_is_set_aside_and_others_go_on(tmp_path):
         assert server.client.post(f"/api/jobs/{poison}/retry").json()["attempts"] in (0, 1)
 
 
+@pytest.mark.promise("termination")
 def test_sigterm_lays_the_job_aside_within_seconds(tmp_path):
     # A socket's path must be short; the folder's need not be.
     data = tmp_path / ("deep" * 20) / "deeper"
@@ -157,6 +160,7 @@ def _listen(address: str, job: str) -> None:
             pass
 
 
+@pytest.mark.promise("termination")
 def test_a_second_signal_ends_it_at_once(tmp_path):
     with served(tmp_path / "data") as server:
         submitted(server.client, settings=ENDLESS)
@@ -172,6 +176,7 @@ async def _crowd(address: str, number: int) -> list[httpx.Response]:
         return await asyncio.gather(*(client.post("/api/jobs", json=JOB) for _ in range(number)))
 
 
+@pytest.mark.promise("crowds")
 @pytest.mark.slow
 def test_200_clients_are_answered_and_each_accepted_job_is_there(tmp_path):
     with served(tmp_path / "data", "--max-queue", "20") as server:
@@ -185,6 +190,7 @@ def test_200_clients_are_answered_and_each_accepted_job_is_there(tmp_path):
         assert set(server.client.get("/api/jobs").json()["queue"]["order"]) == accepted
 
 
+@pytest.mark.promise("free-loop")
 @pytest.mark.slow
 def test_the_event_loop_stays_free_while_it_paints(tmp_path):
     with served(tmp_path / "data") as server:
@@ -201,6 +207,7 @@ def test_the_event_loop_stays_free_while_it_paints(tmp_path):
         assert sorted(lags)[len(lags) // 2] < 0.1, lags
 
 
+@pytest.mark.promise("idle-streams")
 @pytest.mark.slow
 def test_idle_listeners_cost_nothing_and_others_are_served(tmp_path):
     with served(tmp_path / "data") as server, contextlib.ExitStack() as stack:
@@ -213,6 +220,7 @@ def test_idle_listeners_cost_nothing_and_others_are_served(tmp_path):
         assert memory < 400 << 20
 
 
+@pytest.mark.promise("slow-clients")
 @pytest.mark.slow
 def test_a_head_that_never_ends_is_given_up(tmp_path):
     with served(tmp_path / "data", env={"IMPASTO_TEST": "1"}) as server:
@@ -225,6 +233,7 @@ def test_a_head_that_never_ends_is_given_up(tmp_path):
         assert server.client.get("/api/health").status_code == 200
 
 
+@pytest.mark.promise("tokens")
 def test_the_log_is_json_without_secrets(tmp_path):
     token = "a token that nobody guesses"
     with served(tmp_path / "data", env={"IMPASTO_TOKEN": token}) as server:
@@ -243,6 +252,7 @@ def test_the_log_is_json_without_secrets(tmp_path):
     assert token not in str(log) and str(tmp_path) not in str(log)
 
 
+@pytest.mark.promise("open-address")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -348,6 +358,7 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path):
     assert done.returncode == 1 and "pip install 'impasto[web]'" in done.stderr, done.stderr
 
 
+@pytest.mark.promise("no-job-lost")
 @pytest.mark.slow
 def test_fifty_kills_lose_no_job_and_do_none_twice(tmp_path):
     """Studio and workers are killed at any moment, while jobs are asked for; in the end each has its one result."""
