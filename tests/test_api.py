@@ -200,6 +200,7 @@ def test_a_file_that_is_gone_is_named(files, tmp_path):
         find_picture(note, [tmp_path])
 
 
+@pytest.mark.promise("hostile-settings")
 @pytest.mark.parametrize(
     "name",
     [

@@ -132,6 +132,7 @@ def test_weights_are_simonyan_and_zissermans():
     assert (first[0, :, 2, 2] < -0.3).all()
 
 
+@pytest.mark.promise("no-pickles")
 @pytest.mark.parametrize("spoil", ["changed", "cut", "deleted"])
 def test_spoiled_file_is_refused(copied, spoil):
     file = copied / "samples" / "starry_night.jpg"

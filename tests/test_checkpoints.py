@@ -75,6 +75,7 @@ MANNERS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.promise("resumption")
 @pytest.mark.parametrize("manner", MANNERS)
 def test_from_every_iteration_it_goes_on_to_the_same_picture(pair, manner, tmp_path):
     settings = shallow(**MANNERS[manner])
@@ -205,6 +206,7 @@ def test_another_form_is_refused(checkpoint, tmp_path, monkeypatch):
         Checkpoint.load(path)
 
 
+@pytest.mark.promise("disk-full")
 def test_what_cannot_be_written_leaves_the_one_before(checkpoint, file, monkeypatch):
     before = file.read_bytes()
 

@@ -67,6 +67,7 @@ MANNERS = [
 ]
 
 
+@pytest.mark.promise("resumption")
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX's")
 @pytest.mark.parametrize(
     "manner",
@@ -87,6 +88,7 @@ def test_killed_at_random_it_becomes_the_same_picture(manner):
     assert Path("out.png").read_bytes() == Path("whole.png").read_bytes()
 
 
+@pytest.mark.promise("resumption")
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX's")
 @pytest.mark.parametrize("seed", range(10))

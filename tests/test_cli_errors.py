@@ -253,6 +253,7 @@ def test_a_device_that_is_not_here(device):
     assert refused.error().startswith(f"device '{device}' is not on this machine; choose auto or one of ")
 
 
+@pytest.mark.promise("out-of-memory")
 @pytest.mark.usefixtures("no_painting")
 def test_a_size_that_no_memory_holds(monkeypatch):
     from impasto import devices, planning
@@ -270,6 +271,7 @@ def test_a_size_that_no_memory_holds(monkeypatch):
     assert planning.peak_bytes((48, 64), settings.replace(size=fits + 1)) > 2 * 2**30
 
 
+@pytest.mark.promise("out-of-memory")
 def test_a_size_that_free_memory_does_not_hold_is_warned_of(monkeypatch):
     from impasto import devices
 
@@ -295,6 +297,7 @@ def failing_after(steps: int, failure: BaseException, monkeypatch: pytest.Monkey
     monkeypatch.setattr(api, "begin", begin)
 
 
+@pytest.mark.promise("bad-gradients")
 def test_an_optimisation_that_cannot_go_on_keeps_the_best(monkeypatch):
     failing_after(1, OptimizationError("the loss stayed infinite"), monkeypatch)
     failed = run("stylize", *P, *QUICK, "-o", "out.png", "--figure", "figure.png")

@@ -197,6 +197,7 @@ def test_notes_that_cannot_be_written_stop_nothing():
     assert (done.code, done.out) == (0, "out.png\n")
 
 
+@pytest.mark.promise("disk-full")
 def test_a_full_disk_costs_no_older_file_and_leaves_no_part(folder, tmp_path):
     resource = pytest.importorskip("resource")
     Path("out.png").write_bytes(Path("other.png").read_bytes())

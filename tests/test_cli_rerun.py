@@ -40,6 +40,7 @@ def rewrite(change: Callable[[dict[str, Any]], object], path: str = "out.png") -
     write(read(path), path, metadata={METADATA_KEY: json.dumps(recipe)})
 
 
+@pytest.mark.promise("determinism")
 @pytest.mark.parametrize(
     "options",
     [
@@ -186,6 +187,7 @@ def spoil_settings(recipe):
     recipe["settings"] = "rm -rf"
 
 
+@pytest.mark.promise("hostile-settings")
 @pytest.mark.parametrize("spoil", [spoil_size, spoil_name, spoil_layers, spoil_settings])
 def test_a_hostile_recipe_is_refused_in_one_line(spoil):
     paint()

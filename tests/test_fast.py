@@ -231,6 +231,7 @@ def test_wrong_styles_and_shares_say_what_to_do(model, styles, options, words):
         model.blended(styles, **options)
 
 
+@pytest.mark.promise("no-pickles")
 def test_what_is_no_model_is_refused_in_words(model, tmp_path):
     good = model.save(tmp_path / "good.safetensors")
     header = {"format": "impasto-fast", "version": "3", "architecture": "{}", "styles": "[]", "card": "{}"}

@@ -185,6 +185,7 @@ def elsewhere(weight: onnx.TensorProto, location: str) -> None:
     weight.ClearField("raw_data")
 
 
+@pytest.mark.promise("onnx-files")
 @pytest.mark.parametrize("location", ["beside.bin", "../secret.bin", "/etc/hostname"])
 def test_weights_in_another_file_are_refused(found, tmp_path, location):
     graph = onnx.load(found.path)
@@ -194,6 +195,7 @@ def test_weights_in_another_file_are_refused(found, tmp_path, location):
         OnnxModel.load(tmp_path / "outside.onnx")
 
 
+@pytest.mark.promise("onnx-files")
 def test_weights_in_another_file_are_refused_however_they_are_written(found, tmp_path, monkeypatch):
     graph = onnx.load(found.path)
     weight = graph.graph.initializer[0]
@@ -211,6 +213,7 @@ def test_weights_in_another_file_are_refused_however_they_are_written(found, tmp
         OnnxModel.load(tmp_path / "turned.onnx")
 
 
+@pytest.mark.promise("onnx-files")
 def test_weights_in_another_file_are_refused_wherever_they_are(found, tmp_path):
     def within(change):
         graph = onnx.load(found.path)
@@ -238,6 +241,7 @@ def test_weights_in_another_file_are_refused_wherever_they_are(found, tmp_path):
             OnnxModel.load(tmp_path / "outside.onnx")
 
 
+@pytest.mark.promise("onnx-files")
 def test_every_field_that_can_hold_a_tensor_is_followed():
     """The table of messages is that of the package `onnx`."""
 
@@ -263,6 +267,7 @@ def test_every_field_that_can_hold_a_tensor_is_followed():
     assert (numbers["external_data"], numbers["data_location"]) == (13, 14)
 
 
+@pytest.mark.promise("onnx-files")
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -237,6 +237,7 @@ def test_a_painting_of_one_color_is_no_obstacle(pair):
 # --- Once more
 
 
+@pytest.mark.promise("determinism")
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("init", ["content", "noise"])
 def test_the_same_again_bit_for_bit(photo, painting, optimizer, init):
@@ -331,6 +332,7 @@ def test_weights_and_scale_of_the_style_matter(pair, change):
     assert root_mean_square(picture(*pair, shallow(**change)), picture(*pair, shallow())) > 0.01
 
 
+@pytest.mark.promise("finite")
 @pytest.mark.parametrize(
     "change",
     [
@@ -396,6 +398,7 @@ def test_odd_paintings(photo, painting, size):
 # --- Faults
 
 
+@pytest.mark.promise("bad-gradients")
 def test_the_best_picture_survives_a_fault_that_stays(pair):
     """The last Progress before the error holds what was good."""
     calls = iter(range(1000))

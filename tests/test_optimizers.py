@@ -349,6 +349,7 @@ def test_a_start_that_is_not_finite_is_an_error(name, fault):
         list(run(OPTIMIZERS[name](), faulty(quadratic(), lambda _: True, fault), drawn(0), 10))
 
 
+@pytest.mark.promise("bad-gradients")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("fault", ["nan", "inf", "-inf", "gradient"])
 def test_faults_that_stay_end_in_an_error_and_the_best_image_is_kept(name, fault):
@@ -363,6 +364,7 @@ def test_faults_that_stay_end_in_an_error_and_the_best_image_is_kept(name, fault
     assert torch.isfinite(seen[-1].image).all()
 
 
+@pytest.mark.promise("bad-gradients")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @hypothesis_settings(max_examples=25)
 @given(fault=st.sampled_from(["nan", "inf", "-inf", "gradient"]), broken=st.sets(st.integers(1, 39), max_size=20))

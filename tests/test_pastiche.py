@@ -233,6 +233,7 @@ def tampered(draw: st.DrawFn) -> str:
         return json.dumps(whole)
 
 
+@pytest.mark.promise("hostile-settings")
 @given(tampered() | JSON.map(json.dumps) | st.text(max_size=40))
 @example(json.dumps(record(settings={"seed": 10**400})))
 def test_any_text_is_a_recipe_or_refused(text):

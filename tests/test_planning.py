@@ -197,6 +197,7 @@ print(json.dumps([int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) * 1024, plannin
 """
 
 
+@pytest.mark.promise("out-of-memory")
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("size", [256, 512])

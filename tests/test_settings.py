@@ -187,6 +187,7 @@ def test_replace_checks_again():
 # --- Rejected values
 
 
+@pytest.mark.promise("finite")
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize(
     "value",
@@ -262,6 +263,7 @@ def test_bad_layers(name, value):
     refused(name, value)
 
 
+@pytest.mark.promise("finite", "hostile-settings")
 @given(st.sampled_from(list(OPTIONS)), st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8) | st.binary(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -247,6 +247,7 @@ def test_every_family_paints_with_weights_from_a_file(model, folder, pictures):
     assert str(folder) not in (pictures / "out.png").read_bytes().decode("latin-1")
 
 
+@pytest.mark.promise("no-pickles")
 def test_a_pth_of_tensors_is_read_and_what_else_is_in_one_is_not_run(tmp_path, squeezenet):
     tested = architecture("torchvision:squeezenet1_1")
     state = load_file(squeezenet)
@@ -293,6 +294,7 @@ def wrong_files(folder: Path, right: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.promise("no-pickles")
 def test_wrong_files_of_weights(tmp_path, squeezenet):
     tested = architecture("torchvision:squeezenet1_1")
     for name, said in wrong_files(tmp_path, squeezenet).items():

@@ -99,12 +99,14 @@ def packed_bombs() -> dict[str, bytes]:
     }
 
 
+@pytest.mark.promise("pixel-bombs")
 @pytest.mark.parametrize("kind", pixel_bombs())
 def test_pixel_bombs_are_refused_by_their_header(kind: str) -> None:
     with pytest.raises(ImageReadError, match="megapixels"):
         read(pixel_bombs()[kind])
 
 
+@pytest.mark.promise("metadata-bombs")
 @pytest.mark.parametrize("kind", packed_bombs())
 def test_text_profile_and_exif_bombs_are_ignored_with_a_warning(kind: str) -> None:
     with pytest.warns(ImpastoWarning, match="longer than"):
@@ -116,6 +118,7 @@ def test_text_profile_and_exif_bombs_are_ignored_with_a_warning(kind: str) -> No
             assert sum(map(len, read_metadata(packed_bombs()[kind]).values())) <= 1 << 20
 
 
+@pytest.mark.promise("pixel-bombs", "metadata-bombs")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the memory")
 def test_bombs_take_little_memory(tmp_path: Path) -> None:
     for index, data in enumerate([*pixel_bombs().values(), *packed_bombs().values()]):
@@ -157,6 +160,7 @@ def test_bombs_take_little_memory(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.promise("pixel-bombs")
 def test_a_million_frames_are_not_counted() -> None:
     first = PIL.Image.fromarray(scene()).convert("L")
     data = saved(first, "GIF")[:-1]

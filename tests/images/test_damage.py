@@ -36,6 +36,7 @@ def survive(data: bytes) -> None:
                 assert 0 <= float(result.pixels.min()) <= float(result.pixels.max()) <= 1
 
 
+@pytest.mark.promise("damaged-pictures")
 @pytest.mark.parametrize("kind", SEEDS)
 @GENTLE
 @given(share=st.floats(0, 1, exclude_max=True))
@@ -43,6 +44,7 @@ def test_files_cut_anywhere(kind: str, share: float) -> None:
     survive(SEEDS[kind][: int(share * len(SEEDS[kind]))])
 
 
+@pytest.mark.promise("damaged-pictures")
 @pytest.mark.parametrize("kind", SEEDS)
 @GENTLE
 @given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4))
@@ -53,6 +55,7 @@ def test_files_with_flipped_bytes(kind: str, flips: list[tuple[float, int]]) -> 
     survive(bytes(data))
 
 
+@pytest.mark.promise("damaged-pictures")
 @pytest.mark.parametrize("kind", SEEDS)
 @GENTLE
 @given(offset=st.integers(0, 299), mask=st.integers(1, 255))
@@ -62,6 +65,7 @@ def test_headers_with_flipped_bytes(kind: str, offset: int, mask: int) -> None:
     survive(bytes(data))
 
 
+@pytest.mark.promise("damaged-pictures")
 @GENTLE
 @given(data=st.binary(max_size=200), head=st.sampled_from([seed[:24] for seed in SEEDS.values()]))
 def test_junk_behind_a_true_beginning(data: bytes, head: bytes) -> None:

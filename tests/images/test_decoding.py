@@ -72,6 +72,7 @@ def opaque_cases() -> list[tuple[str, bytes, np.ndarray, float]]:
     ]
 
 
+@pytest.mark.promise("every-kind")
 @pytest.mark.parametrize("case", opaque_cases(), ids=lambda case: case[0])
 def test_opaque_modes(case: tuple[str, bytes, np.ndarray, float]) -> None:
     _, data, expected, tolerance = case
@@ -101,12 +102,14 @@ def transparent_cases() -> list[tuple[str, bytes, np.ndarray, float]]:
     ]  # fmt: skip
 
 
+@pytest.mark.promise("every-kind")
 @pytest.mark.parametrize("case", transparent_cases(), ids=lambda case: case[0])
 def test_transparency_is_kept(case: tuple[str, bytes, np.ndarray, float]) -> None:
     _, data, expected, tolerance = case
     np.testing.assert_allclose(shown(read(data)) * 255, expected, atol=tolerance + 1e-3)
 
 
+@pytest.mark.promise("every-kind")
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_without_a_profile_is_the_plain_complement(kind: str) -> None:
     ink = np.dstack([scene(), scene()[::-1, :, 0]])
@@ -117,6 +120,7 @@ def test_cmyk_without_a_profile_is_the_plain_complement(kind: str) -> None:
     np.testing.assert_allclose(pixels_of(image) * 255, expected, atol=6 if kind == "JPEG" else 1e-3)
 
 
+@pytest.mark.promise("every-kind")
 @pytest.mark.parametrize("case", animations(), ids=lambda case: case[0])
 def test_of_several_frames_the_first_is_used(case: tuple[str, bytes]) -> None:
     kind, data = case

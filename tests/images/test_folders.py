@@ -51,6 +51,7 @@ def phone(folder: Path) -> dict[str, str | None]:
     return {name: reason for name, (_, reason) in files.items()}
 
 
+@pytest.mark.promise("damaged-pictures")
 def test_a_folder_of_everything(tmp_path: Path) -> None:
     expected = phone(tmp_path)
     folder = Folder.of(tmp_path.rglob("*"), tmp_path)

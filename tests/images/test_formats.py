@@ -38,6 +38,7 @@ DISGUISED = {
 }
 
 
+@pytest.mark.promise("formats")
 @pytest.mark.parametrize("kind", DISGUISED)
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_other_formats_in_disguise_are_refused(kind: str, suffix: str, tmp_path: Path) -> None:
@@ -52,6 +53,7 @@ def test_other_formats_in_disguise_are_refused(kind: str, suffix: str, tmp_path:
     assert "\n" not in message
 
 
+@pytest.mark.promise("formats")
 def test_the_content_decides_and_not_the_name(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(saved(PIL.Image.fromarray(scene()), "JPEG"))

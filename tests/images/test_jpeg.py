@@ -44,6 +44,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.promise("decoding-work", "metadata-bombs")
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_file_that_asks_for_too_much_work_is_refused_at_once(kind: str, tmp_path: Path) -> None:
     data = HOSTILE[kind]()
@@ -56,6 +57,7 @@ def test_a_file_that_asks_for_too_much_work_is_refused_at_once(kind: str, tmp_pa
         assert time.process_time() - start < 1
 
 
+@pytest.mark.promise("decoding-work")
 def test_honest_files_have_as_much_as_they_need() -> None:
     picture = PIL.Image.fromarray(scene())
     np.testing.assert_allclose(

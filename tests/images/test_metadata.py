@@ -96,6 +96,7 @@ def test_comments_of_others_are_no_metadata(comment: bytes) -> None:
     assert read(data).text == {}
 
 
+@pytest.mark.promise("private-metadata")
 @pytest.mark.parametrize("kind", WRITABLE)
 def test_place_and_camera_are_not_carried_over(kind: str, tmp_path: Path) -> None:
     exif = PIL.Image.Exif()

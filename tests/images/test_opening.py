@@ -109,6 +109,7 @@ def test_sources_of_the_wrong_kind() -> None:
         read(b"x", max_pixels=0)
 
 
+@pytest.mark.promise("log-injection")
 def test_messages_show_no_control_characters(tmp_path: Path) -> None:
     path = tmp_path / "a\x1b[31mred\nline\u202e.png"
     path.write_bytes(b"not a picture")

@@ -27,6 +27,7 @@ from tests.images.drawing import (
 )
 
 
+@pytest.mark.promise("every-kind")
 @pytest.mark.parametrize("interlaced", [False, True], ids=["plain", "interlaced"])
 @pytest.mark.parametrize(("channels", "color"), [(1, 0), (3, 2), (2, 4), (4, 6)], ids=["grey", "RGB", "LA", "RGBA"])
 def test_16_bit_png_keeps_every_bit(channels: int, color: int, interlaced: bool) -> None:

@@ -22,6 +22,7 @@ from tests.images.drawing import (
 )
 
 
+@pytest.mark.promise("every-kind", "private-metadata")
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
 def test_orientation_is_applied_once(kind: str, orientation: int) -> None:
@@ -68,6 +69,7 @@ def test_sizes_that_no_network_can_use(size: tuple[int, int], match: str) -> Non
         read(saved(PIL.Image.new("RGB", size)))
 
 
+@pytest.mark.promise("every-kind")
 def test_the_smallest_and_the_longest_that_are_read() -> None:
     assert read(saved(PIL.Image.new("RGB", (2, 2)))).size == (2, 2)
     assert read(saved(PIL.Image.new("RGB", (100, 2)))).size == (2, 100)

@@ -146,6 +146,7 @@ def test_permission_to_write_is_named_even_when_root_runs_the_tests(
         write(as_image(scene()), tmp_path / "out.png")
 
 
+@pytest.mark.promise("whole-files")
 def test_an_existing_file_needs_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "out.png"
     path.write_bytes(b"precious")
@@ -171,6 +172,7 @@ def test_an_existing_file_needs_consent(tmp_path: Path, monkeypatch: pytest.Monk
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["new.png", "out.png", "third.png"]
 
 
+@pytest.mark.promise("whole-files")
 def test_an_input_is_never_overwritten(tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
     source.write_bytes(saved(PIL.Image.fromarray(scene())))
@@ -248,6 +250,7 @@ def test_an_interrupt_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.png"]
 
 
+@pytest.mark.promise("whole-files", "disk-full")
 def test_a_limit_on_file_size_leaves_the_old_file(tmp_path: Path) -> None:
     """The kernel itself refuses to go on after 100 bytes."""
     path = tmp_path / "out.png"
@@ -266,6 +269,7 @@ def test_a_limit_on_file_size_leaves_the_old_file(tmp_path: Path) -> None:
     assert read(path).size == (40, 50)
 
 
+@pytest.mark.promise("whole-files")
 def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "out.png"
     path.write_bytes(b"old")

@@ -51,6 +51,7 @@ def endless(client):
         client.post(f"/api/jobs/{job}/cancel")
 
 
+@pytest.mark.promise("retention")
 def test_a_picture_that_is_named_while_old_ones_are_erased_stays(data):
     with in_process(data, paints=False) as client:
         studio = client.app.state.studio
@@ -311,6 +312,7 @@ def test_a_file_that_has_vanished_fails_the_job_in_words_and_it_can_be_retried(c
     assert until_final(client, job)["state"] == "succeeded"
 
 
+@pytest.mark.promise("out-of-memory")
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux keeps a process to its memory")
 def test_memory_that_is_used_up_fails_the_job_with_advice(data):
     with in_process(data) as client:
@@ -356,6 +358,7 @@ def test_the_queue_is_halted_ordered_and_listed_page_by_page(client):
         client.post("/api/queue", json={"paused": False})
 
 
+@pytest.mark.promise("idempotency")
 def test_the_same_submission_many_times_is_one_job(client):
     found, lock = set(), threading.Lock()
 
@@ -374,6 +377,7 @@ def test_the_same_submission_many_times_is_one_job(client):
     assert (other.status_code, other.json()["type"]) == (422, "about:blank#key-reused")
 
 
+@pytest.mark.promise("idempotency")
 def test_the_same_sweep_asked_for_many_times_is_one_sheet(data):
     order = {**JOB, "axes": [{"setting": "strength", "values": [0.2, 0.8]}]}
     with in_process(data, paints=False) as client, ThreadPoolExecutor(8) as pool:
@@ -461,6 +465,7 @@ def test_numbers_for_prometheus(client, done):
     assert done["id"] not in text
 
 
+@pytest.mark.promise("retention")
 def test_what_is_erased_is_what_nothing_names(data):
     with in_process(data, keep_deleted=0.0) as client:
         studio = client.app.state.studio

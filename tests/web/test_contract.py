@@ -28,6 +28,7 @@ def described(tmp_path_factory):
         yield schemathesis.openapi.from_url(f"{server.address}api/openapi.json")
 
 
+@pytest.mark.promise("contract")
 def test_every_path_keeps_its_word(described):
     asked = 0
     for found in described.get_all_operations():

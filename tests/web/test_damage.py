@@ -58,6 +58,7 @@ def change(data: Path, statement: str) -> None:
         assert database.execute(statement).rowcount == 1
 
 
+@pytest.mark.promise("damaged-rows")
 @pytest.mark.parametrize("value", ["cast(x'ff' as text)", "'{'", "'[7]'", "'{\"content\": 7}'", "'\"x\"'", "''"])
 @pytest.mark.parametrize("column", ["spec", "settings", "wanted", "warnings", "progress", "result", "error", "sweep"])
 def test_a_job_that_cannot_be_read_is_set_aside_and_the_others_stay(copy, column, value):
@@ -77,6 +78,7 @@ def test_a_job_that_cannot_be_read_is_set_aside_and_the_others_stay(copy, column
         assert len(studio.database.rows("select * from set_aside")) == 1
 
 
+@pytest.mark.promise("damaged-rows")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -99,6 +101,7 @@ def test_any_other_row_that_cannot_be_read_is_set_aside_too(copy, statement):
         assert len(studio.database.rows("select * from set_aside")) == 1
 
 
+@pytest.mark.promise("damaged-database")
 def test_a_backup_is_kept_that_can_be_put_back(copy):
     with in_process(copy, paints=False):
         pass
@@ -113,6 +116,7 @@ def test_a_backup_is_kept_that_can_be_put_back(copy):
         assert len(client.get("/api/jobs").json()["jobs"]) == 5
 
 
+@pytest.mark.promise("damaged-database")
 def test_damage_on_any_page_is_refused_in_words_or_got_over(copy):
     with in_process(copy, paints=False):
         pass

@@ -42,6 +42,7 @@ def refused(data: Path) -> str:
     return line
 
 
+@pytest.mark.promise("data-folder")
 def test_a_folder_of_someone_else_is_refused_and_left_as_it_was(tmp_path):
     data = tmp_path / "work"
     (data / "tmp" / "deep").mkdir(parents=True)
@@ -53,6 +54,7 @@ def test_a_folder_of_someone_else_is_refused_and_left_as_it_was(tmp_path):
     assert contents(data) == before
 
 
+@pytest.mark.promise("data-folder")
 @pytest.mark.parametrize("name", ["tmp", "impasto-tmp", "lock", "pictures", "jobs", "sheets", "speed.json"])
 def test_a_single_file_or_folder_of_a_name_that_the_studio_uses_is_refused(tmp_path, name):
     data = tmp_path / "data"
@@ -64,6 +66,7 @@ def test_a_single_file_or_folder_of_a_name_that_the_studio_uses_is_refused(tmp_p
     assert contents(data) == before
 
 
+@pytest.mark.promise("data-folder")
 def test_another_programs_database_is_refused_and_left_as_it_was(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
@@ -75,6 +78,7 @@ def test_another_programs_database_is_refused_and_left_as_it_was(tmp_path):
     assert contents(data) == before
 
 
+@pytest.mark.promise("data-folder", "traversal")
 @pytest.mark.parametrize(
     "name",
     ["impasto-tmp", "lock", "pictures", "jobs", "sheets", "studio.sqlite3", "studio.sqlite3-wal", MARKER],
@@ -99,6 +103,7 @@ def test_a_link_in_place_of_what_the_studio_writes_is_refused_and_not_followed(t
     assert contents(outside) == before
 
 
+@pytest.mark.promise("data-folder")
 def test_files_of_others_in_a_studios_folder_outlive_its_starts(tmp_path):
     data = tmp_path / "data"
     DataFolder(data).release()
@@ -135,6 +140,7 @@ def test_a_second_studio_is_kept_out(tmp_path):
     DataFolder(tmp_path).release()
 
 
+@pytest.mark.promise("permissions")
 def test_nobody_else_can_read_what_a_studio_stores(tmp_path):
     data = tmp_path / "data"
     with served(data) as server:

@@ -54,6 +54,7 @@ def paint(job: str, lease: str) -> Paint:
     )
 
 
+@pytest.mark.promise("disk-full")
 def test_a_result_that_cannot_be_noted_loses_the_job_until_that_can_be_noted():
     heard: list[str] = []
 

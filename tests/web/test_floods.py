@@ -23,6 +23,7 @@ def connected(server: Server) -> socket.socket:
     return socket.create_connection((server.client.base_url.host, server.client.base_url.port))
 
 
+@pytest.mark.promise("descriptors")
 @pytest.mark.slow
 def test_more_event_streams_than_descriptors_leave_the_log_small_and_others_served(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -73,6 +74,7 @@ def seconds_until_closed(connection: socket.socket, piece: bytes, pause: float, 
     return time.monotonic() - begun
 
 
+@pytest.mark.promise("slow-clients")
 @pytest.mark.slow
 def test_a_second_head_on_a_kept_connection_has_a_deadline_too(tmp_path):
     with served(tmp_path / "data") as server, connected(server) as slow:
@@ -82,6 +84,7 @@ def test_a_second_head_on_a_kept_connection_has_a_deadline_too(tmp_path):
         assert seconds_until_closed(slow, b"a", 1.0, 40) < 30
 
 
+@pytest.mark.promise("slow-clients")
 @pytest.mark.slow
 def test_a_body_has_a_least_rate(tmp_path):
     with served(tmp_path / "data") as server, connected(server) as slow:
@@ -100,6 +103,7 @@ def test_a_body_has_a_least_rate(tmp_path):
         assert time.monotonic() - begun < 40
 
 
+@pytest.mark.promise("reserved-space")
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount")
 def test_chunked_uploads_do_not_take_the_last_of_the_disk(tmp_path):
     data = tmp_path / "data"
@@ -154,6 +158,7 @@ def test_chunked_uploads_do_not_take_the_last_of_the_disk(tmp_path):
         subprocess.run(["umount", "-l", str(data)], check=False)
 
 
+@pytest.mark.promise("reserved-space")
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount")
 def test_space_is_reserved_while_bytes_come(tmp_path, monkeypatch):
     from impasto.web.storage import space

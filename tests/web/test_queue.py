@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import tempfile
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from impasto.web.queue.claims import Claims
 from impasto.web.queue.job import FINAL, ConflictError, Job, KeyReusedError, QueueFullError
 from impasto.web.queue.jobs import Jobs
 from impasto.web.storage.database import FILE, Database, DatabaseError
+from impasto.web.storage.erasures import Erasures
 
 SETTINGS = Settings().to_mapping()
 SPEC: Any = {
@@ -90,6 +93,7 @@ def test_a_halted_queue_hands_out_nothing(jobs, claims):
     assert claims.claim() is not None
 
 
+@pytest.mark.promise("idempotency")
 def test_one_key_is_one_job(jobs):
     first, new = jobs.add(SPEC, SETTINGS, key=("k", "f"))
     again, newer = jobs.add(SPEC, SETTINGS, key=("k", "f"))
@@ -167,6 +171,7 @@ def test_a_full_queue_takes_nothing_and_has_room_again(tmp_path):
     added(jobs)
 
 
+@pytest.mark.promise("claims")
 def test_who_was_given_up_for_dead_cannot_finish(jobs, claims):
     added(jobs)
     dead = claimed(claims)
@@ -178,6 +183,7 @@ def test_who_was_given_up_for_dead_cannot_finish(jobs, claims):
     assert jobs.get(alive.id).result == {"id": "b"}
 
 
+@pytest.mark.promise("poison-jobs")
 def test_a_job_that_gets_no_further_is_set_aside_after_three_attempts_and_others_go_on(jobs, claims):
     poison, other = added(jobs), added(jobs)
     for attempt in (1, 2, 3):
@@ -205,6 +211,7 @@ def test_a_studio_that_died_leaves_its_jobs_to_the_next(jobs, claims):
     assert jobs.order() == [first, second, third]
 
 
+@pytest.mark.promise("innocent-jobs")
 def test_a_studio_that_is_killed_again_and_again_costs_its_jobs_no_attempt(jobs, claims):
     name = added(jobs).id
     for _ in range(7):
@@ -212,41 +219,49 @@ def test_a_studio_that_is_killed_again_and_again_costs_its_jobs_no_attempt(jobs,
         assert [(job.id, job.state, job.attempts) for job in claims.recover()] == [(name, "queued", 0)]
 
 
-def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs, claims):
+def test_what_is_deleted_can_be_had_back_until_it_is_erased(jobs, claims, tmp_path):
     job = added(jobs)
     jobs.delete(job.id)
     assert jobs.find() == [] and claims.claim() is None
     assert jobs.undelete(job.id).state == "canceled"
     jobs.delete(job.id)
-    assert jobs.purge(before=jobs.get(job.id).deleted + 1) == [job.id]
+    erasures = Erasures(jobs._database, "jobs", tmp_path.joinpath)
+    assert jobs.purge(jobs.get(job.id).deleted + 1, erasures) == [job.id] == erasures.pending()
     assert jobs.find(deleted=True) == []
 
 
-def _claim_all(folder: Path, out: multiprocessing.SimpleQueue) -> None:
-    _, claims = queue(folder, max_queue=1000)
+def _claim_all(folder: Path, ready: Barrier, out: multiprocessing.SimpleQueue) -> None:
+    _, claims = queue(folder, max_queue=10_000)
+    ready.wait(120)
+    mine = []
     while (job := claims.claim()) is not None:
-        out.put(job.id)
-    out.put(None)
+        mine.append(job.id)
+        assert claims.finish(job, {"id": job.lease})
+    out.put(mine)
 
 
-def test_several_processes_claim_each_job_exactly_once(tmp_path):
-    jobs, _ = queue(tmp_path, max_queue=1000)
-    expected = sorted(added(jobs).id for _ in range(60))
+@pytest.mark.promise("claims")
+@pytest.mark.parametrize(
+    ("processes", "number"), [(3, 60), pytest.param(8, 1000, marks=pytest.mark.slow)], ids=["3x60", "8x1000"]
+)
+def test_several_processes_claim_each_job_exactly_once(tmp_path, processes, number):
+    jobs, _ = queue(tmp_path, max_queue=10_000)
+    with jobs._database.transaction():
+        expected = sorted(added(jobs).id for _ in range(processes * number))
     context = multiprocessing.get_context("spawn")
-    out = context.SimpleQueue()
-    processes = [context.Process(target=_claim_all, args=(tmp_path, out)) for _ in range(3)]
-    for process in processes:
+    out, ready = context.SimpleQueue(), context.Barrier(processes)
+    running = [context.Process(target=_claim_all, args=(tmp_path, ready, out)) for _ in range(processes)]
+    for process in running:
         process.start()
-    found, ended = [], 0
-    while ended < len(processes):
-        one = out.get()
-        ended += one is None
-        found += [] if one is None else [one]
-    for process in processes:
+    found = [out.get() for _ in running]
+    for process in running:
         process.join()
-    assert sorted(found) == expected
+        assert process.exitcode == 0
+    assert sorted(itertools.chain(*found)) == expected
+    assert jobs.counts()["succeeded"] == processes * number
 
 
+@pytest.mark.promise("damaged-database")
 @pytest.mark.parametrize("at", [0, 20, 4096])
 def test_a_damaged_database_is_refused_with_advice(tmp_path, at):
     jobs, _ = queue(tmp_path)
@@ -402,5 +417,5 @@ class Queue(RuleBasedStateMachine):
         assert set(self.jobs.order()) == {job.id for job in known.values() if job.state == "queued"}
 
 
-TestQueue = Queue.TestCase
+TestQueue = pytest.mark.promise("cancel-races")(Queue.TestCase)
 TestQueue.settings = hypothesis_settings(max_examples=25, stateful_step_count=40)

@@ -72,6 +72,7 @@ def test_what_is_no_picture_is_refused_and_not_kept(client, content, status, det
     assert list((client.app.state.studio.config.data / "impasto-tmp").iterdir()) == []
 
 
+@pytest.mark.promise("no-fetching", "traversal")
 @pytest.mark.parametrize(
     ("change", "detail", "setting"),
     [
@@ -219,6 +220,7 @@ def test_a_crowd_that_wants_a_picture_at_once_is_told_when_to_come_back(client):
             fast._slots.release()
 
 
+@pytest.mark.promise("many-parts")
 def test_a_flood_of_parts_is_refused(client):
     many_files = [("style", ("x.png", b"x"))] * 9
     check(client.post("/api/jobs", files=many_files), 400, "Too many files")
@@ -238,6 +240,7 @@ def test_what_is_not_there(client):
     check(client.get("/api/jobs/NOPE"), 422, "id")
 
 
+@pytest.mark.promise("traversal")
 @pytest.mark.parametrize(
     "path",
     [
@@ -258,6 +261,7 @@ def test_no_path_leads_out(client, path):
     assert b"SQLite" not in answer.content and b"create_app" not in answer.content
 
 
+@pytest.mark.promise("scripts", "traversal")
 def test_a_name_cannot_break_out_of_a_header_or_a_page(client):
     name = '../<script>alert(1)</script>"\r\nX-Evil: 1.png'
     picture = upload(client, png(33, 44), name).json()
@@ -266,6 +270,7 @@ def test_a_name_cannot_break_out_of_a_header_or_a_page(client):
     assert "x-evil" not in answer.headers and "<" not in answer.headers["content-disposition"].partition("filename*")[0]
 
 
+@pytest.mark.promise("hostile-settings")
 def test_a_strangers_recipe_follows_no_path_and_hurts_nobody(client):
     for text in (
         "{",
@@ -284,6 +289,7 @@ def test_a_strangers_recipe_follows_no_path_and_hurts_nobody(client):
         assert upload(client, out.getvalue()).json().get("recipe") is None
 
 
+@pytest.mark.promise("scripts", "other-sites")
 def test_every_answer_forbids_what_a_page_should_not_do(client):
     for path in ("/", "/api/health", "/api/jobs", "/api/nothing", "/static/nothing.js", "/metrics"):
         headers = client.get(path).headers
@@ -298,11 +304,13 @@ def test_its_own_names_are_answered(client, host):
     assert client.get("/api/health", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.promise("other-sites")
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.168.0.7", "127.0.0.1.nip.io", "", "["])
 def test_a_name_that_is_not_its_own_is_refused(client, host):
     check(client.get("/api/health", headers={"Host": host}), 403, "does not have that name")
 
 
+@pytest.mark.promise("other-sites")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -325,6 +333,7 @@ def test_a_link_elsewhere_may_lead_to_the_page(client):
     assert client.get("/", headers=headers).status_code in (200, 404)
 
 
+@pytest.mark.promise("open-address")
 def test_without_a_token_only_this_machine_is_let_in():
     for host in ("0.0.0.0", "::", "192.168.0.7", "studio.local"):
         with pytest.raises(SettingsError, match="add --token"):
@@ -370,6 +379,7 @@ def test_a_token_opens_and_nothing_else_does(locked):
     assert locked.get("/api/jobs").status_code == 401
 
 
+@pytest.mark.promise("tokens")
 def test_guessing_a_token_is_slow(guessed):
     answers = [guessed[0].post("/api/session", json={"token": f"guess {n}"}) for n in range(12)]
     assert [one.status_code for one in answers[:10]] == [401] * 10
@@ -389,6 +399,7 @@ def test_a_full_queue_says_when_to_come_back(data):
         assert (again.status_code, again.json()["id"]) == (202, kept.json()["id"])
 
 
+@pytest.mark.promise("disk-full")
 def test_a_full_disk_is_said_and_got_over(client, monkeypatch):
     studio = client.app.state.studio
     monkeypatch.setattr(studio.space, "_min_free", 1 << 60)
@@ -398,6 +409,7 @@ def test_a_full_disk_is_said_and_got_over(client, monkeypatch):
     assert upload(client, png(50, 50)).status_code == 201
 
 
+@pytest.mark.promise("disk-full")
 @pytest.mark.skipif(os.name != "posix" or not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount")
 def test_a_disk_that_fills_up_leaves_what_was_there(data):
     import subprocess
@@ -425,6 +437,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(data):
         subprocess.run(["umount", "-l", str(data)], check=True)
 
 
+@pytest.mark.promise("large-bodies")
 def test_too_large_a_request_is_cut_off_whatever_it_says_of_itself(data):
     with in_process(data, paints=False, max_bytes=200_000) as client:
         check(upload(client, bytes(300_000)), 413, "larger than 200000 bytes")
@@ -444,6 +457,7 @@ def test_too_large_a_request_is_cut_off_whatever_it_says_of_itself(data):
         check(answer, 413, "larger than")
 
 
+@pytest.mark.promise("isolated-decoders")
 def test_a_child_that_dies_or_hangs_costs_one_answer(client):
     studio = client.app.state.studio
     with pytest.raises(Problem, match="too much time or memory"):
@@ -468,6 +482,7 @@ def test_a_second_studio_is_kept_out_of_the_folder(client):
         create_app(client.app.state.studio.config)
 
 
+@pytest.mark.promise("tokens", "log-injection")
 def test_secrets_and_paths_stay_out_of_the_log(locked, caplog):
     with caplog.at_level("DEBUG", logger="impasto.web"):
         locked.post("/api/session", json={"token": TOKEN})
@@ -486,6 +501,7 @@ def guessed(tmp_path):
         yield first, TestClient(first.app, base_url="http://localhost", client=("192.0.2.7", 1))
 
 
+@pytest.mark.promise("tokens")
 @pytest.mark.parametrize("way", ["session", "bearer"])
 def test_guesses_are_limited_by_address_and_lock_nobody_out(guessed, way):
     def attempt(client, token: str):

@@ -41,6 +41,7 @@ def with_exif(count: int) -> bytes:
     return data[:2] + segment * count + data[2:]
 
 
+@pytest.mark.promise("decoding-work", "metadata-bombs")
 @pytest.mark.parametrize(
     ("make", "count", "word"), [(with_scans, 20_000, "scans"), (with_exif, 800, "EXIF")], ids=["scans", "exif"]
 )
@@ -52,12 +53,14 @@ def test_a_picture_that_takes_much_work_is_refused_at_once(client, make, count, 
     assert time.monotonic() - begun < 8
 
 
+@pytest.mark.promise("decoding-work")
 @pytest.mark.parametrize("content", [with_scans(40, 64), with_exif(1)], ids=["scans", "exif"])
 def test_what_programs_write_is_still_read(client, content):
     answer = client.post("/api/pictures", files={"file": ("photo.jpg", content)})
     assert answer.status_code in (200, 201), answer.text
 
 
+@pytest.mark.promise("isolated-decoders")
 def test_a_full_sandbox_refuses_and_does_not_pile_up_threads(tmp_path):
     sandbox = Sandbox(memory=1 << 30, seconds=30)
     sandbox.run("warm")
@@ -76,6 +79,7 @@ def test_a_full_sandbox_refuses_and_does_not_pile_up_threads(tmp_path):
     assert sandbox.run("warm")
 
 
+@pytest.mark.promise("decoding-work", "free-loop")
 @pytest.mark.slow
 def test_45_uploads_of_much_work_leave_the_page_and_the_jobs_quick(tmp_path):
     bomb = with_scans(20_000)
@@ -98,6 +102,7 @@ def test_45_uploads_of_much_work_leave_the_page_and_the_jobs_quick(tmp_path):
         assert slowest < 2.0
 
 
+@pytest.mark.promise("isolated-decoders")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
 def test_a_killed_server_leaves_no_child(tmp_path):
     picture = tmp_path / "large.png"

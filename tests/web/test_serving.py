@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import os
-import random
-import re
 import signal
 import socket
 import sqlite3
@@ -24,11 +21,9 @@ import pytest
 from impasto.web.storage.data_folder import DataFolder
 from tests.web.studio_running import (
     ENDLESS,
-    JOB,
     Server,
     begun,
     events,
-    finished,
     mask,
     served,
     submitted,
@@ -57,6 +52,7 @@ def worker_of(server: Server) -> int:
     return found[0]
 
 
+@pytest.mark.promise("no-job-lost", "resumption")
 def test_a_killed_worker_and_a_killed_studio_leave_the_very_same_picture(tmp_path):
     data = tmp_path / "data"
     with served(data) as server:
@@ -116,6 +112,7 @@ def test_masks_given_while_it_was_painted_outlive_a_killed_worker(tmp_path):
         assert len(recipe["masks"]) == 1 and recipe["settings"]["strength"] == 0.4
 
 
+@pytest.mark.promise("poison-jobs")
 @pytest.mark.slow
 def test_a_job_that_kills_its_worker_is_set_aside_and_others_go_on(tmp_path):
     with served(tmp_path / "data") as server:
@@ -130,6 +127,7 @@ def test_a_job_that_kills_its_worker_is_set_aside_and_others_go_on(tmp_path):
         assert server.client.post(f"/api/jobs/{poison}/retry").json()["attempts"] in (0, 1)
 
 
+@pytest.mark.promise("termination")
 def test_sigterm_lays_the_job_aside_within_seconds(tmp_path):
     # A socket's path must be short; the folder's need not be.
     data = tmp_path / ("deep" * 20) / "deeper"
@@ -157,6 +155,7 @@ def _listen(address: str, job: str) -> None:
             pass
 
 
+@pytest.mark.promise("termination")
 def test_a_second_signal_ends_it_at_once(tmp_path):
     with served(tmp_path / "data") as server:
         submitted(server.client, settings=ENDLESS)
@@ -166,25 +165,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path):
         assert server.process.wait(5) in (0, 143)
 
 
-async def _crowd(address: str, number: int) -> list[httpx.Response]:
-    limits = httpx.Limits(max_connections=number)
-    async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
-        return await asyncio.gather(*(client.post("/api/jobs", json=JOB) for _ in range(number)))
-
-
-@pytest.mark.slow
-def test_200_clients_are_answered_and_each_accepted_job_is_there(tmp_path):
-    with served(tmp_path / "data", "--max-queue", "20") as server:
-        server.client.post("/api/queue", json={"paused": True})
-        answers = finished(_crowd(server.address, 200))
-        found = {answer.status_code for answer in answers}
-        assert found == {202, 429}, found
-        assert all(int(one.headers["retry-after"]) > 0 for one in answers if one.status_code == 429)
-        accepted = {one.json()["id"] for one in answers if one.status_code == 202}
-        assert len(accepted) == 20
-        assert set(server.client.get("/api/jobs").json()["queue"]["order"]) == accepted
-
-
+@pytest.mark.promise("free-loop")
 @pytest.mark.slow
 def test_the_event_loop_stays_free_while_it_paints(tmp_path):
     with served(tmp_path / "data") as server:
@@ -201,18 +182,7 @@ def test_the_event_loop_stays_free_while_it_paints(tmp_path):
         assert sorted(lags)[len(lags) // 2] < 0.1, lags
 
 
-@pytest.mark.slow
-def test_idle_listeners_cost_nothing_and_others_are_served(tmp_path):
-    with served(tmp_path / "data") as server, contextlib.ExitStack() as stack:
-        host, port = server.client.base_url.host, server.client.base_url.port
-        for _ in range(300):
-            one = stack.enter_context(socket.create_connection((host, port)))
-            one.sendall(b"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert until_final(server.client, submitted(server.client))["state"] == "succeeded"
-        memory = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        assert memory < 400 << 20
-
-
+@pytest.mark.promise("slow-clients")
 @pytest.mark.slow
 def test_a_head_that_never_ends_is_given_up(tmp_path):
     with served(tmp_path / "data", env={"IMPASTO_TEST": "1"}) as server:
@@ -225,6 +195,7 @@ def test_a_head_that_never_ends_is_given_up(tmp_path):
         assert server.client.get("/api/health").status_code == 200
 
 
+@pytest.mark.promise("tokens")
 def test_the_log_is_json_without_secrets(tmp_path):
     token = "a token that nobody guesses"
     with served(tmp_path / "data", env={"IMPASTO_TOKEN": token}) as server:
@@ -243,6 +214,7 @@ def test_the_log_is_json_without_secrets(tmp_path):
     assert token not in str(log) and str(tmp_path) not in str(log)
 
 
+@pytest.mark.promise("open-address")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -346,50 +318,3 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path):
     code = "import sys; sys.modules['fastapi'] = None; from impasto.cli import main; sys.exit(main(['serve']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert done.returncode == 1 and "pip install 'impasto[web]'" in done.stderr, done.stderr
-
-
-@pytest.mark.slow
-def test_fifty_kills_lose_no_job_and_do_none_twice(tmp_path):
-    """Studio and workers are killed at any moment, while jobs are asked for; in the end each has its one result."""
-    chance = random.Random(5)
-    seeds = range(6)
-    calm = tmp_path / "calm"
-    with served(calm) as server:
-        jobs = {seed: submitted(server.client, settings={**STEADY, "seed": seed, "init": "noise"}) for seed in seeds}
-        expected = {}
-        for seed, job in jobs.items():
-            until_final(server.client, job)
-            expected[seed] = digest(server, job)
-    data = tmp_path / "data"
-    accepted: dict[int, str] = {}
-    for kill in range(50):
-        with served(data) as server:
-            seed = kill // 8
-            if seed in seeds:
-                with contextlib.suppress(httpx.HTTPError):
-                    order = {**JOB, "settings": {**STEADY, "seed": seed, "init": "noise"}}
-                    answer = server.client.post(
-                        "/api/jobs", json=order, headers={"Idempotency-Key": f"seed {seed}".replace(" ", "-")}
-                    )
-                    assert answer.status_code == 202
-                    assert accepted.setdefault(seed, answer.json()["id"]) == answer.json()["id"]
-            time.sleep(chance.uniform(0, 4))
-            if chance.random() < 0.5:
-                for pid in server.workers():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                time.sleep(chance.uniform(0, 2))
-            server.kill()
-    with served(data) as server:
-        assert set(accepted) == set(seeds)
-        for seed, job in accepted.items():
-            done = until_final(server.client, job)
-            if done["state"] == "failed":
-                # Killed three times before it got anywhere, as on a busy machine: it waits for people's word.
-                assert re.search("again and again|3 times without progress", done["error"]["detail"]), done
-                server.client.post(f"/api/jobs/{job}/retry").raise_for_status()
-                done = until_final(server.client, job)
-            assert done["state"] == "succeeded", done
-            assert digest(server, job) == expected[seed]
-        listed = server.client.get("/api/jobs", params={"limit": 200}).json()["jobs"]
-        assert sorted(one["id"] for one in listed) == sorted(accepted.values())

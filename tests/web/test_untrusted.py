@@ -18,6 +18,7 @@ def nested(depth: int) -> str:
     return "[" * depth + "]" * depth
 
 
+@pytest.mark.promise("odd-requests")
 @pytest.mark.parametrize("name", ["self", "cls", "mapping", "overrides", "__class__", ""])
 def test_a_setting_of_any_name_is_refused_by_that_name(client, name):
     job = {"content": "sample:coffee", "styles": ["sample:starry_night"], "settings": {name: 2}}
@@ -33,6 +34,7 @@ def test_a_setting_of_any_name_is_refused_by_that_name(client, name):
     client.post("/api/queue", json={"paused": False})
 
 
+@pytest.mark.promise("odd-requests")
 @pytest.mark.parametrize("depth", [3, 100, 900, 5000, 100_000])
 @pytest.mark.parametrize("path", ["/api/jobs", "/api/estimate", "/api/sweeps", "/api/queue"])
 def test_a_body_of_any_depth_is_refused(client, path, depth):
@@ -45,6 +47,7 @@ def test_a_body_of_any_depth_is_refused(client, path, depth):
     assert answer.status_code in (400, 422), answer.text
 
 
+@pytest.mark.promise("no-network")
 def test_a_backbone_whose_weights_are_not_here_is_refused_and_not_fetched(tmp_path, monkeypatch):
     try:
         torchvision_hub.models()
@@ -71,6 +74,7 @@ def _forbidden(module: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
 
 
+@pytest.mark.promise("no-network")
 def test_processes_that_paint_or_read_strangers_files_cannot_reach_the_network():
     said = _forbidden("impasto.web.network").splitlines()
     assert len(said) == 2 and all("network" in line for line in said)
@@ -81,6 +85,7 @@ def test_processes_that_paint_or_read_strangers_files_cannot_reach_the_network()
         assert "forbid()" in Path(module.__file__).read_text()
 
 
+@pytest.mark.promise("no-network")
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has network namespaces")
 def test_a_studio_paints_where_there_is_no_network(tmp_path):

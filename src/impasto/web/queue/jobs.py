@@ -36,6 +36,7 @@ from impasto.web.queue.job import (
 )
 from impasto.web.queue.table import JobTable
 from impasto.web.storage.database import Database, Execute
+from impasto.web.storage.erasures import Erasures
 
 
 class Jobs(JobTable):
@@ -242,11 +243,17 @@ class Jobs(JobTable):
 
     # Deleted jobs.
 
-    def purge(self, before: float) -> list[str]:
-        """Erase jobs deleted before that time, and idempotency keys from before it; the ids of the erased jobs."""
+    def purge(self, before: float, erasures: Erasures) -> list[str]:
+        """Erase jobs deleted before that time, and idempotency keys from before it; the ids of the erased jobs.
+
+        Args:
+            before: seconds since 1970.
+            erasures: their folders are noted there.
+        """
         with self._database.transaction() as change:
             gone = [row["id"] for row in change("select id from jobs where deleted < ?", (before,))]
             change("delete from jobs where deleted < ?", (before,))
+            erasures.note(change, gone)
             change(
                 "delete from sweeps where id not in (select sweep ->> 'id' from jobs where sweep is not null) "
                 "and created < ?",

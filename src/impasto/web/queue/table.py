@@ -37,6 +37,10 @@ class JobTable:
             raise NoSuchJobError(job_id)
         return job_from_row(rows[0])
 
+    def exists(self, job_id: str) -> bool:
+        """Whether there is a job with that id."""
+        return bool(self._database.rows("select 1 from jobs where id = ?", (job_id,)))
+
     def find(
         self,
         *,

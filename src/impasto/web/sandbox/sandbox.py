@@ -169,7 +169,8 @@ def _limit(memory: int) -> None:
         return
     import resource
 
-    held = 0
+    _lower(resource.RLIMIT_CPU, _CPU_SECONDS)
+    _lower(resource.RLIMIT_CORE, 0)
     try:
         with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
             held = int(file.read().split()[0]) * resource.getpagesize()
@@ -177,8 +178,6 @@ def _limit(memory: int) -> None:
         # Without /proc the memory that is mapped already is unknown, and other systems ignore the limit.
         return
     _lower(resource.RLIMIT_AS, held + memory)
-    _lower(resource.RLIMIT_CPU, _CPU_SECONDS)
-    _lower(resource.RLIMIT_CORE, 0)
 
 
 def _lower(what: int, to: int) -> None:

@@ -7,4 +7,5 @@
 | `space` | free space, reserved for uploads |
 | `pictures` | pictures by the hashes of their files |
 | `folders` | the folder of each job |
+| `erasures` | folders that are to be erased |
 """

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import json
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from impasto.web.sandbox.messages import PictureInfo
 from impasto.web.sandbox.sandbox import Sandbox
 from impasto.web.storage.data_folder import DataFolder
 from impasto.web.storage.database import Database
+from impasto.web.storage.erasures import Erasures
 from impasto.web.storage.space import Space
 
 THUMBNAIL_SIDES = (160, 320, 640, 1280, 2560)
@@ -47,6 +47,7 @@ MEDIA_TYPES = {
 }
 SAMPLE_PREFIX = "sample:"
 _ID = re.compile(r"[0-9a-f]{64}")
+_KNOWN = "select 1 from pictures where id = ?"
 _LONGEST_NAME = 120
 _MOST_WAITING = 8
 
@@ -99,6 +100,7 @@ class PictureStore:
         self._placing = threading.Lock()
         self._making: dict[Path, tuple[threading.Lock, int]] = {}
         self._guard = threading.Lock()
+        self._erasures = Erasures(database, "pictures", self._home)
         # Samples need no copy and no row: the manifest has their properties.
         sizes = {asset.sha256: (asset, assets.path(asset.path)) for asset in assets.manifest() if asset.kind}
         self._samples = {
@@ -298,8 +300,8 @@ class PictureStore:
                 gone = [digest for digest in old if digest not in in_use]
                 for digest in gone:
                     change("delete from pictures where id = ?", (digest,))
-            for digest in gone:
-                shutil.rmtree(self._home(digest), ignore_errors=True)
+                self._erasures.note(change, gone)
+            self._erasures.complete(lambda digest: bool(self._database.rows(_KNOWN, (digest,))))
         return len(gone)
 
     @property

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import secrets
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -31,6 +30,7 @@ from impasto.web.sandbox.sandbox import Sandbox
 from impasto.web.schema import requests
 from impasto.web.storage.data_folder import DataFolder, explained
 from impasto.web.storage.database import BEFORE_REPAIR, Database
+from impasto.web.storage.erasures import Erasures
 from impasto.web.storage.folders import CHECKPOINT, Folders
 from impasto.web.storage.pictures import PictureStore
 from impasto.web.storage.space import Space
@@ -80,6 +80,7 @@ class Studio:
                     max_pixels=config.max_pixels,
                 )
             self.folders = Folders(self._folder.jobs)
+            self._erasures = Erasures(self.database, "jobs", self.folders.of)
             self.hub = Hub()
             self.metrics = telemetry.Metrics(self.jobs.counts)
             self._threads = config.threads or _threads(config.workers)
@@ -193,9 +194,9 @@ class Studio:
     def _purge(self) -> None:
         """Erase jobs deleted long ago, old checkpoints, and pictures that no job uses."""
         before = time.time() - self.config.keep_deleted
-        for gone in self.jobs.purge(before):
-            shutil.rmtree(self.folders.of(gone), ignore_errors=True)
+        for gone in self.jobs.purge(before, self._erasures):
             self.hub.notify("removed", gone)
+        self._erasures.complete(self.jobs.exists)
         # Within a transaction, so that no job is retried meanwhile.
         with self.database.transaction():
             for job in self._all_jobs():
