@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from impasto import devices, method
+from impasto import artifacts, devices, method
 from impasto.backbones import VGG19, Backbone, architecture
 from impasto.checkpoints import Checkpoint
 from impasto.errors import ImpastoWarning, SettingsError, SettingsWarning
 from impasto.evaluators import WHOLE_IMAGE, Evaluator
 from impasto.explanations.explanation import Explanation, explaining
 from impasto.explanations.subjects import settings_for as settings_to_explain
-from impasto.images import Image
+from impasto.images import Image, fit
 from impasto.inputs import Inputs, each
 from impasto.loading import BLANK_PREFIX, LARGEST_SIDE, load
 from impasto.losses import ImageTerm
@@ -213,6 +213,8 @@ def begin(
     for name, reason in without_effect(settings, masked=inputs.masked).items():
         warnings.warn(SettingsWarning(name, reason), stacklevel=3)
     settings = resolved(settings)
+    if (fault := artifacts.enlarged_painting(fit(inputs.content.size, settings.size), inputs.styles)) is not None:
+        warnings.warn(f"{fault.where}; {fault.advice}", ImpastoWarning, stacklevel=3)
     if inputs.init is None and settings.init not in OPTIONS["init"][1].words:
         inputs = replace(inputs, init=load(settings.init))
     if inputs.init is not None:

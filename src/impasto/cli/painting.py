@@ -88,9 +88,11 @@ def paint(
         raise
     if complete:
         checkpointer.delete()
-    faults = artifacts.find(pastiche.image, content, styles) if complete else ()
+    faults = artifacts.find(pastiche.image, content, styles, pastiche.recipe.last_settings) if complete else ()
     for fault in faults:
-        reporting.warning(as_typed(f"the picture shows {fault}"))
+        # Of an enlarged painting was warned before.
+        if fault.kind != "enlarged painting":
+            reporting.warning(as_typed(f"the picture shows {fault}"))
     figure = None
     if complete and output.figure is not None:
         try:
