@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import impasto
 from impasto.cli.outputs import Output
+from impasto.images import Image
 from tests.cli_running import QUICK, make_pictures, run
 
 
@@ -90,6 +92,61 @@ def test_the_output_may_be_a_folder(place):
     assert (place / "results" / "photo-starry_night.png").exists()
     done = run("stylize", "photo.png", "painting.png", "-o", "nowhere/", *QUICK)
     assert (done.code, done.error().endswith("nowhere; make it first")) == (1, True)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that takes no files, such as Linux' /proc")
+@pytest.mark.parametrize("command", ["stylize", "fast"])
+def test_a_folder_that_takes_no_files_is_noticed_before_painting(place, command, monkeypatch):
+    monkeypatch.setattr(Output, "save", lambda *_, **__: pytest.fail("it was painted"))
+    done = run(command, "photo.png", "painting.png", "-o", "/proc/out.png", "--size", "64")
+    assert done.code == 1
+    assert done.error() == "/proc/out.png: no file can be made in /proc; choose another folder"
+
+
+def test_a_small_photograph_that_is_enlarged(place):
+    done = run("stylize", "photo.png", "painting.png", "-o", "out.png", "--size", "97", *QUICK[2:])
+    assert done.code == 0
+    assert done.notes[0] == (
+        "impasto: the photograph has 64 × 48 px, and is enlarged to 97 × 73; --size 64 keeps its size, and is faster"
+    )
+    quiet = run("stylize", "photo.png", "painting.png", "-o", "b.png", "--size", "97", "--quiet", *QUICK[2:])
+    assert not any("enlarged" in line for line in quiet.notes)
+    done = run("stylize", "photo.png", "painting.png", "-o", "c.png", "--size", "96", *QUICK[2:])
+    assert not any("enlarged" in line for line in done.notes)
+
+
+def test_an_object_on_a_blank_ground(place):
+    pixels = torch.full((1, 3, 48, 64), 0.97)
+    pixels[..., 12:40, 16:50] = torch.rand(3, 28, 34, generator=torch.Generator().manual_seed(1))
+    Image(pixels=pixels).save("vase.jpg")
+    hint = "--mask FILE --background keep"
+    assert hint in run("stylize", "vase.jpg", "painting.png", "-o", "a.png", *QUICK).err
+    mask = torch.zeros(1, 3, 48, 64)
+    mask[..., 12:40, 16:50] = 1
+    Image(pixels=mask).save("mask.png")
+    masked = ("--mask", "mask.png", "--background", "keep")
+    assert hint not in run("stylize", "vase.jpg", "painting.png", "-o", "b.png", *masked, *QUICK).err
+    assert hint not in run("stylize", "photo.png", "painting.png", "-o", "c.png", *QUICK).err
+    # A picture of one colour shows no object; a transparent ground stays transparent.
+    Image(pixels=torch.full((1, 3, 48, 64), 0.5)).save("blank.png")
+    assert hint not in run("stylize", "blank.png", "painting.png", "-o", "d.png", *QUICK).err
+    Image(pixels=pixels, alpha=mask[:, :1].clone()).save("cut.png")
+    assert hint not in run("stylize", "cut.png", "painting.png", "-o", "e.png", *QUICK).err
+
+
+@pytest.mark.parametrize("command", ["stylize", "fast", "sweep"])
+def test_a_tiny_painting(place, command):
+    Image(pixels=torch.rand(1, 3, 4, 4)).save("dot.png")
+    options = ("--seed", "1,2", *QUICK) if command == "sweep" else QUICK if command == "stylize" else ()
+    done = run(command, "photo.png", "dot.png", "-o", "out.png", *options)
+    assert done.code == 0, done.err
+    factor = 14 if command == "fast" else 7
+    assert f"impasto: warning: dot.png has only 4 × 4 px and is enlarged {factor} times; take a larger" in done.err
+    if command == "stylize":
+        assert done.err.count("dot.png") == 1
+        judged = run("judge", "photo.png", "dot.png", "photo.png", "--json")
+        (found,) = json.loads(judged.out)["judgements"]
+        assert "enlarged painting" in [fault["kind"] for fault in found["faults"]]
 
 
 def test_what_is_skipped_in_a_folder_is_named_and_counted(place):

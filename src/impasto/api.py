@@ -23,6 +23,7 @@ from impasto.images import Image, fit
 from impasto.inputs import Inputs, each
 from impasto.loading import BLANK_PREFIX, LARGEST_SIDE, load
 from impasto.losses import ImageTerm
+from impasto.messages import counted
 from impasto.method import Stylization
 from impasto.metrics import Judge, Judgement
 from impasto.pastiche import Pastiche
@@ -226,7 +227,7 @@ def begin(
     if isinstance(resume, str | Path):
         resume = Checkpoint.load(resume)
     if resume is not None and resume.recipe.threads != (threads := torch.get_num_threads()):
-        before = f"it was painted with {resume.recipe.threads} threads so far"
+        before = f"it was painted with {counted(resume.recipe.threads, 'thread')} so far"
         warnings.warn(f"{before}; with {threads}, the last digits may differ", ImpastoWarning, stacklevel=3)
     engine = Engine(
         device=torch.device(settings.device),

@@ -147,7 +147,7 @@ def _report_skipped(folder: Folder) -> None:
     for one in folder.skipped[:_NAMED]:
         reporting.warning(f"{label(one.path)} is skipped: {one.reason}")
     if len(folder.skipped) > _NAMED:
-        reporting.warning(f"{counted(len(folder.skipped) - _NAMED, 'more file')} are skipped; --json lists all of them")
+        reporting.warning(f"and {counted(len(folder.skipped) - _NAMED, 'more file')}; --json lists all of them")
 
 
 def _blamed(source: Path, error: Exception) -> str:

@@ -21,6 +21,7 @@ from impasto.cli.options import (
     ReportOptions,
     Style,
     Threads,
+    as_typed,
     default_text,
     setting_options,
     whole,
@@ -204,13 +205,20 @@ def _by_torch(request: _Request) -> _Paint:
     chosen = FastModel.load(request.model or _model_for(request.style))
     styles = [_style(name, chosen) for name in request.style]
     condition = request.condition(chosen, styles, precision=settings.precision)
+    paintings = [style for style in styles if not isinstance(style, str)]
+    warned: list[str] = []
 
     def paint(name: str) -> _Painted:
-        from impasto import color, images
+        from impasto import artifacts, color, images
 
         photograph = inputs.picture(name)
         if request.size is not None:
             photograph = photograph.resized(images.fit(photograph.size, request.size))
+        fault = artifacts.enlarged_painting(photograph.size, paintings)
+        # Once for all photographs.
+        if fault is not None and not warned:
+            warned.append(fault.where)
+            reporting.warning(as_typed(f"{fault.where}; {fault.advice}"))
         # The photograph is needed afterwards only for its colours.
         picture = chosen.paint(
             photograph,

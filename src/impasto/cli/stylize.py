@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from impasto.cli import inputs
+from impasto.cli import inputs, reporting
 from impasto.cli.checkpoints import Checkpointer, CheckpointOptions
 from impasto.cli.options import (
     Content,
@@ -55,7 +55,7 @@ def stylize(
     inputs.check_names([content], style, command="stylize", blended=bool(settings.blend))
     with Signals.caught() as signals:
         # Imported only now, so that help and errors need not wait for torch.
-        from impasto.cli import painting
+        from impasto.cli import hints, painting
         from impasto.inputs import Inputs
 
         painting.use_threads(threads)
@@ -71,6 +71,9 @@ def stylize(
             style_masks=[inputs.picture(name) for name in regions.style_mask],
             content_map=inputs.picture(regions.content_map) if regions.content_map else None,
         )
+        if not report.quiet:
+            for hint in hints.before_painting(pictures.content, settings.size, masked=pictures.masked):
+                reporting.note(hint)
         return painting.paint(
             pictures,
             settings,
