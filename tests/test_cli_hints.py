@@ -67,12 +67,12 @@ def test_a_pattern_that_the_shell_has_expanded(place, command, names):
     for style in ("sample:starry_night", "painting.png"):
         done = run(command, *photographs, style, "-o", "x.png")
         assert done.code == 2
-        assert f"impasto fast 'hol/IMG_*.png' {style} -o painted/" in done.error()
+        assert f"impasto {command} 'hol/IMG_*.png' {style} -o painted/" in done.error()
         assert f"got {len(names)} pictures" in done.error()
     Path("hol/other.png").unlink()
     if len(names) == 2:
         return
-    assert "impasto fast 'hol/*.png' painting.png" in run(command, *photographs, "painting.png").error()
+    assert f"impasto {command} 'hol/*.png' painting.png" in run(command, *photographs, "painting.png").error()
 
 
 def test_paintings_of_one_folder_are_blended(place):
@@ -208,6 +208,46 @@ def test_two_runs_over_one_folder(place, monkeypatch):
     assert list((place / "temporary").iterdir()) == []
     for number in (1, 2):
         assert Path(f"painted/IMG_{number}.png").read_bytes() == Path("photo.png").read_bytes()
+
+
+@pytest.mark.parametrize("content", ["hol", "hol/*.png"])
+def test_several_photographs_are_a_batch(place, content):
+    Path("hol/notes.txt").write_text("a list")
+    done = run("stylize", content, "painting.png", "-o", "painted", "--json", *QUICK)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert [Path(path).name for path in report["outputs"]] == ["IMG_1.png", "IMG_2.png", "IMG_3.png"]
+    assert len(report["skipped"]) == (content == "hol")
+    # Each is what it would be if it were painted alone, and tells how.
+    alone = run("stylize", "hol/IMG_2.png", "painting.png", "-o", "alone.png", *QUICK)
+    assert alone.code == 0
+    assert torch.equal(impasto.load("painted/IMG_2.png").pixels, impasto.load("alone.png").pixels)
+    Path("painted/IMG_1.png").unlink()
+    again = run("stylize", content, "painting.png", "-o", "painted", *QUICK)
+    assert again.out == f"{Path('painted/IMG_1.png')}\n"
+    assert again.err.splitlines()[-1].startswith("impasto: painted 1 picture in ")
+    assert "2 there already" in again.err
+
+
+@pytest.mark.parametrize(
+    "option", [("--mask", "photo.png"), ("--checkpoint", "c"), ("--figure", "f.png"), ("--save-every", "1")]
+)
+def test_options_for_one_photograph_are_refused_for_many(place, option):
+    done = run("stylize", "hol", "painting.png", "-o", "painted", *option, *QUICK)
+    assert (done.code, done.error()) == (
+        2,
+        f"{option[0]}: it is for one photograph, and CONTENT stands for many; name one, or leave it out",
+    )
+
+
+def test_the_home_folder_in_a_preset(place, monkeypatch):
+    """A shell replaces ~ on the command line, and nobody in a file."""
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.setenv("USERPROFILE", str(place))
+    Path("mine.toml").write_text('init = "~/other.png"\n')
+    done = run("stylize", "photo.png", "painting.png", "-o", "out.png", "--preset", "mine.toml", *QUICK)
+    assert done.code == 0, done.err
+    assert json.loads(impasto.load("out.png").text["impasto"])["init"]["name"] == "other.png"
 
 
 def test_a_preset_is_written_to_a_file(place):

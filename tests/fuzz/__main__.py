@@ -12,12 +12,10 @@ from pathlib import Path
 
 import atheris
 
+from tests.fuzz.targets import SEEN, TARGETS, run
+
 CORPUS = Path(__file__).parent / "corpus"
 BUILD = Path(__file__).parents[2] / "build" / "fuzz"
-
-# Imported here, under atheris' eyes: it sees which lines of these run.
-with atheris.instrument_imports(include=["impasto"]):
-    from tests.fuzz.targets import TARGETS, run
 
 
 def main() -> None:
@@ -32,6 +30,8 @@ def main() -> None:
         for file in chosen.file:
             run(chosen.target, Path(file).read_bytes())
         return
+    with atheris.instrument_imports(include=SEEN[chosen.target]):
+        run(chosen.target, b"")
     found = chosen.found or BUILD / chosen.target
     found.mkdir(parents=True, exist_ok=True)
     options = {

@@ -48,6 +48,11 @@ class _Progress:
         return self.total - len(self.painted) - self.kept - self.failed
 
 
+def is_batch(content: str) -> bool:
+    """Whether the name of the photograph stands for many: a folder, or a pattern."""
+    return content != STANDARD and not Path(content).is_file() and (Path(content).is_dir() or glob.has_magic(content))
+
+
 def paint_all(
     content: str,
     style: Sequence[str],
@@ -92,7 +97,7 @@ def paint_all(
             options = OutputOptions(**{**vars(output), "out": str(path)})
             destination = Output.of(options, report, stem="", protect=[*sources, *inputs.files(style)])
             destination.check()
-            # A fast pastiche is painted again in a moment: none is saved elsewhere.
+            # What cannot be written is saved nowhere else: the same command paints it again.
             destination.save(paint(str(source)), rescue=False)
         except (ImpastoError, OSError) as error:
             if path.exists() and not report.force:

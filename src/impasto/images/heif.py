@@ -85,4 +85,5 @@ def _pi_heif() -> ModuleType:
         import pi_heif
     except ImportError as error:
         raise ImageError("HEIC files need pi-heif: pip install pi-heif") from error
-    return pi_heif
+    library: ModuleType = pi_heif
+    return library
