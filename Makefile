@@ -11,11 +11,12 @@ OLDEST := build/oldest
 OLDEST_TESTS ?= $(wildcard tests/images) $(addprefix tests/test_,$(addsuffix .py,vgg representations losses style_losses \
     objective optimizers method checkpoints pastiche color guidance api fast plots settings presets files \
     cli_stylize cli_options cli_lists cli_rerun)) --ignore tests/images/test_tiff.py
+FUZZ ?= images --seconds 3600
 # Also for what builds the package: the same versions everywhere.
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help cpu demo bench browser test test-slow test-oldest coverage lint lint-versions docs wheel release clean
+.PHONY: help cpu demo bench browser test test-slow fuzz test-oldest coverage lint lint-versions docs wheel release clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -37,6 +38,9 @@ coverage: $(VENV)/.installed-dev ## Run the core tests and say which lines of th
 # Threads that wait sleep soon, as the command has them: other programs that run then disturb little.
 test-slow: $(VENV)/.installed-dev ## Run the slow tests.
 	GOMP_SPINCOUNT=2000 $(BIN)/python -m pytest -m slow
+
+fuzz: $(VENV)/.installed-dev ## Feed made-up files and requests to what reads them, for hours: make fuzz FUZZ="images --seconds 3600".
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(FUZZ)
 
 test-oldest: $(OLDEST)/.installed ## Test the core with the oldest versions that pyproject.toml promises; gigabytes, on Linux.
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -o filterwarnings= -m "not slow" $(OLDEST_TESTS)

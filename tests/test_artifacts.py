@@ -1,16 +1,21 @@
 """Each artifact is added to a clean picture and found, and no other; clean pictures and original texture pass."""
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import impasto
 from impasto import artifacts, assets
 from impasto.artifacts import Artifact, find
 from impasto.images import Image, read, resize
+from impasto.settings import Settings
 
 SIZE = (192, 256)
 
@@ -147,12 +152,82 @@ def test_a_halo_along_a_border(name: str, clean: Tensor, photograph: Image, pain
     halos = [artifact for artifact in found(border(name)(clean), photograph, painting) if artifact.kind == "halo"]
     assert len(halos) == 1
     assert name in halos[0].where
-    assert halos[0].advice == "set `padding` to reflect"
+    assert halos[0].advice == "set `padding` to reflect, or crop it off"
 
 
 def test_a_frame_in_the_photograph_is_no_halo(clean: Tensor, photograph: Image, painting: Image) -> None:
     framed = replace(photograph, pixels=border("left")(photograph.pixels))
     assert "halo" not in kinds(border("left")(clean), framed, painting)
+
+
+def test_strokes_along_a_border_are_no_halo(photograph: Image, painting: Image) -> None:
+    """In a draft, a stroke is as wide as the strip along the border."""
+    small = replace(photograph, pixels=resize(photograph.pixels, (96, 128)))
+    stripes = 0.15 * (torch.arange(128) // 3 % 2)
+    assert "halo" not in kinds((0.8 * small.pixels + stripes).clamp(0, 1), small, painting)
+
+
+def test_a_frame_of_the_painting_is_no_halo(clean: Tensor, photograph: Image, painting: Image) -> None:
+    framed = replace(painting, pixels=border("right")(border("right")(painting.pixels)))
+    assert "halo" not in kinds(border("left")(clean), photograph, framed)
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "advice"),
+    [
+        (border("left"), {"padding": "zeros"}, "set `padding` to reflect, or crop it off"),
+        (border("left"), {"padding": "reflect"}, "crop it off"),
+        (specks(40, 1), {}, "give `tv_weight` a small value, or raise `iterations`"),
+        (specks(40, 1), {"tv_weight": 0.1}, "raise `iterations`"),
+        (noise, {"grain": 0.02}, "lower `grain`, or raise `iterations`"),
+        (noise, {"grain": 0.0}, "raise `iterations`"),
+        (grid(4, 0.03), {"grain": 0.02}, "raise `grain`, or lower `strength`"),
+        (grid(4, 0.03), {"grain": 0.5}, "lower `strength`"),
+    ],
+)
+def test_advice_that_is_followed_already_is_not_given(
+    fault: Callable[[Tensor], Tensor],
+    options: dict[str, Any],
+    advice: str,
+    clean: Tensor,
+    photograph: Image,
+    painting: Image,
+) -> None:
+    assert advice in [
+        one.advice for one in find(Image(pixels=fault(clean)), photograph, [painting], Settings(**options))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "enlarged"),
+    [(4, (192, 256), True), (24, (192, 256), True), (24, (40, 60), False), (300, (3000, 4000), False)],
+)
+def test_a_painting_far_smaller_than_the_picture(side: int, size: tuple[int, int], enlarged: bool) -> None:
+    painting = Image(pixels=torch.rand((1, 3, side, side + 1)), name="dot.png")
+    found = artifacts.enlarged_painting(size, [painting])
+    assert (found is not None) == enlarged
+    if found is not None:
+        factor = math.sqrt(size[0] * size[1] / (side * (side + 1)))
+        assert str(found) == (
+            f"an enlarged painting: dot.png has only {side + 1} × {side} px and is enlarged {factor:.0f} times; "
+            "take a larger copy of it, or lower `size`"
+        )
+
+
+def test_an_enlarged_painting_is_among_the_faults(clean: Tensor, photograph: Image) -> None:
+    dot = Image(pixels=torch.full((1, 3, 4, 4), 0.4))
+    assert kinds(clean, photograph, dot) == ["enlarged painting"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [96, 128])
+def test_no_false_alarm_in_drafts_of_the_bundled_pictures(size: int) -> None:
+    photographs = [one.name for one in assets.samples() if one.kind == "photo"]
+    paintings = [one.name for one in assets.samples() if one.kind == "painting"]
+    for photograph, painting in zip(itertools.cycle(photographs), paintings, strict=False):
+        pastiche = impasto.stylize(f"sample:{photograph}", f"sample:{painting}", size=size, device="cpu")
+        originals = [read(assets.sample(name).path) for name in (photograph, painting)]
+        assert find(pastiche.image, originals[0], originals[1:]) == (), (photograph, painting)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])

@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import impasto
 from impasto.cli.outputs import Output
+from impasto.images import Image
 from tests.cli_running import QUICK, make_pictures, run
 
 
@@ -65,12 +67,12 @@ def test_a_pattern_that_the_shell_has_expanded(place, command, names):
     for style in ("sample:starry_night", "painting.png"):
         done = run(command, *photographs, style, "-o", "x.png")
         assert done.code == 2
-        assert f"impasto fast 'hol/IMG_*.png' {style} -o painted/" in done.error()
+        assert f"impasto {command} 'hol/IMG_*.png' {style} -o painted/" in done.error()
         assert f"got {len(names)} pictures" in done.error()
     Path("hol/other.png").unlink()
     if len(names) == 2:
         return
-    assert "impasto fast 'hol/*.png' painting.png" in run(command, *photographs, "painting.png").error()
+    assert f"impasto {command} 'hol/*.png' painting.png" in run(command, *photographs, "painting.png").error()
 
 
 def test_paintings_of_one_folder_are_blended(place):
@@ -90,6 +92,61 @@ def test_the_output_may_be_a_folder(place):
     assert (place / "results" / "photo-starry_night.png").exists()
     done = run("stylize", "photo.png", "painting.png", "-o", "nowhere/", *QUICK)
     assert (done.code, done.error().endswith("nowhere; make it first")) == (1, True)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that takes no files, such as Linux' /proc")
+@pytest.mark.parametrize("command", ["stylize", "fast"])
+def test_a_folder_that_takes_no_files_is_noticed_before_painting(place, command, monkeypatch):
+    monkeypatch.setattr(Output, "save", lambda *_, **__: pytest.fail("it was painted"))
+    done = run(command, "photo.png", "painting.png", "-o", "/proc/out.png", "--size", "64")
+    assert done.code == 1
+    assert done.error() == "/proc/out.png: no file can be made in /proc; choose another folder"
+
+
+def test_a_small_photograph_that_is_enlarged(place):
+    done = run("stylize", "photo.png", "painting.png", "-o", "out.png", "--size", "97", *QUICK[2:])
+    assert done.code == 0
+    assert done.notes[0] == (
+        "impasto: the photograph has 64 × 48 px, and is enlarged to 97 × 73; --size 64 keeps its size, and is faster"
+    )
+    quiet = run("stylize", "photo.png", "painting.png", "-o", "b.png", "--size", "97", "--quiet", *QUICK[2:])
+    assert not any("enlarged" in line for line in quiet.notes)
+    done = run("stylize", "photo.png", "painting.png", "-o", "c.png", "--size", "96", *QUICK[2:])
+    assert not any("enlarged" in line for line in done.notes)
+
+
+def test_an_object_on_a_blank_ground(place):
+    pixels = torch.full((1, 3, 48, 64), 0.97)
+    pixels[..., 12:40, 16:50] = torch.rand(3, 28, 34, generator=torch.Generator().manual_seed(1))
+    Image(pixels=pixels).save("vase.jpg")
+    hint = "--mask FILE --background keep"
+    assert hint in run("stylize", "vase.jpg", "painting.png", "-o", "a.png", *QUICK).err
+    mask = torch.zeros(1, 3, 48, 64)
+    mask[..., 12:40, 16:50] = 1
+    Image(pixels=mask).save("mask.png")
+    masked = ("--mask", "mask.png", "--background", "keep")
+    assert hint not in run("stylize", "vase.jpg", "painting.png", "-o", "b.png", *masked, *QUICK).err
+    assert hint not in run("stylize", "photo.png", "painting.png", "-o", "c.png", *QUICK).err
+    # A picture of one colour shows no object; a transparent ground stays transparent.
+    Image(pixels=torch.full((1, 3, 48, 64), 0.5)).save("blank.png")
+    assert hint not in run("stylize", "blank.png", "painting.png", "-o", "d.png", *QUICK).err
+    Image(pixels=pixels, alpha=mask[:, :1].clone()).save("cut.png")
+    assert hint not in run("stylize", "cut.png", "painting.png", "-o", "e.png", *QUICK).err
+
+
+@pytest.mark.parametrize("command", ["stylize", "fast", "sweep"])
+def test_a_tiny_painting(place, command):
+    Image(pixels=torch.rand(1, 3, 4, 4)).save("dot.png")
+    options = ("--seed", "1,2", *QUICK) if command == "sweep" else QUICK if command == "stylize" else ()
+    done = run(command, "photo.png", "dot.png", "-o", "out.png", *options)
+    assert done.code == 0, done.err
+    factor = 14 if command == "fast" else 7
+    assert f"impasto: warning: dot.png has only 4 × 4 px and is enlarged {factor} times; take a larger" in done.err
+    if command == "stylize":
+        assert done.err.count("dot.png") == 1
+        judged = run("judge", "photo.png", "dot.png", "photo.png", "--json")
+        (found,) = json.loads(judged.out)["judgements"]
+        assert "enlarged painting" in [fault["kind"] for fault in found["faults"]]
 
 
 def test_what_is_skipped_in_a_folder_is_named_and_counted(place):
@@ -151,6 +208,46 @@ def test_two_runs_over_one_folder(place, monkeypatch):
     assert list((place / "temporary").iterdir()) == []
     for number in (1, 2):
         assert Path(f"painted/IMG_{number}.png").read_bytes() == Path("photo.png").read_bytes()
+
+
+@pytest.mark.parametrize("content", ["hol", "hol/*.png"])
+def test_several_photographs_are_a_batch(place, content):
+    Path("hol/notes.txt").write_text("a list")
+    done = run("stylize", content, "painting.png", "-o", "painted", "--json", *QUICK)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert [Path(path).name for path in report["outputs"]] == ["IMG_1.png", "IMG_2.png", "IMG_3.png"]
+    assert len(report["skipped"]) == (content == "hol")
+    # Each is what it would be if it were painted alone, and tells how.
+    alone = run("stylize", "hol/IMG_2.png", "painting.png", "-o", "alone.png", *QUICK)
+    assert alone.code == 0
+    assert torch.equal(impasto.load("painted/IMG_2.png").pixels, impasto.load("alone.png").pixels)
+    Path("painted/IMG_1.png").unlink()
+    again = run("stylize", content, "painting.png", "-o", "painted", *QUICK)
+    assert again.out == f"{Path('painted/IMG_1.png')}\n"
+    assert again.err.splitlines()[-1].startswith("impasto: painted 1 picture in ")
+    assert "2 there already" in again.err
+
+
+@pytest.mark.parametrize(
+    "option", [("--mask", "photo.png"), ("--checkpoint", "c"), ("--figure", "f.png"), ("--save-every", "1")]
+)
+def test_options_for_one_photograph_are_refused_for_many(place, option):
+    done = run("stylize", "hol", "painting.png", "-o", "painted", *option, *QUICK)
+    assert (done.code, done.error()) == (
+        2,
+        f"{option[0]}: it is for one photograph, and CONTENT stands for many; name one, or leave it out",
+    )
+
+
+def test_the_home_folder_in_a_preset(place, monkeypatch):
+    """A shell replaces ~ on the command line, and nobody in a file."""
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.setenv("USERPROFILE", str(place))
+    Path("mine.toml").write_text('init = "~/other.png"\n')
+    done = run("stylize", "photo.png", "painting.png", "-o", "out.png", "--preset", "mine.toml", *QUICK)
+    assert done.code == 0, done.err
+    assert json.loads(impasto.load("out.png").text["impasto"])["init"]["name"] == "other.png"
 
 
 def test_a_preset_is_written_to_a_file(place):

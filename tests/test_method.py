@@ -519,7 +519,7 @@ def test_shares_blend_paintings(pair, painting):
 
 
 def test_as_many_shares_as_paintings(pair):
-    with pytest.raises(SettingsError, match="2 shares for 1 paintings"):
+    with pytest.raises(SettingsError, match="2 shares for 1 painting;"):
         stylization(*pair, shallow(blend=(1, 2)))
 
 

@@ -67,7 +67,7 @@ def test_a_network_of_the_callers_own_is_taken(inputs):
 def test_what_is_wrong_is_known_before_painting(inputs):
     with pytest.raises(SettingsError, match="no layer 'relu9_9'"):
         Task.of(inputs, Settings(**(SHALLOW | {"style_layers": "relu9_9"})), Engine())
-    with pytest.raises(SettingsError, match="2 shares for 1 paintings"):
+    with pytest.raises(SettingsError, match="2 shares for 1 painting;"):
         Task.of(inputs, Settings(**SHALLOW, blend=(1, 2)), Engine())
 
 

@@ -12,17 +12,18 @@ from typing import Any
 
 import torch
 
-from impasto import devices, method
+from impasto import artifacts, devices, method
 from impasto.backbones import VGG19, Backbone, architecture
 from impasto.checkpoints import Checkpoint
 from impasto.errors import ImpastoWarning, SettingsError, SettingsWarning
 from impasto.evaluators import WHOLE_IMAGE, Evaluator
 from impasto.explanations.explanation import Explanation, explaining
 from impasto.explanations.subjects import settings_for as settings_to_explain
-from impasto.images import Image
+from impasto.images import Image, fit
 from impasto.inputs import Inputs, each
 from impasto.loading import BLANK_PREFIX, LARGEST_SIDE, load
 from impasto.losses import ImageTerm
+from impasto.messages import counted
 from impasto.method import Stylization
 from impasto.metrics import Judge, Judgement
 from impasto.pastiche import Pastiche
@@ -213,6 +214,8 @@ def begin(
     for name, reason in without_effect(settings, masked=inputs.masked).items():
         warnings.warn(SettingsWarning(name, reason), stacklevel=3)
     settings = resolved(settings)
+    if (fault := artifacts.enlarged_painting(fit(inputs.content.size, settings.size), inputs.styles)) is not None:
+        warnings.warn(f"{fault.where}; {fault.advice}", ImpastoWarning, stacklevel=3)
     if inputs.init is None and settings.init not in OPTIONS["init"][1].words:
         inputs = replace(inputs, init=load(settings.init))
     if inputs.init is not None:
@@ -224,7 +227,7 @@ def begin(
     if isinstance(resume, str | Path):
         resume = Checkpoint.load(resume)
     if resume is not None and resume.recipe.threads != (threads := torch.get_num_threads()):
-        before = f"it was painted with {resume.recipe.threads} threads so far"
+        before = f"it was painted with {counted(resume.recipe.threads, 'thread')} so far"
         warnings.warn(f"{before}; with {threads}, the last digits may differ", ImpastoWarning, stacklevel=3)
     engine = Engine(
         device=torch.device(settings.device),

@@ -6,11 +6,15 @@ import errno
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from impasto.messages import printable, reason
+
+# What the smallest file takes on most disks, in bytes.
+_BLOCK = 4096
 
 
 @contextmanager
@@ -48,6 +52,18 @@ def whole(target: Path, *, overwrite: bool = True, durable: bool = True, beside:
         beside.unlink(missing_ok=True)
     if durable:
         sync_folder(target.parent)
+
+
+def check_takes_files(folder: Path) -> None:
+    """Make a file of one block in a folder, and remove it: whether writing works is known only by trying.
+
+    On Linux the file has no name, so that nobody sees it.
+
+    Raises:
+        OSError: no file can be written there.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(_BLOCK))
 
 
 def settle(path: Path, target: Path) -> None:
@@ -111,6 +127,8 @@ def why_not_written(error: OSError, target: Path) -> str:
             return f"there is no permission to write in {folder}; choose another folder"
         case errno.EEXIST:
             return "the file exists already; choose another name, or allow it to be overwritten"
+        case errno.ENOENT if target.parent.is_dir():
+            return f"no file can be made in {folder}; choose another folder"
         case errno.ENOENT | errno.ENOTDIR:
             return f"there is no folder {folder}; make it first"
         case errno.ENAMETOOLONG:

@@ -17,6 +17,7 @@ from torch import Tensor
 from impasto.backbones import Layer
 from impasto.errors import SettingsError
 from impasto.images import Image, resize
+from impasto.messages import counted
 
 Plane = Float[Tensor, "_ _"]
 
@@ -98,10 +99,13 @@ class Guidance:
         if self.style_masks and len(self.style_masks) != count:
             raise SettingsError(
                 "style_mask",
-                f"got {len(self.style_masks)} for {count} masks of the photograph; give one style mask for each mask",
+                f"got {len(self.style_masks)} for {counted(count, 'mask')} of the photograph; "
+                "give one style mask for each mask",
             )
         if self.style_masks and self.paintings not in (1, count):
-            raise SettingsError("mask", f"got {count} for {self.paintings} paintings; give one mask for each painting")
+            raise SettingsError(
+                "mask", f"got {count} for {counted(self.paintings, 'painting')}; give one mask for each painting"
+            )
         each = 1 < self.paintings == count
         return tuple(
             Region(_gray(mask), _gray(self.style_masks[i]) if self.style_masks else None, i if each else None)

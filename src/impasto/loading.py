@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
 from typing import Any
 
@@ -25,9 +26,9 @@ def load(picture: Any) -> Image:
     """An Image of whatever `picture` is.
 
     Args:
-        picture: a path; `sample:NAME` for a bundled picture; `blank:WIDTHxHEIGHT` for a grey one; a PIL image; a tensor
-            (3, height, width), RGB in [0, 1]; an array (height, width, 3), uint8 or RGB in [0, 1]; the bytes of a file;
-            an open binary file; or an Image.
+        picture: a path, where `~` at its beginning is the home folder; `sample:NAME` for a bundled picture;
+            `blank:WIDTHxHEIGHT` for a grey one; a PIL image; a tensor (3, height, width), RGB in [0, 1]; an array
+            (height, width, 3), uint8 or RGB in [0, 1]; the bytes of a file; an open binary file; or an Image.
 
     Raises:
         ImageReadError: it cannot be read as a picture.
@@ -38,6 +39,9 @@ def load(picture: Any) -> Image:
         return dataclasses.replace(read(sample.path), name=f"{SAMPLE_PREFIX}{sample.name}")
     if isinstance(picture, str) and picture.startswith(BLANK_PREFIX):
         return _blank(picture)
+    if isinstance(picture, str) and picture.startswith("~"):
+        # No shell has replaced it, as in a preset's file. An unknown home folder stays as it is.
+        picture = os.path.expanduser(picture)  # noqa: PTH111  (Path's raises for that)
     return as_image(picture)
 
 

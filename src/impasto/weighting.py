@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from impasto.backbones import Architecture
 from impasto.errors import SettingsError
+from impasto.messages import counted
 from impasto.settings import Settings, style_balance
 
 # Below this share of style, nothing of it can be seen, and the weight of content would grow out of bounds.
@@ -27,7 +28,9 @@ def shares_of(settings: Settings, styles: int) -> tuple[float, ...]:
         SettingsError: there are not as many shares as paintings.
     """
     if settings.blend and len(settings.blend) != styles:
-        raise SettingsError("blend", f"got {len(settings.blend)} shares for {styles} paintings; give each its own")
+        raise SettingsError(
+            "blend", f"got {counted(len(settings.blend), 'share')} for {counted(styles, 'painting')}; give each its own"
+        )
     return settings.blend or (1.0,) * styles
 
 
@@ -39,7 +42,9 @@ def strengths_of(settings: Settings, regions: int) -> tuple[float, ...]:
     """
     strengths = settings.region_strength
     if strengths and len(strengths) != regions:
-        raise SettingsError("region_strength", f"got {len(strengths)} for {regions} regions; give each its own")
+        raise SettingsError(
+            "region_strength", f"got {len(strengths)} for {counted(regions, 'region')}; give each its own"
+        )
     return strengths or (settings.strength,) * regions
 
 

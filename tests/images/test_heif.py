@@ -96,8 +96,8 @@ def test_a_heic_picture_that_is_cut_short(share: float) -> None:
         read(data[: int(share * len(data))])
 
 
-def test_without_pillow_heif_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pi_heif_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     data = heic(PIL.Image.fromarray(scene()))
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ImageReadError, match="pip install pillow-heif"):
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(ImageReadError, match="pip install pi-heif"):
         read(data)

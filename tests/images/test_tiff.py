@@ -287,5 +287,5 @@ def test_premultiplied_tiff(dtype: type, grey: bool) -> None:
 
 
 def test_importing_loads_no_tifffile() -> None:
-    script = "import sys, impasto.images; sys.exit(bool({'tifffile', 'imagecodecs', 'pillow_heif'} & set(sys.modules)))"
+    script = "import sys, impasto.images; sys.exit(bool({'tifffile', 'imagecodecs', 'pi_heif'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -48,6 +48,11 @@ class _Progress:
         return self.total - len(self.painted) - self.kept - self.failed
 
 
+def is_batch(content: str) -> bool:
+    """Whether the name of the photograph stands for many: a folder, or a pattern."""
+    return content != STANDARD and not Path(content).is_file() and (Path(content).is_dir() or glob.has_magic(content))
+
+
 def paint_all(
     content: str,
     style: Sequence[str],
@@ -89,7 +94,7 @@ def paint_all(
             options = OutputOptions(**{**vars(output), "out": str(path)})
             destination = Output.of(options, report, stem="", protect=[*sources, *inputs.files(style)])
             destination.check()
-            # A fast pastiche is painted again in a moment: none is saved elsewhere.
+            # What cannot be written is saved nowhere else: the same command paints it again.
             destination.save(paint(str(source)), rescue=False)
         except (ImpastoError, OSError) as error:
             if path.exists() and not report.force:
@@ -158,7 +163,7 @@ def report_skipped(folder: Folder) -> None:
     for one in folder.skipped[:_NAMED]:
         reporting.warning(f"{label(one.path)} is skipped: {one.reason}")
     if len(folder.skipped) > _NAMED:
-        reporting.warning(f"{counted(len(folder.skipped) - _NAMED, 'more file')} are skipped; --json lists all of them")
+        reporting.warning(f"and {counted(len(folder.skipped) - _NAMED, 'more file')}; --json lists all of them")
 
 
 def _blamed(source: Path, error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json as json_format
 import re
 import time
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from impasto import assets
 from impasto.cli import batches, inputs, reporting
 from impasto.cli.options import (
-    STANDARD,
     Content,
     FileOptions,
     OutputOptions,
     ReportOptions,
     Style,
     Threads,
+    as_typed,
     default_text,
     setting_options,
     whole,
@@ -102,13 +101,12 @@ def fast(
     and skipped.
     """
     settings = Settings(**{"strength": 1.0, **options.given()})
-    many = content != STANDARD and not Path(content).is_file() and (Path(content).is_dir() or glob.has_magic(content))
     inputs.check_sources([content, *style])
     inputs.check_names([content], style, command="fast", blended=bool(settings.blend), batch=True)
     _warn_of_idle_settings(settings, len(style))
     request = _Request(model, style, settings, size, style_size, threads)
     paint = _by_onnx(request) if engine == "onnx" or (engine is None and _exported(model)) else _by_torch(request)
-    if many:
+    if batches.is_batch(content):
         return batches.paint_all(content, style, paint, output, report)
     begin = time.monotonic()
     target = Output.of(
@@ -172,10 +170,18 @@ class _Request:
 
 
 @dataclass(frozen=True)
+class _Layers:
+    """A picture without torch: pixels, (1, 3, h, w), and alpha, (1, 1, h, w), or None if it is opaque."""
+
+    pixels: NDArray[np.float32]
+    alpha: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
 class _Painted:
     """A picture, its (height, width) and its metadata."""
 
-    image: Image | NDArray[np.float32]
+    image: Image | _Layers
     size: tuple[int, int]
     about: Mapping[str, Any]
 
@@ -204,13 +210,20 @@ def _by_torch(request: _Request) -> _Paint:
     chosen = FastModel.load(request.model or _model_for(request.style))
     styles = [_style(name, chosen) for name in request.style]
     condition = request.condition(chosen, styles, precision=settings.precision)
+    paintings = [style for style in styles if not isinstance(style, str)]
+    warned: list[str] = []
 
     def paint(name: str) -> _Painted:
-        from impasto import color, images
+        from impasto import artifacts, color, images
 
         photograph = inputs.picture(name)
         if request.size is not None:
             photograph = photograph.resized(images.fit(photograph.size, request.size))
+        fault = artifacts.enlarged_painting(photograph.size, paintings)
+        # Once for all photographs.
+        if fault is not None and not warned:
+            warned.append(fault.where)
+            reporting.warning(as_typed(f"{fault.where}; {fault.advice}"))
         # The photograph is needed afterwards only for its colours.
         picture = chosen.paint(
             photograph,
@@ -240,14 +253,17 @@ def _by_onnx(request: _Request) -> _Paint:
         if getattr(request.settings, name) != plain:
             raise SettingsError(name, f"got {getattr(request.settings, name)}; --engine onnx supports only {plain}")
     chosen = OnnxModel.load(request.model, threads=request.threads)
-    styles = [name if chosen.table else inputs.pixels(_painting(name)) for name in request.style]
+    styles = [name if chosen.table else inputs.pixels(_painting(name))[0] for name in request.style]
     condition = request.condition(chosen, styles)
 
     def paint(name: str) -> _Painted:
-        photograph = inputs.pixels(name)
+        photograph, alpha = inputs.pixels(name)
         if request.size is not None:
-            photograph = images.resize_pixels(photograph, images.fit(_sides(photograph), request.size))
-        return _Painted(chosen.paint(photograph, condition), _sides(photograph), request.about(chosen.name))
+            size = images.fit(_sides(photograph), request.size)
+            photograph = images.resize_pixels(photograph, size)
+            alpha = alpha if alpha is None else images.resize_pixels(alpha, size)
+        picture = _Layers(chosen.paint(photograph, condition), alpha)
+        return _Painted(picture, _sides(photograph), request.about(chosen.name))
 
     return paint
 

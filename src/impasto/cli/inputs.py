@@ -68,7 +68,7 @@ def check_names(
         )
     expanded = [*photographs, *paintings[:-1]]
     if photographs and len(paintings) > 1 and not blended and (pattern := _pattern_of(expanded, paintings[-1])):
-        batched = f"impasto fast '{pattern}' {paintings[-1]} -o painted/"
+        batched = f"impasto {command if batch else 'fast'} '{pattern}' {paintings[-1]} -o painted/"
         advice = (
             f"quote the pattern: {batched}"
             if batch
@@ -121,16 +121,16 @@ def picture(name: str) -> Image:
         return loading.load(name)
 
 
-def pixels(name: str) -> NDArray[np.float32]:
-    """The picture of that name as an array (1, 3, h, w), read without torch."""
-    from impasto.images import read_pixels
+def pixels(name: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """The picture of that name as arrays, read without torch: (1, 3, h, w), and its alpha, (1, 1, h, w) or None."""
+    from impasto.images import read_pixels_and_alpha
 
     if name == STANDARD:
-        return read_pixels(sys.stdin.buffer, name="stdin")
+        return read_pixels_and_alpha(sys.stdin.buffer, name="stdin")
     if name.startswith(assets.SAMPLE_PREFIX):
-        return read_pixels(assets.sample(name.removeprefix(assets.SAMPLE_PREFIX)).path)
+        return read_pixels_and_alpha(assets.sample(name.removeprefix(assets.SAMPLE_PREFIX)).path)
     with _hinting(name):
-        return read_pixels(name)
+        return read_pixels_and_alpha(name)
 
 
 @contextmanager

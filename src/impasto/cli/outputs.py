@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from impasto.cli import reporting, streams
 from impasto.cli.options import DEFAULT_QUALITY, STANDARD, OutputOptions, ReportOptions
@@ -16,9 +16,8 @@ from impasto.errors import ImageWriteError, ImpastoError, SettingsError
 from impasto.files import identity, same_file
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from impasto.images import Image
+    from impasto.images.writing import HasPixels
 
 
 @runtime_checkable
@@ -26,7 +25,7 @@ class Painted(Protocol):
     """The parts of a Pastiche that an Output needs."""
 
     @property
-    def image(self) -> Image | NDArray[Any]: ...
+    def image(self) -> HasPixels: ...
 
     def metadata(self) -> dict[str, str]:
         """The text entries of its file."""

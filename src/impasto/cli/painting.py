@@ -88,9 +88,8 @@ def paint(
         raise
     if complete:
         checkpointer.delete()
-    faults = artifacts.find(pastiche.image, content, styles) if complete else ()
-    for fault in faults:
-        reporting.warning(as_typed(f"the picture shows {fault}"))
+    faults = artifacts.find(pastiche.image, content, styles, pastiche.recipe.last_settings) if complete else ()
+    _warn_of_faults(faults)
     figure = None
     if complete and output.figure is not None:
         try:
@@ -122,6 +121,37 @@ def paint(
         case _:
             failure.add_note(saved)
             raise failure
+
+
+def paint_one(
+    pictures: Inputs, settings: Settings, signals: Signals, *, weights: str | Path | None = None, quiet: bool = False
+) -> Pastiche:
+    """Paint one of many: the caller saves and reports it, and signals are postponed until the next one begins.
+
+    Args:
+        pictures, settings, weights, quiet: as for `paint`.
+        signals: caught by the caller.
+
+    Raises:
+        Interruption: a signal came; the picture is painted anew the next time.
+        ImpastoError: as for `paint`.
+    """
+    signals.release()
+    check_memory(pictures.content, settings, len(pictures.styles))
+    steps = api.begin(pictures, settings, weights=weights)
+    latest, _, failure = _run(steps, Output(path=None), signals, Checkpointer(None), quiet=quiet)
+    if failure is not None or latest is None:
+        raise failure or RuntimeError("the method ended without a first iteration")
+    pastiche = latest.pastiche()
+    _warn_of_faults(artifacts.find(pastiche.image, pictures.content, pictures.styles, pastiche.recipe.last_settings))
+    return pastiche
+
+
+def _warn_of_faults(faults: Sequence[Artifact]) -> None:
+    for fault in faults:
+        # Of an enlarged painting was warned before.
+        if fault.kind != "enlarged painting":
+            reporting.warning(as_typed(f"the picture shows {fault}"))
 
 
 def _begun(start: Callable[..., Iterator[Progress]], checkpointer: Checkpointer, *, quiet: bool) -> Iterator[Progress]:

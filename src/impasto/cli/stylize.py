@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from impasto.cli import inputs
+from impasto.cli import batches, inputs, reporting
 from impasto.cli.checkpoints import Checkpointer, CheckpointOptions
 from impasto.cli.options import (
     Content,
@@ -21,10 +21,12 @@ from impasto.cli.options import (
 )
 from impasto.cli.outputs import Output
 from impasto.cli.signals import Signals
+from impasto.errors import SettingsError
 from impasto.presets import DEFAULT
 
 if TYPE_CHECKING:
     from impasto.cli.options import SettingOptions as AllSettings
+    from impasto.pastiche import Pastiche
 else:
     AllSettings = setting_options("AllSettings", default_text)
 
@@ -45,6 +47,11 @@ def stylize(
     """Paint a photograph in the style of one or more paintings.
 
       impasto stylize photo.jpg painting.jpg -o out.png --size 1024
+      impasto stylize holiday/ painting.jpg -o painted/
+
+    CONTENT may be a folder or a quoted pattern; then --out is another
+    folder. Pictures that exist there already are kept, so the same command
+    continues after an interruption.
 
     Ctrl-C saves the best picture so far. The file contains the recipe
     of the picture, from which `impasto rerun` paints it again.
@@ -52,13 +59,24 @@ def stylize(
     settings = settings_of(preset, options)
     names = [content, *style]
     inputs.check_sources([*names, *regions.files()])
-    inputs.check_names([content], style, command="stylize", blended=bool(settings.blend))
+    inputs.check_names([content], style, command="stylize", blended=bool(settings.blend), batch=True)
+    many = batches.is_batch(content)
+    if many:
+        _check_batch(output, regions, checkpoint)
     with Signals.caught() as signals:
         # Imported only now, so that help and errors need not wait for torch.
-        from impasto.cli import painting
+        from impasto.cli import hints, painting
         from impasto.inputs import Inputs
 
         painting.use_threads(threads)
+        if many:
+            paintings = [inputs.picture(name) for name in style]
+
+            def paint(name: str) -> Pastiche:
+                pictures = Inputs.load(inputs.picture(name), paintings)
+                return painting.paint_one(pictures, settings, signals, weights=weights, quiet=report.quiet)
+
+            return batches.paint_all(content, style, paint, output, report)
         others = [*regions.files(), *inputs.starting_picture(settings.init), *inputs.optional(weights)]
         protect = inputs.files([*names, *others])
         target = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
@@ -71,6 +89,9 @@ def stylize(
             style_masks=[inputs.picture(name) for name in regions.style_mask],
             content_map=inputs.picture(regions.content_map) if regions.content_map else None,
         )
+        if not report.quiet:
+            for hint in hints.before_painting(pictures.content, settings.size, masked=pictures.masked):
+                reporting.note(hint)
         return painting.paint(
             pictures,
             settings,
@@ -81,3 +102,23 @@ def stylize(
             as_json=report.json,
             quiet=report.quiet,
         )
+
+
+def _check_batch(output: OutputOptions, regions: MaskOptions, checkpoint: CheckpointOptions) -> None:
+    """Refuse options that are about one photograph.
+
+    Raises:
+        SettingsError: one is given.
+    """
+    for name, given in (
+        ("mask", regions.mask),
+        ("style_mask", regions.style_mask),
+        ("content_map", regions.content_map),
+        ("checkpoint", checkpoint.checkpoint),
+        ("figure", output.figure),
+        ("save_every", output.save_every),
+    ):
+        if given:
+            raise SettingsError(
+                name, "it is for one photograph, and CONTENT stands for many; name one, or leave it out"
+            )

@@ -29,6 +29,7 @@ from impasto.cli.outputs import check_figure, check_files, free
 from impasto.cli.signals import Interruption, Signals
 from impasto.errors import ImageWriteError, ImpastoError, SettingsError
 from impasto.files import label, whole, why_not_written
+from impasto.messages import counted
 from impasto.presets import DEFAULT
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ class _Sweep:
                     signals.keep()
                     self._write_table()
             except Interruption as interruption:
-                painted = f"{len(self.rows)} of {len(self.cells)}"
-                reporting.note(f"interrupted; {painted} pictures are painted; the same command continues")
+                painted = f"{len(self.rows)} of {counted(len(self.cells), 'picture')}"
+                reporting.note(f"interrupted after {painted}; the same command continues")
                 return interruption.code
         self._write_table()
         pictures = [(cell, read(self._path(cell))) for cell in self.cells]

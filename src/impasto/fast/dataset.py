@@ -15,6 +15,7 @@ from torch import Tensor
 from impasto.errors import ImageError, ImageReadError, ImpastoWarning
 from impasto.images import Folder, Image, read, resize
 from impasto.images.pixels import quantize
+from impasto.messages import counted
 
 # Bytes of decoded pictures that stay in memory.
 _CACHE = 1 << 30
@@ -76,7 +77,7 @@ class PictureDataset:
             except (ImageError, OSError) as error:
                 self._bad.add(path)
                 warnings.warn(f"{path.name} is left out: {error}", ImpastoWarning, stacklevel=2)
-        raise ImageReadError(f"none of the {len(self.paths)} pictures in {self.paths[0].parent} can be read")
+        raise ImageReadError(f"of {counted(len(self.paths), 'picture')} in {self.paths[0].parent}, none can be read")
 
     def _read(self, path: Path) -> Image:
         levels = self._cache.pop(path, None)

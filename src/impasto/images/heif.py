@@ -25,7 +25,8 @@ def decode(file: File, max_pixels: int) -> Raster:
     picture: Any = container[index if isinstance(index, int) else 0]
     check_size(picture.size[0], picture.size[1], max_pixels)
     notes = ["it holds several pictures; only the primary one is used"] if len(container) > 1 else []
-    samples = np.atleast_3d(np.asarray(picture))
+    # A copy: the library's memory does not outlive its picture.
+    samples = np.atleast_3d(np.array(picture))[:, : picture.size[0]]
     grey = samples.shape[2] < 3
     channels = 1 if grey else 3
     color, alpha = samples[..., :channels], samples[..., channels] if samples.shape[2] > channels else None
@@ -73,15 +74,16 @@ def _described(info: dict[str, Any], notes: list[str]) -> ColorSpace | None:
 
 
 def _open(file: File) -> Any:
-    """The file as a pillow_heif.HeifFile, its header parsed and no pixel decoded."""
+    """The file as a pi_heif.HeifFile, its header parsed and no pixel decoded."""
     file.seek(0)
-    return _pillow_heif().open_heif(file.read(), convert_hdr_to_8bit=False)
+    return _pi_heif().open_heif(file.read(), convert_hdr_to_8bit=False)
 
 
-def _pillow_heif() -> ModuleType:
-    # Imported only when it is needed: it loads several libraries.
+def _pi_heif() -> ModuleType:
+    # Imported only when it is needed: it loads several libraries. Unlike pillow-heif's, they are under no GPL.
     try:
-        import pillow_heif
+        import pi_heif
     except ImportError as error:
-        raise ImageError("HEIC files need pillow-heif: pip install pillow-heif") from error
-    return pillow_heif
+        raise ImageError("HEIC files need pi-heif: pip install pi-heif") from error
+    library: ModuleType = pi_heif
+    return library

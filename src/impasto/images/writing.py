@@ -15,7 +15,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from impasto.errors import ImageError, ImageWriteError, ImpastoWarning, SettingsError
-from impasto.files import label, same_file, whole, why_not_written
+from impasto.files import check_takes_files, label, same_file, whole, why_not_written
 from impasto.images import alpha as transparency
 from impasto.images import metadata as embedding
 from impasto.images import png, tiff
@@ -142,7 +142,7 @@ def encode(
 def check_output(
     path: str | os.PathLike[str], *, protect: Iterable[str | os.PathLike[str]] = (), overwrite: bool = True
 ) -> Path:
-    """Raises what `write` would raise for this path, without writing. Call it before long work begins.
+    """Raises what `write` would raise for this path, and leaves no file there. Call it before long work begins.
 
     Args:
         path: as in `write`.
@@ -197,8 +197,10 @@ def _check_place(target: Path, overwrite: bool) -> None:
             raise ImageWriteError("this is a device or a pipe, not a file; write to a file")
         if not overwrite:
             raise ImageWriteError("the file exists already; choose another name, or allow it to be overwritten")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ImageWriteError(f"there is no permission to write in {label(folder)}; choose another folder")
+    try:
+        check_takes_files(folder)
+    except OSError as error:
+        raise ImageWriteError(why_not_written(error, target)) from error
 
 
 def _encode(

@@ -83,4 +83,4 @@ export function filesIn(transfer) {
 }
 
 /** What the file dialog offers first. The server looks into the file itself. */
-export const ACCEPTED = "image/*,.tif,.tiff,.heic,.avif";
+export const ACCEPTED = "image/*,.tif,.tiff,.heic,.heif,.avif,.arw,.cr2,.cr3,.dng,.nef,.orf,.pef,.raf,.rw2";

@@ -1,17 +1,15 @@
-"""Owns the detection of artifacts in a pastiche: grids, noise, specks, halos, dead areas and seams.
+"""Owns the measures of artifacts: grids, noise, specks, halos, dead areas and seams.
 
-Each kind of artifact has a measure. It compares the pastiche with the photograph and the paintings it was made from,
-because an artifact in one picture is texture in another: a woven canvas, a starry sky, a white wall. Only what exceeds
-the originals counts. A measure is 0 for a clean picture and grows with the artifact. Above a measure's limit, a person
-sees the artifact; the limits were set by looking at pictures with and without artifacts.
+Each is 0 for a clean picture and grows with the artifact. It compares the pastiche with the photograph and the
+paintings it was made from, because an artifact in one picture is texture in another: a woven canvas, a starry sky, a
+white wall. Only what exceeds the originals counts.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from impasto.color import LUMA
-from impasto.images import Image, of_area, resize
+from impasto.images import of_area, resize
 
 Pixels = Float[Tensor, "1 3 _ _"]
 Plane = Float[Tensor, "_ _"]
@@ -33,73 +31,11 @@ _PERIODS = (2, 4, 8, 16)
 _SPECK_FACTORS = (1, 2)
 # Side of the cells in which dead areas and noise are measured, in pixels.
 _CELL = 8
-# Kinds whose names take no article.
-_WITHOUT_ARTICLE = ("noise", "specks", "not a number")
+# How many times as large as the differences within the picture that of a border is, at least, if it is a halo.
+_STANDS_OUT = 3.0
 # The fewest rows or columns of a picture in which seams are measured, and the parts into which each is divided.
 _SHORTEST = 12
 _PARTS = 8
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """An artifact that was found.
-
-    Attributes:
-        kind: `grid`, `noise`, `specks`, `halo`, `seam`, `dead area` or `not a number`.
-        amount: the measure, see the function of that name.
-        limit: the largest acceptable amount.
-        where: description of the artifact and its position.
-        advice: what to change.
-    """
-
-    kind: str
-    amount: float
-    limit: float
-    where: str
-    advice: str
-
-    def __str__(self) -> str:
-        article = "" if self.kind in _WITHOUT_ARTICLE else "a "
-        return f"{article}{self.kind}: {self.where}; {self.advice}"
-
-
-@dataclass(frozen=True)
-class _Check:
-    """A kind of artifact, with its measure, its limit, and advice against it."""
-
-    kind: str
-    limit: float
-    measure: Callable[[Pixels, Pixels, Sequence[Pixels]], tuple[float, str]]
-    advice: str
-
-
-def find(pastiche: Image, content: Image, styles: Sequence[Image]) -> tuple[Artifact, ...]:
-    """The artifacts of `pastiche` that exceed those of its originals, the worst first.
-
-    Args:
-        pastiche: the picture to check, of any size.
-        content: the photograph; it is resized to the size of the pastiche.
-        styles: the paintings.
-    """
-    picture = pastiche.pixels
-    if broken := not_finite(picture):
-        return (
-            Artifact(
-                "not a number",
-                broken,
-                0.0,
-                f"{broken:.2%} of the values are infinite or not a number",
-                "this is an error of Impasto or of the hardware; try `precision` float32",
-            ),
-        )
-    photograph = resize(content.pixels, pastiche.size)
-    paintings = [style.pixels for style in styles]
-    found = []
-    for check in _CHECKS:
-        amount, where = check.measure(picture, photograph, paintings)
-        if amount > check.limit:
-            found.append(Artifact(check.kind, amount, check.limit, where, check.advice))
-    return tuple(sorted(found, key=lambda artifact: artifact.limit / artifact.amount))
 
 
 def not_finite(picture: Pixels) -> float:
@@ -265,22 +201,27 @@ def _dots(picture: Pixels, factor: int, least: float, *, alone: bool = True) -> 
 
 
 def halo(picture: Pixels, photograph: Pixels, paintings: Sequence[Pixels]) -> tuple[float, str]:
-    """How much the colour of a strip along a border differs from the picture beside it, more than in the photograph.
+    """How much the colour of a strip along a border differs from the picture beside it, more than in the originals.
 
     The strip is one hundredth of the short side wide, at least two pixels. The measure is the largest difference in
     pixel values, 0 to 1, over the four borders and three channels; each difference is a median over the border's
-    length.
+    length. It is 0 unless it is several times as large as nearly all such differences within the picture: in small
+    pictures these are the brush strokes. The paintings are resized to as many pixels as the picture.
     """
     best, where = 0.0, ""
     width = max(2, round(0.01 * min(picture.shape[-2:])))
     if min(picture.shape[-2:]) < 8 * width:
         return best, where
+    area = picture.shape[-2] * picture.shape[-1]
+    resized = (resize(painting, of_area(_size(painting), area, least=8 * width)) for painting in paintings)
+    usual = max((float(_steps(side, width)[0]) for painting in resized for side in _sides(painting)), default=0.0)
     for name, turned, reference in zip(
         ("upper", "lower", "left", "right"), _sides(picture), _sides(photograph), strict=True
     ):
-        # If the photograph has a frame, the pastiche may recolour it; only a stronger step is an artifact.
-        amount = float(_step(turned, width).abs().max() - _step(reference, width).abs().max())
-        if amount > best:
+        steps = _steps(turned, width)
+        # If an original has a frame, the pastiche may recolour it; only a stronger step is an artifact.
+        amount = float(steps[0]) - max(usual, float(_steps(reference, width)[0]))
+        if amount > best and float(steps[0]) > _STANDS_OUT * float(steps[3 * width : -3 * width].quantile(0.9)):
             best, where = amount, f"the {name} border differs in colour from the picture beside it"
     return best, where
 
@@ -290,11 +231,18 @@ def _sides(picture: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return picture, picture.flip(-2), picture.mT, picture.mT.flip(-2)
 
 
-def _step(picture: Tensor, width: int) -> Tensor:
-    """Colour of the strip at the upper border minus that of the strip below it: medians over its length, (3,)."""
-    outer = picture[0, :, :width].mean(1)
-    inner = picture[0, :, width : 3 * width].mean(1)
-    return (outer - inner).median(-1).values
+def _steps(picture: Tensor, width: int) -> Tensor:
+    """How much the colour of each strip of rows differs from that of the strip below it, which is twice as wide.
+
+    Returns:
+        The largest of the three channels' medians over the length, for the strip at the upper border and at each row
+        below it, (h - 3 width + 1,).
+    """
+    rows = F.avg_pool1d(picture[0].mT, width, stride=1).mT
+    # The mean of the two strips that are `width` and twice `width` below.
+    count = picture.shape[-2] - 3 * width + 1
+    below = (rows[:, width : width + count] + rows[:, 2 * width :]) / 2
+    return (rows[:, :count] - below).median(-1).values.abs().amax(0)
 
 
 # --- Dead areas -------------------------------------------------------------------------------------------------------
@@ -385,13 +333,3 @@ def _size(picture: Pixels) -> tuple[int, int]:
 
 def luma(picture: Pixels) -> Plane:
     return torch.einsum("c,chw->hw", picture.new_tensor(LUMA), picture[0])
-
-
-_CHECKS = (
-    _Check("grid", 0.7, grid, "raise `grain`, or lower `strength`"),
-    _Check("noise", 4.0, noise, "lower `grain`, or raise `iterations`"),
-    _Check("specks", 30.0, specks, "give `tv_weight` a small value, or raise `iterations`"),
-    _Check("halo", 0.08, halo, "set `padding` to reflect"),
-    _Check("dead area", 0.05, dead_area, "raise `content_weight`, or choose a painting with more texture"),
-    _Check("seam", 0.3, seam, "please report it if Impasto painted this picture: it should have no seams"),
-)
