@@ -449,6 +449,8 @@ GOLDEN_SETTINGS: dict[str, Any] = {
     "keep_color_when": "after",
     "keep_color_amount": 1.0,
     "style_scale": 1.25,
+    "largest_form": 0.0,
+    "enlarged": "all",
     "stroke_size": 0.0,
     "init": "content",
     "seed": 7,

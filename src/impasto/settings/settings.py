@@ -145,6 +145,23 @@ class Settings:
         high=8,
         live=True,
     )
+    largest_form: float = option(
+        0.0,
+        _LOOK,
+        "Largest form of the painting that may be taken over, relative to the short side of the pastiche: 1 lets whole "
+        "figures and things of the painting appear, 0.3 only small forms and brushwork. 0 sets no limit.",
+        unit="× the short side",
+        low=0,
+        high=100,
+        live=True,
+    )
+    enlarged: Literal["forms", "all"] = option(
+        "all",
+        _LOOK,
+        "What of a painting is enlarged for a pastiche with more pixels: its forms, while brushwork is taken from the "
+        "painting as it is and stays crisp; or all of it.",
+        live=True,
+    )
     stroke_size: float = option(
         0.0,
         _LOOK,
