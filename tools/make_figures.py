@@ -76,7 +76,7 @@ def strokes() -> None:
     cells = []
     for style in ("cafe_terrace", "the_scream"):
         for size in (1.5, 3.0, 6.0):
-            pastiche = impasto.stylize("sample:red_panda", f"sample:{style}", size=320, strength=0.7, stroke_size=size)
+            pastiche = impasto.stylize("sample:red_panda", f"sample:{style}", size=320, strength=0.5, stroke_size=size)
             cells.append((f"{style.replace('_', ' ')}, stroke size {size:g} %", pastiche.image))
     write_figure(grid_figure(cells, columns=3), FIGURES / "strokes.png", dpi=130)
 
@@ -189,7 +189,7 @@ def sky_of(photograph: impasto.Image) -> impasto.Image:
 
 def sweep() -> None:
     """The sheet of a sweep over two settings."""
-    single, axes = sweeps.axes_of({"size": 224, "strength": "0.55,0.75", "stroke_size": "1.5,3,6"})
+    single, axes = sweeps.axes_of({"size": 224, "strength": "0.25,0.5", "stroke_size": "1.5,3,6"})
     cells = sweeps.cells(impasto.Settings(**single), axes)
     pictures = [(cell, impasto.stylize(DEMO_CONTENT, DEMO_STYLE, **cell.settings.to_mapping()).image) for cell in cells]
     write_figure(sweeps.sheet(pictures, axes), FIGURES / "sweep.png", dpi=_SMALL_DPI)

@@ -14,11 +14,11 @@ _LEAST_BALANCE = 1e-6
 
 
 def balance(strength: float) -> tuple[float, float]:
-    """Factors on the content and the style weight: (1, 1) at strength ¾, no style at 0, hardly any content at 1."""
+    """Factors on the content and the style weight: (1, 1) at strength ½, no style at 0, (0.15, 1) at 1."""
     if strength == 0:
         return 1.0, 0.0
     style = max(style_balance(strength), _LEAST_BALANCE)
-    return max(((1 - style) / style) ** 1.5, 0.01), 1.0
+    return ((1 - style) / style) ** 1.5, 1.0
 
 
 def shares_of(settings: Settings, styles: int) -> tuple[float, ...]:
