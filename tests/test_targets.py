@@ -114,7 +114,11 @@ def looked_at(settings: dict[str, Any], painting: Image, network: VGG19, photo: 
             found.update(dict.fromkeys(terms, tuple(painting.shape[-2:])))
             return super().style_targets(backbone, painting, loss, terms, masks)
 
-    chosen = {"content_layers": "relu2_2", "style_layers": "relu1_1,relu4_1", "largest_form": 0.0} | settings
+    chosen: dict[str, Any] = {
+        "content_layers": "relu2_2",
+        "style_layers": "relu1_1,relu4_1",
+        "largest_form": 0.0,
+    } | settings
     objective_at(network, photo(96, 128).pixels, [painting], Settings(**chosen), evaluator=Noting())
     return found
 
