@@ -37,6 +37,13 @@ GALLERY = (
     ("great_wall", "painter_on_the_road", 512),
     ("coffee", "night_cafe", 512),
 )
+# The pairs that show the difference of `largest_form`.
+MANNER = (
+    ("astronaut", "the_scream"),
+    ("astronaut", "pere_tanguy"),
+    ("neuschwanstein", "starry_night"),
+    ("red_panda", "painter_on_the_road"),
+)
 # Resolution of the explanations and of the other figures, for files of moderate size.
 _DPI = 130
 _SMALL_DPI = 80
@@ -69,6 +76,19 @@ def strength() -> None:
         pastiche = impasto.stylize(DEMO_CONTENT, DEMO_STYLE, size=384, strength=value)
         cells.append((f"strength {value:g}", pastiche.image))
     write_figure(grid_figure(cells, columns=5), FIGURES / "strength.png", dpi=160)
+
+
+def manner() -> None:
+    """Four pairs, by the settings before there was a largest form, and by default."""
+    before = impasto.preset("default").settings(largest_form=0, enlarged="all", iterations=15).changed()
+    cells = []
+    for photo, painting in MANNER:
+        cells += [(photo.replace("_", " "), small(f"sample:{photo}", 256))]
+        cells += [(painting.replace("_", " "), small(f"sample:{painting}", 256))]
+        for label, settings in (("before", before), ("the default", {})):
+            pastiche = impasto.stylize(f"sample:{photo}", f"sample:{painting}", size=256, **settings)
+            cells.append((label, pastiche.image))
+    write_figure(grid_figure(cells, columns=4), FIGURES / "manner.png", dpi=80)
 
 
 def strokes() -> None:
@@ -235,6 +255,7 @@ MAKERS: dict[str, Callable[[], None]] = {
         gram_matrices,
         style_reconstructions,
         strength,
+        manner,
         strokes,
         style_losses,
         content_losses,
