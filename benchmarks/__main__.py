@@ -12,6 +12,7 @@ from benchmarks import (
     command,
     export,
     fast,
+    manner,
     memory,
     newstyle,
     quality,
@@ -74,6 +75,11 @@ _BENCHMARKS = {
     ),
     "strength": _Benchmark(
         ("pair", "strength"), lambda store, options: strength.measure(store, again=options.again), strength.write
+    ),
+    "manner": _Benchmark(
+        ("variant", "pair", "strength", "side"),
+        lambda store, options: manner.measure(store, again=options.again),
+        manner.write,
     ),
     "quality": _Benchmark(
         ("program", "pair", "side"),

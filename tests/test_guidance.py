@@ -177,7 +177,7 @@ def test_content_counts_more_where_the_map_is_white():
 
 
 @pytest.mark.parametrize(
-    ("given", "regions", "expected"), [((), 2, (0.75, 0.75)), ((0.2, 1.0), 2, (0.2, 1.0)), ((), 0, ())]
+    ("given", "regions", "expected"), [((), 2, (0.5, 0.5)), ((0.2, 1.0), 2, (0.2, 1.0)), ((), 0, ())]
 )
 def test_strengths_of_regions(given, regions, expected):
     assert strengths_of(Settings(region_strength=given), regions) == expected

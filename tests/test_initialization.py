@@ -38,10 +38,10 @@ def test_noise_in_the_colours_of_all_paintings(photo):
 @pytest.mark.parametrize(
     ("chosen", "share"),
     [
-        ({"detail": 1.0, "strength": 0.5}, 1.0),
-        ({"detail": 0.6, "strength": 0.75}, 0.6),
+        ({"detail": 1.0, "strength": 0.2}, 1.0),
+        ({"detail": 0.6, "strength": 0.5}, 0.6),
         ({"detail": 1.0, "strength": strength_of(0.75)}, 0.5),
-        ({"detail": 1.0, "strength": 1.0}, 0.0),
+        ({"detail": 1.0, "strength": 1.0}, 2 / (1 + 2 ** (11 / 6))),
         ({"detail": 1.0, "content_weight": 0}, 0.0),
         ({"detail": 0.0}, 0.0),
     ],

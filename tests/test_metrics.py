@@ -47,6 +47,31 @@ def test_the_photograph_is_far_in_style_and_near_in_content(judge: Judge, photog
     assert judgement.artifacts == ()
 
 
+def test_a_thing_of_the_painting_is_a_fault(judge: Judge, photograph: Image, painting: Image) -> None:
+    planted = photograph.pixels.clone()
+    # The cypress, elsewhere than in the painting.
+    planted[..., 8:80, 70:114] = painting.pixels[..., 24:96, 8:52]
+    found = judge.judge(replace(photograph, pixels=planted))
+    assert found.things > 0.4
+    (thing,) = (artifact for artifact in found.artifacts if artifact.kind == "thing of the painting")
+    assert (thing.amount, thing.limit) == (found.things, 0.3)
+    assert "largest_form" in str(thing)
+
+
+def test_colors_and_brushwork_are_no_thing_of_the_painting(judge: Judge, photograph: Image, painting: Image) -> None:
+    colors = painting.pixels.mean((2, 3), keepdim=True)
+    tinted = replace(photograph, pixels=(0.6 * photograph.pixels + 0.4 * colors).clamp(0, 1))
+    strokes = painting.pixels[..., 8:40, 72:104].repeat(1, 1, 3, 4) - colors
+    brushed = replace(photograph, pixels=(photograph.pixels + 0.5 * strokes).clamp(0, 1))
+    assert judge.judge(photograph).things == 0.0
+    assert judge.judge(tinted).things < 0.1
+    assert judge.judge(brushed).things < 0.2
+
+
+def test_a_thing_that_the_photograph_shows_too_is_not_taken(painting: Image) -> None:
+    assert Judge(painting, [painting]).judge(painting).things == pytest.approx(0.0, abs=1e-5)
+
+
 def test_the_painting_is_near_in_style_and_far_in_content(judge: Judge, painting: Image) -> None:
     judgement = judge.judge(painting)
     assert judgement.style == pytest.approx(0.0, abs=1e-5)

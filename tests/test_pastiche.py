@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from impasto import __version__
 from impasto.errors import ImageReadError, SettingsError
 from impasto.images import Image, read, read_metadata
+from impasto.initialization import detail_share
 from impasto.pastiche import Pastiche
 from impasto.recipes import METADATA_KEY, Fingerprint, Recipe
 from impasto.settings import Settings, style_balance
 from impasto.trace import TracePoint
+from impasto.weighting import balance
 
 
 def recipe(**changes) -> Recipe:
@@ -150,15 +152,93 @@ def test_what_is_no_recipe(text):
         Recipe.from_json(text)
 
 
-def test_a_recipe_of_the_form_in_which_strength_was_the_pull():
-    settings = Settings(strength=0.5, region_strength=(0.2, 1.0)).to_mapping()
-    old = record(format=1, settings=settings, changes=[{"after": 3, "settings": {"strength": 0.8}}])
+def test_a_recipe_of_the_form_in_which_strength_was_the_balance():
+    settings = Settings(strength=0.5, region_strength=(0.2, 0.7)).to_mapping()
+    old = record(format=1, settings=settings, changes=[{"after": 3, "settings": {"strength": 0.75}}])
     found = Recipe.from_json(json.dumps(old))
-    assert style_balance(found.settings.strength) == pytest.approx(0.5, abs=1e-15)
-    assert found.settings.strength == Settings().strength
-    assert [style_balance(one) for one in found.settings.region_strength] == pytest.approx([0.2, 1.0], abs=1e-15)
-    assert style_balance(found.last_settings.strength) == pytest.approx(0.8, abs=1e-15)
+    assert found.settings.strength == 0.5
+    assert [style_balance(one) for one in found.settings.region_strength] == pytest.approx([0.2, 0.7], abs=1e-15)
+    assert style_balance(found.last_settings.strength) == pytest.approx(0.75, abs=1e-15)
     assert Recipe.from_json(found.to_json()) == found
+
+
+def old_factor(strength: float) -> float:
+    """The factor on the content weight that a strength had until form 3."""
+    if strength == 0:
+        return 1.0
+    return max(min((3 * (1 - strength) / strength) ** 1.75, (1e6 - 1) ** 1.5), 0.01)
+
+
+def old_detail(strength: float) -> float:
+    """The share of detail that was added at a strength until form 3."""
+    style, content = strength ** (7 / 6), (3 * (1 - strength)) ** (7 / 6)
+    return min(1.0, 2 * content / (style + content))
+
+
+OLD = {name: value for name, value in Settings().to_mapping().items() if name not in ("largest_form", "enlarged")}
+OLD |= {"iterations": 15}
+
+
+@pytest.mark.parametrize("strength", [0.0, 1e-9, 0.01, 0.25, 0.5, 0.6, 0.75, 0.8, 0.89, 0.91, 0.97, 0.99, 1.0])
+def test_an_old_strength_paints_the_old_picture(strength):
+    text = json.dumps(record(format=3, settings=OLD | {"strength": strength, "content_weight": 3.0, "detail": 0.8}))
+    found = Recipe.from_json(text).settings
+    content, style = balance(found.strength)
+    assert found.content_weight * content == pytest.approx(3.0 * old_factor(strength), rel=1e-9)
+    assert style == (strength > 0)
+    assert detail_share(found) == pytest.approx(0.8 * old_detail(strength), rel=1e-9)
+    assert (found.strength == 0) == (strength == 0)
+    assert found.changed() == {
+        **{name: found.to_mapping()[name] for name in ("content_weight", "detail")},
+        **({"strength": found.strength} if strength != 0.75 else {}),
+        "iterations": 15,
+        "largest_form": 0.0,
+        "enlarged": "all",
+    }
+
+
+def test_the_old_default_is_the_new_one_of_another_method():
+    found = Recipe.from_json(json.dumps(record(format=3, settings=OLD | {"strength": 0.75}))).settings
+    assert found == Settings(largest_form=0, enlarged="all", iterations=15)
+
+
+def test_old_strengths_of_regions_keep_their_proportions():
+    regions = (0.0, 0.3, 0.95)
+    old = OLD | {"strength": 0.6, "region_strength": list(regions)}
+    found = Recipe.from_json(json.dumps(record(format=3, settings=old))).settings
+    assert found.region_strength[0] == 0
+    for strength, then in zip((found.strength, *found.region_strength[1:]), (0.6, 0.3, 0.95), strict=True):
+        assert found.content_weight * balance(strength)[0] == pytest.approx(old_factor(then))
+    assert found.region_strength[2] == pytest.approx(1.0)
+
+
+def test_old_changes_of_strength_are_made_again():
+    changes = [
+        {"after": 2, "settings": {"strength": 0.99}},
+        {"after": 4, "settings": {"style_weight": 9.0}},
+        {"after": 6, "settings": {"strength": 0.5}},
+    ]
+    found = Recipe.from_json(json.dumps(record(format=3, settings=OLD | {"strength": 0.75}, changes=changes)))
+    assert found.settings.content_weight == 1.0
+    assert [set(change.settings) for change in found.changes] == [
+        {"strength", "content_weight", "detail"},
+        {"style_weight"},
+        {"strength", "content_weight", "detail"},
+    ]
+    at = found.settings
+    for change, strength in zip(found.changes, (0.99, 0.99, 0.5), strict=True):
+        at = at.replace(**change.settings)
+        assert at.content_weight * balance(at.strength)[0] == pytest.approx(old_factor(strength))
+        assert detail_share(at) == pytest.approx(0.5 * old_detail(strength))
+    assert (at.content_weight, at.detail) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize("value", ["0.5", None, [], -1, 2, True, 10**400])
+def test_what_is_no_old_strength_is_refused(value):
+    with pytest.raises(SettingsError, match="strength"):
+        Recipe.from_json(json.dumps(record(format=3, settings=OLD | {"strength": value})))
+    with pytest.raises(SettingsError, match="content_weight"):
+        Recipe.from_json(json.dumps(record(format=3, settings=OLD | {"strength": 1, "content_weight": 10**400})))
 
 
 @pytest.mark.parametrize(
@@ -175,11 +255,11 @@ def test_a_recipe_of_a_form_in_which_scales_went_by_the_root_of_two(settings, sc
     old = record(format=2, settings=Settings(**settings).to_mapping(), changes=[])
     assert Recipe.from_json(json.dumps(old)).settings.scales == scales
     assert not Recipe.from_json(json.dumps(old)).settings.without_effect()
-    today = Recipe.from_json(json.dumps(old | {"format": 3}))
+    today = Recipe.from_json(json.dumps(old | {"format": 4}))
     assert today.settings.scales == settings.get("scales", 0)
 
 
-@pytest.mark.parametrize("form", [0, 4, "1", True, None, [], {}])
+@pytest.mark.parametrize("form", [0, 5, "1", True, None, [], {}])
 def test_a_recipe_of_another_form(form):
     with pytest.raises(ImageReadError, match="update impasto"):
         Recipe.from_json(json.dumps(record(format=form)))

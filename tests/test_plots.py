@@ -69,7 +69,7 @@ def drawn(figure: Any) -> PilImage.Image:
 def test_the_figure_shows_what_went_in_and_how_it_went() -> None:
     figure = plots.figure(plain(RED, name="photo.jpg"), [plain(GREEN, name="art.jpg")], painted())
     said = words(figure)
-    for word in ("photo.jpg", "art.jpg", "Total", "relu4_2", "relu1_1", "strength 0.75", "60", "120", "180 px"):
+    for word in ("photo.jpg", "art.jpg", "Total", "relu4_2", "relu1_1", "strength 0.5", "60", "120", "180 px"):
         assert word in said
     assert "15 iterations at 3 scales" in said
     assert "?" not in said

@@ -105,7 +105,7 @@ def test_links_and_formulas_are_rewritten_for_the_site(make_site: ModuleType) ->
 def test_every_setting_is_in_the_table(make_site: ModuleType) -> None:
     page = make_site.settings_page()
     assert re.findall(r"^\| `(\w+)`", page, re.MULTILINE) == list(OPTIONS)
-    assert "| `strength` *live* | `0.75` | 0 to 1 |" in page
+    assert "| `strength` *live* | `0.5` | 0 to 1 |" in page
 
 
 def test_every_public_name_is_in_the_reference() -> None:

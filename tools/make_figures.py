@@ -37,6 +37,13 @@ GALLERY = (
     ("great_wall", "painter_on_the_road", 512),
     ("coffee", "night_cafe", 512),
 )
+# The pairs that show the difference of `largest_form`.
+MANNER = (
+    ("astronaut", "the_scream"),
+    ("astronaut", "pere_tanguy"),
+    ("neuschwanstein", "starry_night"),
+    ("red_panda", "painter_on_the_road"),
+)
 # Resolution of the explanations and of the other figures, for files of moderate size.
 _DPI = 130
 _SMALL_DPI = 80
@@ -71,12 +78,25 @@ def strength() -> None:
     write_figure(grid_figure(cells, columns=5), FIGURES / "strength.png", dpi=160)
 
 
+def manner() -> None:
+    """Four pairs, by the settings before there was a largest form, and by default."""
+    before = impasto.preset("default").settings(largest_form=0, enlarged="all", iterations=15).changed()
+    cells = []
+    for photo, painting in MANNER:
+        cells += [(photo.replace("_", " "), small(f"sample:{photo}", 256))]
+        cells += [(painting.replace("_", " "), small(f"sample:{painting}", 256))]
+        for label, settings in (("before", before), ("the default", {})):
+            pastiche = impasto.stylize(f"sample:{photo}", f"sample:{painting}", size=256, **settings)
+            cells.append((label, pastiche.image))
+    write_figure(grid_figure(cells, columns=4), FIGURES / "manner.png", dpi=80)
+
+
 def strokes() -> None:
     """One photograph in the style of two paintings, with strokes of three sizes."""
     cells = []
     for style in ("cafe_terrace", "the_scream"):
         for size in (1.5, 3.0, 6.0):
-            pastiche = impasto.stylize("sample:red_panda", f"sample:{style}", size=320, strength=0.7, stroke_size=size)
+            pastiche = impasto.stylize("sample:red_panda", f"sample:{style}", size=320, strength=0.5, stroke_size=size)
             cells.append((f"{style.replace('_', ' ')}, stroke size {size:g} %", pastiche.image))
     write_figure(grid_figure(cells, columns=3), FIGURES / "strokes.png", dpi=130)
 
@@ -189,7 +209,7 @@ def sky_of(photograph: impasto.Image) -> impasto.Image:
 
 def sweep() -> None:
     """The sheet of a sweep over two settings."""
-    single, axes = sweeps.axes_of({"size": 224, "strength": "0.55,0.75", "stroke_size": "1.5,3,6"})
+    single, axes = sweeps.axes_of({"size": 224, "strength": "0.25,0.5", "stroke_size": "1.5,3,6"})
     cells = sweeps.cells(impasto.Settings(**single), axes)
     pictures = [(cell, impasto.stylize(DEMO_CONTENT, DEMO_STYLE, **cell.settings.to_mapping()).image) for cell in cells]
     write_figure(sweeps.sheet(pictures, axes), FIGURES / "sweep.png", dpi=_SMALL_DPI)
@@ -235,6 +255,7 @@ MAKERS: dict[str, Callable[[], None]] = {
         gram_matrices,
         style_reconstructions,
         strength,
+        manner,
         strokes,
         style_losses,
         content_losses,

@@ -78,6 +78,9 @@ def texture_settings(settings: Settings, *, width: int, height: int, tile: bool 
     if tile:
         width, height = (16 * round(side / 16) for side in (width, height))
     changes: dict[str, Any] = {"size": max(width, height), "content_weight": 0.0, "padding": settings.padding}
+    if settings.largest_form == Settings().largest_form:
+        # There is no scene whose things those of the painting could replace.
+        changes["largest_form"] = 0.0
     if tile:
         changes["padding"] = "wrap"
     if settings.init == "content":

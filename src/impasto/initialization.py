@@ -69,7 +69,7 @@ def _resized_around(picture: Tensor, size: tuple[int, int]) -> Tensor:
 def detail_share(settings: Settings) -> float:
     """How much of the photograph's detail is added to an enlarged picture.
 
-    It falls as strength goes from ¾ to 1, and is 0 where content has no weight.
+    It falls to 0.44 of itself as strength goes from ½ to 1, and is 0 where content has no weight.
     """
     if settings.content_weight == 0:
         return 0.0

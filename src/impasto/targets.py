@@ -28,10 +28,13 @@ from impasto.losses.content import POOLINGS
 from impasto.losses.style import layers_of
 from impasto.objective import Objective, StyleTarget
 from impasto.settings import Settings
-from impasto.weighting import balance, layer_weights, scaled_to, shares_of, strengths_of
+from impasto.weighting import balance, layer_weights, scaled_to, shares_of, strengths_of, within
 
 # Weight of the term that keeps colours within what can be shown; large enough to matter, too small to be seen.
 _RANGE_WEIGHT = 10.0
+# Layers with receptive fields of at most this many pixels describe brushwork, and need real pixels; in VGG-19 those up
+# to relu3_2.
+_BRUSHWORK = 32
 
 
 def objective_at(
@@ -67,17 +70,17 @@ def objective_at(
     # What is drawn at random is drawn once a scale: L-BFGS needs the same loss in every iteration.
     style_loss = STYLE_LOSSES[settings.style_loss]((settings.seed, *size))
     content_loss = CONTENT_LOSSES[settings.content_loss]
-    terms = style_loss.weights(style_weights)
+    fewest = style_loss.fewest_layers
+    terms = style_loss.weights(within(style_weights, settings.largest_form, backbone.architecture, size, fewest=fewest))
     with torch.no_grad():
         features = evaluator.content_features(backbone, photograph, content_weights)
         scales = style_scales or (settings.style_scale,) * len(styles)
-        least = backbone.architecture.min_side
-        paintings = [
-            painting_at(style, size, scale, least=least).to(photograph.device)
+        views = [
+            _views(style, photograph, scale, settings, list(terms), backbone)
             for style, scale in zip(styles, scales, strict=True)
         ]
         parts = _parts(photograph, len(styles), settings, guidance)
-        styled = _styles(parts, backbone, paintings, settings, style_loss, list(terms), evaluator)
+        styled = _styles(parts, backbone, views, settings, style_loss, list(terms), evaluator)
     pixel_weights = _content_weights(parts, photograph, guidance)
     # Where content is weighted by pixel, those weights have the strength in them.
     strength = balance(settings.strength)[0] if pixel_weights is None else 1.0
@@ -120,6 +123,35 @@ def painting_at(painting: Image, size: tuple[int, int], scale: float, *, least: 
 
 
 @dataclass(frozen=True)
+class _View:
+    """A painting at the size at which some terms of the style loss look at it."""
+
+    painting: Tensor
+    terms: Sequence[str]
+
+
+def _views(
+    painting: Image, photograph: Tensor, scale: float, settings: Settings, terms: Sequence[str], backbone: Backbone
+) -> list[_View]:
+    """A painting as each term looks at it: as large as the picture, times `scale` on each side.
+
+    Where that is larger than the painting itself, `enlarged` forms leaves it as it is for the terms that describe
+    brushwork: an enlarged painting has forms, but its brushwork is blurred.
+    """
+    least = backbone.architecture.min_side
+    looked_at = painting_at(painting, _size(photograph), scale, least=least).to(photograph.device)
+    # Strokes that are to be larger are enlarged.
+    own = painting.height * painting.width * max(1.0, scale**2)
+    if settings.enlarged == "all" or looked_at.shape[-2] * looked_at.shape[-1] <= own:
+        return [_View(looked_at, terms)]
+    fields = {term: max(backbone.layers[layer].receptive_field for layer in layers_of(term)) for term in terms}
+    fine = [term for term in terms if fields[term] <= _BRUSHWORK]
+    itself = resize(painting.pixels, of_area(painting.size, own, least=least)).to(photograph.device)
+    views = [_View(itself, fine), _View(looked_at, [term for term in terms if term not in fine])]
+    return [view for view in views if view.terms]
+
+
+@dataclass(frozen=True)
 class _Part:
     """A part of the picture: a region, the background, or the whole.
 
@@ -159,7 +191,7 @@ def _parts(photograph: Tensor, paintings: int, settings: Settings, guidance: Gui
 def _styles(
     parts: Sequence[_Part],
     backbone: Backbone,
-    paintings: Sequence[Tensor],
+    paintings: Sequence[Sequence[_View]],
     settings: Settings,
     loss: StyleLoss[Any, Any],
     terms: Sequence[str],
@@ -167,16 +199,20 @@ def _styles(
 ) -> list[dict[str, Any]]:
     """The style targets of each part, by term: those of its paintings, blended by their shares; of some, none."""
     shares = shares_of(settings, len(paintings))
-    layers = {layer for term in terms for layer in layers_of(term)}
     wraps = settings.padding == "wrap"
     found: list[list[tuple[float, dict[str, Any]]]] = [[] for _ in parts]
-    for index, painting in enumerate(paintings):
+    for index, views in enumerate(paintings):
         having = [number for number, part in enumerate(parts) if part.styled and index in part.paintings]
         if not having:
             continue
-        masks = [_inside(parts[number].mask, painting, layers, backbone, wraps=wraps) for number in having]
-        targets = evaluator.style_targets(backbone, painting, loss, terms, masks)
-        for number, target in zip(having, targets, strict=True):
+        whole: list[dict[str, Any]] = [{} for _ in having]
+        for view in views:
+            layers = {layer for term in view.terms for layer in layers_of(term)}
+            masks = [_inside(parts[number].mask, view.painting, layers, backbone, wraps=wraps) for number in having]
+            targets = evaluator.style_targets(backbone, view.painting, loss, view.terms, masks)
+            for target, of_view in zip(whole, targets, strict=True):
+                target |= of_view
+        for number, target in zip(having, whole, strict=True):
             found[number].append((shares[index], target))
     return [
         {term: loss.blended([(share, target[term]) for share, target in several]) for term in terms if several}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from impasto.backbones import Architecture
+from impasto.backbones.geometry import UNBOUNDED
 from impasto.errors import SettingsError
 from impasto.messages import counted
 from impasto.settings import Settings, style_balance
@@ -14,11 +15,11 @@ _LEAST_BALANCE = 1e-6
 
 
 def balance(strength: float) -> tuple[float, float]:
-    """Factors on the content and the style weight: (1, 1) at strength ¾, no style at 0, hardly any content at 1."""
+    """Factors on the content and the style weight: (1, 1) at strength ½, no style at 0, (0.15, 1) at 1."""
     if strength == 0:
         return 1.0, 0.0
     style = max(style_balance(strength), _LEAST_BALANCE)
-    return max(((1 - style) / style) ** 1.5, 0.01), 1.0
+    return ((1 - style) / style) ** 1.5, 1.0
 
 
 def shares_of(settings: Settings, styles: int) -> tuple[float, ...]:
@@ -68,6 +69,35 @@ def layer_weights(settings: Settings, architecture: Architecture) -> tuple[dict[
     content = _canonical(content, "content_layers", architecture)
     style = _canonical(style, "style_layers", architecture)
     return (content if settings.content_weight else {}), (style if settings.style_weight else {})
+
+
+def within(
+    style: Mapping[str, float],
+    largest_form: float,
+    architecture: Architecture,
+    size: tuple[int, int],
+    *,
+    fewest: int = 1,
+) -> dict[str, float]:
+    """Those style layers that count for a picture of a size: a form that they describe is no larger than allowed.
+
+    A layer describes forms of up to its receptive field. Where that is larger than the picture, the layer's statistics
+    describe the painting's whole composition, and so its things and figures instead of its manner.
+
+    Args:
+        style: weights of the style layers, by canonical name.
+        largest_form: largest receptive field, relative to the short side of the picture; 0 for no limit. Layers that
+            depend on the whole picture, whatever its size, cannot be told apart by it, and always count.
+        architecture: the network.
+        size: (height, width) of the picture, in pixels.
+        fewest: number of layers that count in any case: those with the smallest receptive fields.
+    """
+    if not largest_form:
+        return dict(style)
+    fields = {name: architecture.layers[name].receptive_field for name in style}
+    allowed = {name for name, field in fields.items() if field <= largest_form * min(size) or field >= UNBOUNDED}
+    allowed |= set(sorted(style, key=fields.__getitem__)[:fewest])
+    return {name: weight for name, weight in style.items() if name in allowed}
 
 
 def _canonical(weights: Mapping[str, float], setting: str, architecture: Architecture) -> dict[str, float]:

@@ -27,7 +27,8 @@ class Artifact:
     """An artifact that was found.
 
     Attributes:
-        kind: `grid`, `noise`, `specks`, `halo`, `seam`, `dead area`, `enlarged painting` or `not a number`.
+        kind: `grid`, `noise`, `specks`, `halo`, `seam`, `dead area`, `enlarged painting` or `not a number`;
+            `thing of the painting` from `metrics.Judge`, whose network can tell.
         amount: the measure, see the function of that name.
         limit: the largest acceptable amount.
         where: description of the artifact and its position.

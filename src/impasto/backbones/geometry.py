@@ -21,6 +21,8 @@ from impasto.backbones.backbone import Features
 _IMAGES = ((256, 320), (512, 704))
 # Lengths, in pixels, of the image strips on which receptive fields are measured; the shortest sufficient one is used.
 _STRIPS = (256, 512, 1024, 2048, 4096)
+#: Receptive field of a layer that depends on the whole image, whatever its size.
+UNBOUNDED = _STRIPS[-1]
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,7 @@ def receptive_fields(features: Features, strides: Mapping[str, int], height: int
         height: height of the strips, in pixels; at least the smallest side that the network accepts.
 
     Returns:
-        The receptive fields. For layers that depend on the whole image, whatever its size: the length of the longest
-        strip.
+        The receptive fields; `UNBOUNDED` for layers that depend on the whole image, whatever its size.
     """
     open_ended = set(strides)
     length = _STRIPS[0]
@@ -88,7 +89,7 @@ def receptive_fields(features: Features, strides: Mapping[str, int], height: int
             if name in before and last > before[name][1]:
                 ends[name].setdefault("left", (last, length // 2 + reach))
             before[name] = (first, last)
-    fields = dict.fromkeys(strides, _STRIPS[-1])
+    fields = dict.fromkeys(strides, UNBOUNDED)
     for name in bounded:
         (first, right), (last, left) = ends[name]["right"], ends[name]["left"]
         fields[name] = right - left + 1 + strides[name] * (last - first)

@@ -78,5 +78,6 @@ def _record(name: str, judgement: Judgement) -> dict[str, Any]:
         "style": reporting.number(judgement.style),
         "content": reporting.number(judgement.content),
         "edges": reporting.number(judgement.edges),
+        "things": reporting.number(judgement.things),
         "faults": [vars(artifact) for artifact in judgement.artifacts],
     }

@@ -114,7 +114,9 @@ def style_settings(settings: Settings, layers: Sequence[Layer]) -> Settings:
 
 def _from_noise(settings: Settings) -> Settings:
     # At one size, as in the paper: structure from a coarser size would not come from the layer.
-    return settings.replace(init="noise", scales=1, strength=Settings().strength, tolerance=0.0)
+    one_size = settings.replace(init="noise", scales=1, strength=Settings().strength, tolerance=0.0)
+    # A layer is shown whatever it sees.
+    return one_size.replace(largest_form=0.0, enlarged="all")
 
 
 def reconstruct(

@@ -46,12 +46,14 @@ class StyleLoss(ABC, Generic[Statistics, Target]):
         additive: whether the statistics of a picture are the sum of the statistics of its parts, so that they can be
             computed tile by tile. Losses that sort or match features are not additive.
         keeps_features: whether the statistics are the features themselves, which take their memory once more.
+        fewest_layers: number of layers that it needs at least.
         factor: multiplies the weight if losses are relative, so that a given strength has a similar effect with every
             loss.
     """
 
     additive: ClassVar[bool] = True
     keeps_features: ClassVar[bool] = False
+    fewest_layers: ClassVar[int] = 1
     factor: float = 1.0
 
     def weights(self, layers: Mapping[str, float]) -> dict[str, float]:
@@ -104,6 +106,7 @@ class CrossGramLoss(StyleLoss[CrossMoments, CrossMoments]):
     """A loss on the CrossMoments of each layer and the next; a pair has the mean weight of its layers."""
 
     factor: float = 1.0
+    fewest_layers = 2
 
     def weights(self, layers: Mapping[str, float]) -> dict[str, float]:
         names = list(layers)

@@ -8,7 +8,7 @@ from impasto.backbones import VGG19, Layer, architecture
 from impasto.errors import SettingsError
 from impasto.planning.counting import count
 from impasto.settings import Settings
-from impasto.weighting import layer_weights
+from impasto.weighting import layer_weights, within
 
 _VGG19 = VGG19.architecture
 _KERNEL = 9  # taps of a 3×3 convolution
@@ -59,15 +59,29 @@ def network(layers: Iterable[str]) -> list[Layer]:
     return [_VGG19.layers[name] for name in names[: max(indices) + 1]]
 
 
-def layers_of(settings: Settings) -> tuple[set[str], set[str]]:
-    """Names of the content layers and of the style layers whose weight is above 0."""
-    content, style = layer_weights(settings, architecture(settings.backbone))
+def layers_of(settings: Settings, size: tuple[int, int] | None = None) -> tuple[set[str], set[str]]:
+    """Names of the content layers and of the style layers that count.
+
+    Args:
+        settings: layers with weight 0 do not count.
+        size: (height, width) of the picture, by which `largest_form` decides; without it, every layer counts.
+    """
+    network = architecture(settings.backbone)
+    content, style = layer_weights(settings, network)
+    if size is not None:
+        style = within(style, settings.largest_form, network, size)
     return set(content), set(style)
 
 
-def settings_multiply_adds(settings: Settings, *, gradient: bool) -> float:
-    """Multiply-adds of the objective with these settings, per pixel of the image."""
-    content, style = layers_of(settings)
+def settings_multiply_adds(settings: Settings, size: tuple[int, int] | None = None, *, gradient: bool) -> float:
+    """Multiply-adds of the objective with these settings, per pixel of the image.
+
+    Args:
+        settings: layers, loss and network.
+        size: (height, width) of the image, as for `layers_of`.
+        gradient: also count the gradient.
+    """
+    content, style = layers_of(settings, size)
     if settings.backbone != _VGG19.name:
         cost = count(settings.backbone, frozenset(content | style))
         products = [cost.layer_features[name] ** 2 * cost.strides[name] ** 2 for name in style]

@@ -43,14 +43,16 @@ def estimate(content_size: tuple[int, int], settings: Settings, speed: MachineSp
     Raises:
         SettingsError: a layer does not exist.
     """
-    default = Settings()
-    with_gradient = settings_multiply_adds(settings, gradient=True) / settings_multiply_adds(default, gradient=True)
-    without = settings_multiply_adds(settings, gradient=False) / settings_multiply_adds(default, gradient=False)
+    measured = {gradient: settings_multiply_adds(Settings(), gradient=gradient) for gradient in (True, False)}
     scales = tuple(pyramid(content_size, settings, min_side=architecture(settings.backbone).min_side))
     seconds = speed.setup
     for scale in scales:
         pixels = scale.size[0] * scale.size[1]
         targets = speed.features(pixels) + styles * speed.features(pixels * usual_scale(settings) ** 2)
+        with_gradient, without = (
+            settings_multiply_adds(settings, scale.size, gradient=gradient) / measured[gradient]
+            for gradient in (True, False)
+        )
         seconds += without * targets
         seconds += scale.iterations * (with_gradient * speed.evaluation(pixels) + speed.step(pixels))
     return Estimate(seconds, peak_bytes(content_size, settings, styles=styles), scales)

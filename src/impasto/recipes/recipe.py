@@ -139,8 +139,12 @@ class Recipe:
                 raise ValueError("styles or threads")
             if stopped is not None and (type(stopped) is not int or stopped < 0):
                 raise ValueError("stopped")
+            changes = [migrations.mapping(change) for change in record.get("changes", ())]
+            first, changed = migrations.all_settings(
+                record["settings"], [change["settings"] for change in changes], form
+            )
             recipe = cls(
-                settings=Settings.from_mapping(migrations.first_settings(record["settings"], form)),
+                settings=Settings.from_mapping(first),
                 content=_fingerprint(record["content"]),
                 styles=styles,
                 init=_fingerprint(record["init"]) if record["init"] else None,
@@ -148,7 +152,9 @@ class Recipe:
                 masks=tuple(_fingerprint(mask) for mask in record.get("masks", ())),
                 style_masks=tuple(_fingerprint(mask) for mask in record.get("style_masks", ())),
                 content_map=_fingerprint(record["content_map"]) if record.get("content_map") else None,
-                changes=tuple(_change(change, form) for change in record.get("changes", ())),
+                changes=tuple(
+                    _change(change["after"], settings) for change, settings in zip(changes, changed, strict=True)
+                ),
                 weights=_fingerprint(record["weights"]) if record.get("weights") else None,
                 stopped=stopped,
                 threads=threads,
@@ -186,8 +192,7 @@ def _fingerprint(value: Any) -> Fingerprint:
     return Fingerprint(name, sha256)
 
 
-def _change(value: Any, form: int) -> Change:
-    after, settings = migrations.mapping(value)["after"], migrations.settings_of(value["settings"], form)
+def _change(after: Any, settings: Mapping[str, Any]) -> Change:
     if type(after) is not int or after < 0 or not settings:
         raise ValueError("not a change of settings")
     return Change(after, settings)

@@ -55,10 +55,10 @@ class Settings:
         high=32768,
     )
     strength: float = option(
-        0.75,
+        0.5,
         _LOOK,
-        "How strongly the photograph is stylized: 0 leaves it unchanged, 0.25 tints it, 0.5 adds the painting's "
-        "brushwork, 0.75 looks like a painting of the scene, 0.9 distorts its shapes, 1 leaves only traces of it.",
+        "How strongly the photograph is stylized: 0 leaves it unchanged, 0.1 tints it, 0.25 adds the painting's "
+        "brushwork, 0.5 looks like a painting of the scene, 0.75 bends its shapes, 1 just leaves it to be recognized.",
         low=0,
         high=1,
         live=True,
@@ -145,6 +145,23 @@ class Settings:
         high=8,
         live=True,
     )
+    largest_form: float = option(
+        0.6,
+        _LOOK,
+        "Largest form of the painting that may be taken over, relative to the short side of the pastiche: 1 lets whole "
+        "figures and things of the painting appear, 0.3 only small forms and brushwork. 0 sets no limit.",
+        unit="× the short side",
+        low=0,
+        high=100,
+        live=True,
+    )
+    enlarged: Literal["forms", "all"] = option(
+        "forms",
+        _LOOK,
+        "What of a painting is enlarged for a pastiche with more pixels: its forms, while brushwork is taken from the "
+        "painting as it is and stays crisp; or all of it.",
+        live=True,
+    )
     stroke_size: float = option(
         0.0,
         _LOOK,
@@ -197,7 +214,7 @@ class Settings:
         high=20,
     )
     coarse_size: int = option(64, _METHOD, "Long side of the first scale.", unit="px", low=32, high=4096)
-    iterations: int = option(15, _METHOD, "Iterations at the final size.", low=1, high=1_000_000, live=True)
+    iterations: int = option(8, _METHOD, "Iterations at the final size.", low=1, high=1_000_000, live=True)
     coarse_iterations: int = option(
         35,
         _METHOD,
@@ -219,7 +236,7 @@ class Settings:
         0.5,
         _METHOD,
         "Share of the photograph's fine detail that is added whenever the picture is enlarged; brushwork forms along "
-        "it. Fades to 0 as strength goes from 0.75 to 1.",
+        "it. Fades to less than half as strength goes from 0.5 to 1.",
         low=0,
         high=1,
         live=True,

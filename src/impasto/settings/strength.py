@@ -1,26 +1,23 @@
 """Owns the mapping from strength to the balance between content and style.
 
-The mapping is nonlinear so that equal steps of strength look equally large: a picture of strength ½ looks about halfway
-between photograph and painting. The look depends on the logarithm of the balance, and most of the change happens while
-content still dominates: at equal weights (strength ¾) six sevenths of it are done. docs/method.md has the measurement.
+The look of a picture depends on the logarithm of the balance, so strength is a power of it: at ½ content and style have
+the weights that they are given, and each halving of the strength gives content 6.7 times the weight. At 1, content has
+0.15 of its weight: the least with which a picture is still one of the scene. docs/method.md has the measurement.
 """
 
 from __future__ import annotations
 
-# The odds of content to style at strength ½ before the exponent, with even odds at ¾; and the exponent that makes equal
-# steps look equally large.
-_ODDS, _POWER = 3.0, 7 / 6
+# Strength with even balance, and the exponent of its odds.
+_EVEN, _POWER = 0.5, 11 / 6
 
 
 def style_balance(strength: float) -> float:
-    """The share of style in the balance between content and style, from 0 (content only) to 1 (style only)."""
-    style: float = strength**_POWER
-    content: float = (_ODDS * (1.0 - strength)) ** _POWER
-    return style / (style + content)
+    """The share of style in the balance between content and style: 0 (content only) at strength 0, ½ at strength ½."""
+    odds: float = (strength / _EVEN) ** _POWER
+    return odds / (1.0 + odds)
 
 
 def strength_of(balance: float) -> float:
-    """The strength that gives that balance: the inverse of `style_balance`."""
-    style: float = balance ** (1 / _POWER)
-    content: float = (1.0 - balance) ** (1 / _POWER)
-    return style / (style + content / _ODDS)
+    """The strength that gives that balance: the inverse of `style_balance`. It is above 1 for balances above 0.78."""
+    odds = balance / (1.0 - balance)
+    return _EVEN * float(odds ** (1 / _POWER))

@@ -7,6 +7,7 @@ const NAMES = new Map([
   ["keep_color_amount", "How far colours are kept"],
   ["style_scale", "Stroke size"],
   ["stroke_size", "Stroke size in percent"],
+  ["enlarged", "What of a small painting is enlarged"],
   ["init", "Start from"],
 ]);
 

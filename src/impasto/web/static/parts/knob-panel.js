@@ -20,11 +20,11 @@ const ELSEWHERE = new Set(["strength", "style_scale", "size", "blend"]);
 
 /** What a strength looks like. @param {number} value */
 function strengthWords(value) {
-  if (value < 0.13) return "almost the photo";
-  if (value < 0.38) return "tinted";
-  if (value < 0.63) return "halfway, with brushwork";
-  if (value < 0.83) return "a painting of the scene";
-  return value < 0.95 ? "bends the shapes" : "only a memory of it";
+  if (value < 0.06) return "almost the photo";
+  if (value < 0.18) return "tinted";
+  if (value < 0.33) return "halfway, with brushwork";
+  if (value < 0.63) return "a painting of the scene";
+  return value < 0.88 ? "bends the shapes" : "just to be recognized";
 }
 
 /** @param {number} value */

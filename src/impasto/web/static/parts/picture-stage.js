@@ -143,9 +143,9 @@ function sketchOf(job) {
   return url && content ? { url, alt: "An instant draft; the painting will be finer", frame: content } : null;
 }
 
-/** The fast engine's strength: its models were trained for what is 0.75 here. @param {number} strength */
+/** The fast engine's strength: its models were trained for what is 0.5 here. @param {number} strength */
 function asFast(strength) {
-  return Math.min(1, Math.round((strength / 0.75) * 20) / 20);
+  return Math.min(1, Math.round((strength / 0.5) * 20) / 20);
 }
 
 /** @param {Job} job @returns {Shown | null} */

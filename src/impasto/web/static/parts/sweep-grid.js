@@ -14,7 +14,7 @@ import { nameOf, plural, valueText } from "../format.js";
 
 const MOST = 36;
 /** Values worth a first try. @type {Record<string, string>} */
-const FIRST = { strength: "0.5, 0.75, 0.9", style_scale: "0.5, 1, 2", style_loss: "gram_statistics, cross_gram, wasserstein", keep_color: "none, luminance, covariance, histogram", size: "256, 384, 512", detail: "0, 0.5, 1" };
+const FIRST = { strength: "0.25, 0.5, 0.75", style_scale: "0.5, 1, 2", style_loss: "gram_statistics, cross_gram, wasserstein", keep_color: "none, luminance, covariance, histogram", size: "256, 384, 512", detail: "0, 0.5, 1" };
 
 class SweepDialog extends Part {
   #dialog = h("dialog", { "aria-labelledby": "vary-title" });
