@@ -3,6 +3,8 @@
 | module | owns |
 |---|---|
 | `network` | the network, and what a condition is |
+| `drafting` | the network that paints coarse to fine |
+| `designs` | both designs of networks, and the version of a model's file |
 | `predictor` | the condition of any painting |
 | `blending` | checks and messages for styles that torch's and exported models share |
 | `models` | FastModel: files, styles, one pass |

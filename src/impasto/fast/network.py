@@ -126,6 +126,12 @@ class Network(nn.Module):
         height, width = (-(-side // _STRIDE) + 2 * MARGIN // _STRIDE for side in size)
         return self.grain.drawn(generators, height, width)
 
+    def cast(self, dtype: torch.dtype) -> None:
+        """Compute features in a number type; the last convolution, which makes pixels, stays float32."""
+        for name, part in self.named_children():
+            if name != "last":
+                part.to(dtype)
+
     def brushwork(
         self,
         x: Float[Tensor, "n 3 h w"],

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from impasto.errors import ModelError
+from impasto.fast.designs import AnyArchitecture, network_of
 from impasto.fast.models import FastModel
-from impasto.fast.network import Network, NetworkArchitecture
+from impasto.fast.network import NetworkArchitecture
 from impasto.fast.predictor import Predictor
 
 
@@ -24,9 +25,9 @@ class Model(nn.Module):
         table: conditions of certain styles, (styles, k); None in a model of any.
     """
 
-    def __init__(self, architecture: NetworkArchitecture | None = None, *, styles: int = 0) -> None:
+    def __init__(self, architecture: AnyArchitecture | None = None, *, styles: int = 0) -> None:
         super().__init__()
-        self.network = Network(architecture)
+        self.network = network_of(architecture or NetworkArchitecture())
         size = self.network.architecture.condition_size
         self.photo = nn.Parameter(torch.zeros(size))
         self.predictor = None if styles else Predictor(size)
