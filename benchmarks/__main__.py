@@ -12,6 +12,7 @@ from benchmarks import (
     command,
     export,
     fast,
+    gpu,
     manner,
     memory,
     newstyle,
@@ -59,6 +60,7 @@ _BENCHMARKS = {
     "fast": _Benchmark(
         ("program", "turn"), lambda store, options: fast.measure(store, again=options.again), fast.write
     ),
+    "gpu": _Benchmark(("card", "side"), lambda store, options: gpu.measure(store, again=options.again), gpu.write),
     "export": _Benchmark(
         ("model", "form", "turn"), lambda store, options: export.measure(store, again=options.again), export.write
     ),

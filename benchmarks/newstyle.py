@@ -17,7 +17,8 @@ from benchmarks.store import Row, Store
 from impasto import loading
 from impasto.fast import FastModel
 from impasto.fast.dataset import PictureDataset
-from impasto.fast.training import LOSS, Styles
+from impasto.fast.styles import Styles
+from impasto.fast.training import LOSS
 from impasto.images import Image
 from impasto.objective import evaluate
 from impasto.optimizers import LBFGS

@@ -211,7 +211,11 @@ class VGG19(Backbone):
                 yield name, x
 
     def _first(self, image: Tensor) -> Tensor:
-        mean = image.new_tensor(_MEAN_BGR).flip(0).view(1, 3, 1, 1) / 255.0
+        # Without waiting for what the device still has to do.
+        mean = (
+            torch.tensor(_MEAN_BGR, dtype=image.dtype).to(image.device, non_blocking=True).flip(0).view(1, 3, 1, 1)
+            / 255.0
+        )
         x = (image - mean).contiguous(memory_format=torch.channels_last)
         if self.padding != "zeros":
             x = bordered(x, self.padding)

@@ -22,7 +22,7 @@ from impasto.settings import Option, Settings, number_in
 if TYPE_CHECKING:
     from impasto.cli.options import SettingOptions as Machine
     from impasto.fast.runs import Report, Run
-    from impasto.fast.training import Model
+    from impasto.fast.trainable import Model
 else:
     Machine = setting_options("Machine", default_text, ("seed", "device", "precision"))
 
@@ -117,7 +117,8 @@ def train(
         from impasto.cli import painting
         from impasto.fast.dataset import PictureDataset
         from impasto.fast.runs import Run
-        from impasto.fast.training import Trainer, Training
+        from impasto.fast.trainer import Trainer
+        from impasto.fast.training import Training
 
         painting.use_threads(threads)
         device = _joined(devices.resolve(settings.device))
@@ -242,25 +243,21 @@ def _model(base: str, names: Sequence[str], paintings: Any, precision: str) -> t
 
     from impasto.fast import FastModel
     from impasto.fast.models import ANY
-    from impasto.fast.training import Model
+    from impasto.fast.trainable import Model
 
     if base == "nothing":
         torch.manual_seed(0)
         return Model(styles=len(names)), True
     begun = FastModel.load(base)
-    model = Model(begun.network.architecture, styles=len(names))
-    model.network.load_state_dict(begun.network.state_dict())
-    with torch.no_grad():
-        model.photo.copy_(begun.photo)
-        if model.table is not None:
-            # A new style starts with the condition that the model for any painting computes.
-            guide = begun if begun.predictor is not None else FastModel.load(ANY)
+    if not names and begun.predictor is None:
+        raise SettingsError("from", f"{base} is a model of certain styles; --any starts from any, or nothing")
+    model = Model.begun_with(begun, styles=len(names))
+    if model.table is not None:
+        # A new style starts with the condition that the model for any painting computes.
+        guide = begun if begun.predictor is not None else FastModel.load(ANY)
+        with torch.no_grad():
             model.table.copy_(torch.stack([guide.condition(painting, precision=precision) for painting in paintings]))
-        elif model.predictor is not None:
-            if begun.predictor is None:
-                raise SettingsError("from", f"{base} is a model of certain styles; --any starts from any, or nothing")
-            model.predictor.load_state_dict(begun.predictor.state_dict())
-    return model.requires_grad_(True), False
+    return model, False
 
 
 def _rate(text: str | None) -> float:

@@ -3,12 +3,20 @@
 | module | owns |
 |---|---|
 | `network` | the network, and what a condition is |
+| `drafting` | the network that paints coarse to fine |
+| `designs` | both designs of networks, and the version of a model's file |
 | `predictor` | the condition of any painting |
 | `blending` | checks and messages for styles that torch's and exported models share |
 | `models` | FastModel: files, styles, one pass |
 | `strips` | pictures of any size in little memory |
 | `dataset` | the pictures that are trained on |
-| `training` | how a model learns |
+| `stacks` | photographs in a device's memory, and crops of them |
+| `styles` | the paintings of a training: targets and statistics |
+| `criterion` | the loss of a batch, which is the optimise engine's |
+| `warps` | small motions, after which a picture is to be painted alike |
+| `training` | the settings of a training |
+| `trainable` | the modules that are trained together |
+| `trainer` | how a model learns |
 | `runs` | a training on disk: checkpoint, losses, pictures |
 | `export` | models as ONNX |
 | `onnx` | OnnxModel: exported models, run without torch |

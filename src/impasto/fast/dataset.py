@@ -104,3 +104,7 @@ class PictureDataset:
         top, left = (round(share * (s - square)) for share, s in zip((down, across), pixels.shape[-2:], strict=True))
         pixels = resize(pixels[..., top : top + square, left : left + square], (side, side))
         return pixels.flip(-1) if mirror else pixels
+
+    def crops(self, side: int, generators: Sequence[torch.Generator]) -> Float[Tensor, "n 3 side side"]:
+        """A random square for each generator, see `crop`."""
+        return torch.cat([self.crop(side, generator) for generator in generators])

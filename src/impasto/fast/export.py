@@ -103,6 +103,8 @@ def export(model: FastModel, path: str | Path, *, weights: Weights = "float") ->
         ModelError: a package for exporting is not installed, or the folder cannot be written to.
     """
     check_installed()
+    if not isinstance(model.network, Network):
+        raise ModelError(f"{model.name} has a network that paints coarse to fine, which cannot be exported yet")
     path = Path(path)
     written = [write_painter(painter(model), model, path, weights=weights)]
     if model.predictor is not None:
@@ -129,6 +131,7 @@ def check_installed() -> None:
 def painter(model: FastModel) -> onnx.ModelProto:
     """The graph of a model's network, in float32; this is the slow part of an export."""
     inputs = {exported.IMAGE: torch.rand(1, 3, 62, 95), exported.CONDITION: model.photo[None].clone()}
+    assert isinstance(model.network, Network)
     return _graph(_Painter(model.network), inputs, exported.IMAGE, exported.PASTICHE)
 
 

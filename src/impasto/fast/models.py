@@ -25,7 +25,8 @@ from impasto.backbones import VGG19
 from impasto.errors import AssetError, ModelError
 from impasto.fast import strips
 from impasto.fast.blending import shares, unknown_style
-from impasto.fast.network import Network, NetworkArchitecture
+from impasto.fast.designs import VERSIONS, AnyNetwork, architecture_of, design_of, network_of
+from impasto.fast.drafting import DraftingNetwork
 from impasto.fast.predictor import LAYERS, STYLE_SIDE, Predictor, style_statistics
 from impasto.files import whole
 from impasto.images import Image
@@ -35,7 +36,7 @@ from impasto.loading import load
 ANY, BRUSHES = "any", "brushes"
 BUNDLED = {ANY: "models/any.safetensors", BRUSHES: "models/brushes.safetensors"}
 
-_FORMAT, _VERSION = "impasto-fast", 3
+_FORMAT = "impasto-fast"
 # Pictures with at least this many pixels are painted in strips, which is a little slower but needs far less memory.
 _STRIPS_FROM = 6_000_000
 
@@ -54,7 +55,7 @@ class FastModel:
     """
 
     name: str
-    network: Network
+    network: AnyNetwork
     photo: Float[Tensor, " k"]
     predictor: Predictor | None = None
     table: Mapping[str, Float[Tensor, " k"]] = field(default_factory=dict)
@@ -91,13 +92,14 @@ class FastModel:
             raise ModelError(f"{path.name} cannot be read as a model ({_one_line(error)}); {advice}") from error
         if about.get("format") != _FORMAT:
             raise ModelError(f"{path.name} holds tensors, but not those of a fast model; {advice}")
-        if about.get("version") != str(_VERSION):
+        version = about.get("version", "")
+        if version not in VERSIONS.values():
             raise ModelError(
-                f"{path.name} has version {about.get('version')}, and this Impasto reads version {_VERSION}; "
+                f"{path.name} has version {version}, and this Impasto reads versions {', '.join(VERSIONS.values())}; "
                 "use the version of Impasto that wrote it, or train the model again"
             )
         try:
-            network = Network(NetworkArchitecture(**json.loads(about["architecture"])))
+            network = network_of(architecture_of(version, json.loads(about["architecture"])))
             size = network.architecture.condition_size
             names = json.loads(about["styles"])
             network.load_state_dict(_below("network.", tensors))
@@ -127,7 +129,7 @@ class FastModel:
             tensors["table"] = torch.stack(list(self.table.values()))
         about = {
             "format": _FORMAT,
-            "version": str(_VERSION),
+            "version": VERSIONS[design_of(self.network.architecture)],
             "architecture": json.dumps(self.network.architecture.to_mapping()),
             "styles": json.dumps(list(self.table)),
             "card": json.dumps(self.card),
@@ -148,7 +150,7 @@ class FastModel:
         return {}
 
     @cached_property
-    def _networks(self) -> dict[tuple[torch.device, torch.dtype], Network]:
+    def _networks(self) -> dict[tuple[torch.device, torch.dtype], AnyNetwork]:
         """Cached copies of the network, by device and number type."""
         return {}
 
@@ -226,21 +228,22 @@ class FastModel:
         network = self._network(where, devices.precision(precision, where))
         condition = condition[None].to(where)
         if in_strips if in_strips is not None else image.height * image.width > _STRIPS_FROM:
-            painted = strips.paint(network, image.pixels, condition, in_place=in_place)
+            if isinstance(network, DraftingNetwork):
+                painted = network.paint_in_strips(image.pixels, condition, in_place=in_place)
+            else:
+                painted = strips.paint(network, image.pixels, condition, in_place=in_place)
             return Image(pixels=painted, name="pastiche").with_alpha_of(image)
         pixels = network(image.pixels.to(where), condition)
         return Image(pixels=pixels.clamp(0.0, 1.0).cpu(), name="pastiche").with_alpha_of(image)
 
-    def _network(self, device: torch.device, dtype: torch.dtype) -> Network:
+    def _network(self, device: torch.device, dtype: torch.dtype) -> AnyNetwork:
         """The network on a device, in a number type; the last convolution stays float32."""
         if (known := self._networks.get((device, dtype))) is not None:
             return known
-        network = Network(self.network.architecture)
+        network = network_of(self.network.architecture)
         network.load_state_dict(self.network.state_dict())
         network.requires_grad_(False).eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for name, part in network.named_children():
-            if name != "last":
-                part.to(dtype)
+        network.cast(dtype)
         self._networks[device, dtype] = network
         return network
 

@@ -38,6 +38,8 @@ MARGIN = 4
 # Sides must be multiples of this after the margin.
 _STRIDE = 4
 
+# Added to a variance before the square root, as in torch's normalisations.
+_EPSILON = 1e-5
 # Number of planes of noise at quarter resolution, one for each pixel at half, and their period in positions.
 _NOISES, _PERIOD = 4, 128
 
@@ -105,22 +107,30 @@ class Network(nn.Module):
         image: Float[Tensor, "n 3 h w"],
         condition: Float[Tensor, "n k"],
         *,
-        generators: Sequence[torch.Generator] | None = None,
+        noise: Float[Tensor, "n _ _ _"] | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Float[Tensor, "n 3 h w"]:
         """The pastiches of `image` (RGB in [0, 1], of any size); values may lie somewhat outside [0, 1].
 
         Args:
-            generators: of the noise, one for each image; if None, the noise is always the same.
+            noise: from the method `noise`; if None, it is always the same.
             dtype: of the features; pixels and colours are always float32.
         """
         height, width = image.shape[-2:]
         x = bordered(image)
-        noise = (
-            None if generators is None else self.grain.drawn(generators, x.shape[-2] // _STRIDE, x.shape[-1] // _STRIDE)
-        )
         brushwork = self.brushwork(x, condition, noise, dtype)[..., MARGIN : MARGIN + height, MARGIN : MARGIN + width]
         return recolored(image, condition[:, -COLORS:]) + brushwork
+
+    def noise(self, generators: Sequence[torch.Generator], size: Sequence[int]) -> Float[Tensor, "n _ _ _"]:
+        """Random noise for pictures of a (height, width), from one generator for each."""
+        height, width = (-(-side // _STRIDE) + 2 * MARGIN // _STRIDE for side in size)
+        return self.grain.drawn(generators, height, width)
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Compute features in a number type; the last convolution, which makes pixels, stays float32."""
+        for name, part in self.named_children():
+            if name != "last":
+                part.to(dtype)
 
     def brushwork(
         self,
@@ -199,7 +209,7 @@ class Grain(nn.Module):
     def drawn(self, generators: Sequence[torch.Generator], height: int, width: int) -> Float[Tensor, "n 4 h w"]:
         """Random noise, from one generator on the CPU for each image."""
         each = [torch.randn(1, _NOISES, height, width, generator=generator) for generator in generators]
-        return torch.cat(each).to(self.noise.device)
+        return torch.cat(each).to(self.noise.device, non_blocking=True)
 
 
 class Enlarging(nn.Conv2d):
@@ -222,7 +232,7 @@ class Enlarging(nn.Conv2d):
 
     def kernel(self) -> tuple[Float[Tensor, "_ c 3 3"], Float[Tensor, " _"]]:
         """Weight and bias of the convolution."""
-        quarters = self.weight.new_tensor(_QUARTERS) / 4
+        quarters = _sent(torch.tensor(_QUARTERS), self.weight) / 4
         weight = torch.einsum("ocab,pia,qjb->opqcij", self.weight, quarters, quarters)
         assert self.bias is not None
         return weight.flatten(0, 2), self.bias.repeat_interleave(4)
@@ -231,8 +241,13 @@ class Enlarging(nn.Conv2d):
 def normalized(features: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c"], shift: Float[Tensor, "n c"]) -> Tensor:
     """Instance normalisation (Ulyanov, Vedaldi & Lempitsky, 2016) with a scale and shift for each image.
 
-    Each picture is normalised as a batch of one, because torch's batch normalisation is fast for channels-last memory.
+    On a CPU each picture is normalised as a batch of one, because torch's batch normalisation is fast for channels-last
+    memory. Elsewhere a call for each picture would take longer than its work.
     """
+    if len(features) > 1 and features.device.type != "cpu":
+        variance, mean = torch.var_mean(features.float(), (2, 3), correction=0, keepdim=True)
+        factor = scale[:, :, None, None] * (variance + _EPSILON).rsqrt()
+        return (features * factor + (shift[:, :, None, None] - mean * factor)).to(features.dtype)
     each = [
         F.batch_norm(one[None], None, None, weight, bias, training=True)
         for one, weight, bias in zip(features, scale, shift, strict=True)
@@ -254,7 +269,7 @@ def color_map(
     mean: Float[Tensor, "n 3"], covariance: Float[Tensor, "n 3 3"], color: Float[Tensor, "n 7"]
 ) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3"]]:
     """The matrix and the offset that recolour pictures whose colours have this mean and covariance."""
-    axes = torch.tensor(_AXES, dtype=mean.dtype, device=mean.device)
+    axes = _sent(torch.tensor(_AXES, dtype=torch.float64), mean)
     lost, means, deviations = color[:, :1], color[:, 1:4], color[:, 4:]
     own = (axes @ covariance @ axes.T).diagonal(dim1=1, dim2=2).clamp_min(0.0)
     gain = deviations / ((own + 1e-8).sqrt() + _LEAST_DEVIATION)
@@ -265,7 +280,7 @@ def color_map(
 
 def color_of(painting: Float[Tensor, "1 3 h w"]) -> Float[Tensor, " 7"]:
     """The part of a condition that gives photographs the colours of `painting`."""
-    axes = torch.tensor(_AXES, dtype=painting.dtype, device=painting.device)
+    axes = _sent(torch.tensor(_AXES, dtype=torch.float64), painting)
     colors = axes @ painting[0].flatten(1)
     return torch.cat([torch.ones_like(colors[:1, 0]), colors.mean(1), colors.std(1)])
 
@@ -290,6 +305,11 @@ def mirrored(positions: Tensor, side: int) -> Tensor:
     period = 2 * (side - 1)
     positions = positions.remainder(period)
     return torch.minimum(positions, period - positions)
+
+
+def _sent(constant: Tensor, like: Tensor) -> Tensor:
+    """A constant in the number type and on the device of `like`, without waiting for that device."""
+    return constant.to(like.dtype).to(like.device, non_blocking=True)
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

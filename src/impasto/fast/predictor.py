@@ -62,7 +62,7 @@ class Predictor(nn.Module):
         """Take mean and deviation, which normalise the input, from the statistics of examples."""
         spread = compressed(statistics[:, :-COLORS])
         self.mean.copy_(spread.mean(0))
-        self.deviation.copy_(spread.std(0).clamp_min(1e-3))
+        self.deviation.copy_(spread.std(0, correction=0).clamp_min(1e-3))
 
     def forward(self, statistics: Float[Tensor, "n s"]) -> Float[Tensor, "n k"]:
         """Conditions of paintings with these statistics."""

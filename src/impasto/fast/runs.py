@@ -23,7 +23,8 @@ from impasto._version import __version__
 from impasto.errors import ModelError
 from impasto.fast.dataset import PictureDataset
 from impasto.fast.models import FastModel
-from impasto.fast.training import Learned, Model, Trainer
+from impasto.fast.trainable import Model
+from impasto.fast.trainer import Learned, Trainer
 from impasto.files import whole
 from impasto.images import Image, fit, resize
 from impasto.messages import reason
@@ -205,19 +206,9 @@ class Run:
 
     def model(self, card: Mapping[str, Any] | None = None) -> FastModel:
         """The model so far, with averaged weights."""
-        trainer = self.trainer
-        learned = Model(trainer.model.network.architecture, styles=len(self.names))
-        learned.load_state_dict(trainer.average)
-        learned.requires_grad_(False).eval()
-        table = {} if learned.table is None else dict(zip(self.names, learned.table.detach(), strict=True))
-        return FastModel(
-            name=self.path.stem,
-            network=learned.network,
-            photo=learned.photo.detach(),
-            predictor=learned.predictor,
-            table=table,
-            card=card or {},
-        )
+        average = {name: value.cpu() for name, value in self.trainer.average.items()}
+        model: Model = self.trainer.model.with_weights(average)
+        return model.finished(self.path.stem, self.names, card or {})
 
     def _check(self) -> float:
         """Mean loss of held-out crops, each in another style; the same crops and styles in every check."""
