@@ -21,6 +21,7 @@ const TRIES = 6;
 class StyleStrip extends Part {
   #list = h("div", { class: "strip", role: "radiogroup", "aria-label": "Paintings on your photo" });
   /** Looks by painting, of each photo. @type {Map<string, Map<string, string>>} */ #looks = new Map();
+  /** Paintings whose looks cannot be had: they are shown themselves. @type {Set<string>} */ #refused = new Set();
   #asking = "";
   #drawn = "";
 
@@ -42,7 +43,7 @@ class StyleStrip extends Part {
     const paintings = allPaintings();
     const chosen = draft.styles.length === 1 ? draft.styles[0]?.picture.ref : "";
     const looks = this.#looksOf(content);
-    const drawn = JSON.stringify([content.ref, chosen, paintings.map(({ ref, name }) => [ref, name, looks.has(ref)])]);
+    const drawn = JSON.stringify([content.ref, chosen, paintings.map(({ ref, name }) => [ref, name, looks.has(ref), this.#refused.has(ref)])]);
     if (drawn !== this.#drawn) {
       this.#drawn = drawn;
       const first = paintings.some(({ ref }) => ref === chosen) ? chosen : paintings[0]?.ref;
@@ -69,7 +70,8 @@ class StyleStrip extends Part {
     return h(
       "button",
       { class: `look${url ? "" : " waiting"}`, role: "radio", "aria-checked": String(chosen), tabIndex: first ? 0 : -1, "data-key": painting.ref, title: pictureName(painting), onclick: () => this.#choose(painting) },
-      h("img", { src: url ?? thumbnail(painting, 160), alt: "", draggable: false }),
+      // While a look is made nothing else is asked for: the server has enough to do.
+      url || this.#refused.has(painting.ref) ? h("img", { src: url ?? thumbnail(painting, 320), alt: "", draggable: false }) : h("span", { class: "blank" }),
       h("span", { dir: "auto" }, name),
     );
   }
@@ -103,9 +105,8 @@ class StyleStrip extends Part {
     if (this.#asking === content.ref) return;
     this.#asking = content.ref;
     const looks = this.#looksOf(content);
-    const refused = new Set();
     for (let tries = 0; tries < TRIES && draft.content?.ref === content.ref; ) {
-      const missing = allPaintings().filter(({ ref }) => !looks.has(ref) && !refused.has(ref));
+      const missing = allPaintings().filter(({ ref }) => !looks.has(ref) && !this.#refused.has(ref));
       // A painting of one's own takes a second by itself.
       const some = missing[0]?.ref.startsWith("sample:") ? missing.filter(({ ref }) => ref.startsWith("sample:")).slice(0, AT_ONCE) : missing.slice(0, 1);
       if (!some.length) break;
@@ -116,8 +117,9 @@ class StyleStrip extends Part {
         // A look is a favour: what cannot be had is shown by the painting itself.
         const wait = error instanceof RequestError ? error.problem.retry_after : undefined;
         if (wait) await new Promise((resolve) => setTimeout(resolve, wait * 1000));
-        else for (const { ref } of some) refused.add(ref);
+        else for (const { ref } of some) this.#refused.add(ref);
         tries += 1;
+        this.#show();
       }
     }
     if (this.#asking === content.ref) this.#asking = "";
