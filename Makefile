@@ -25,8 +25,9 @@ help: ## Say what can be made.
 cpu: $(VENV)/bin/python ## Before anything else, on Linux without a GPU: take PyTorch's CPU build, 200 MB instead of several GB.
 	$(BIN)/python -m pip install --no-deps --index-url https://download.pytorch.org/whl/cpu torch
 
-demo: $(VENV)/.installed ## Install Impasto, paint the bundled photo with the bundled painting, say where the picture lies.
+demo: $(VENV)/.installed-web ## Install Impasto, paint the bundled photo with the bundled painting, say where the picture lies.
 	@$(BIN)/impasto demo
+	@echo "Paint pictures of your own in a browser: $(BIN)/impasto serve --open"
 
 # Two processes of one thread each do more than two of two.
 test: lint browser ## Install the development tools and run every check but the slow tests.
@@ -86,13 +87,17 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
+$(VENV)/.installed-web: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[web]'
+	@touch $@ $(VENV)/.installed
+
 $(VENV)/.installed-bench: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable '.[export]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@touch $@ $(VENV)/.installed $(VENV)/.installed-bench
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-bench $(VENV)/.installed-web
 
 $(VENV)/.installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'

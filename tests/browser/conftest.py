@@ -62,10 +62,10 @@ def pytest_make_collect_report(
 
 
 @contextlib.contextmanager
-def serving(folder: Path, **more: str) -> Iterator[str]:
-    """Address of `impasto serve` on a free port, with a folder of its own."""
+def serving(folder: Path, *, port: str = "0", **more: str) -> Iterator[str]:
+    """Address of `impasto serve` on a free port or the given one, with a folder of its own."""
     environment = os.environ | {"PYTHONPATH": str(Path(impasto.__file__).parents[1]), "OMP_NUM_THREADS": "1"} | more
-    command = [sys.executable, "-m", "impasto", "serve", "--port", "0", "--data", str(folder / "data")]
+    command = [sys.executable, "-m", "impasto", "serve", "--port", port, "--data", str(folder / "data")]
     with (folder / "log.txt").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         assert process.stdout is not None
@@ -96,6 +96,7 @@ def chromium() -> Iterator[Any]:
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not there; install Debian's chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    playwright.expect.set_options(timeout=20_000)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser

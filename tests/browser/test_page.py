@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import PIL.Image
 import pytest
 
 from tests.browser.conftest import BRIEF, ENDLESS, WIDTHS, serving
+from tests.browser.files import drop, paste
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import expect
@@ -19,25 +19,6 @@ from playwright.sync_api import expect
 Visit = Callable[..., Any]
 SECONDS = 1000
 LONG = 60 * SECONDS
-
-
-def drop(page: Any, onto: str, path: Path) -> None:
-    """Drops a file onto a part of the page, as a mouse does."""
-    page.dispatch_event(onto, "drop", {"dataTransfer": transfer_of(page, path)})
-
-
-def transfer_of(page: Any, path: Path) -> Any:
-    """What a drop or the clipboard holds: a file."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    return page.evaluate_handle(
-        """([data, name]) => {
-            const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], name, {type: "image/png"}));
-            return transfer;
-        }""",
-        [data, path.name],
-    )
 
 
 def job_of(page: Any) -> str:
@@ -64,7 +45,7 @@ def test_a_photo_becomes_a_picture(
     visit: Visit, api: Any, pictures: dict[str, Path], artefacts: Path, tmp_path: Path, width: str
 ) -> None:
     page = visit(width, settings=ENDLESS)
-    drop(page, "photo-well", pictures["photo"])
+    drop(page, "photo", pictures["photo"])
     expect(page.locator("photo-well")).to_contain_text("hills.png")
 
     page.get_by_role("button", name="Paint", exact=True).click()
@@ -113,7 +94,7 @@ def test_a_photo_becomes_a_picture(
     # Dropped again, the picture brings its settings back.
     page.get_by_role("link", name="Paint", exact=True).click()
     page.get_by_role("slider", name="Strength").fill("0.1")
-    drop(page, "photo-well", result)
+    drop(page, "photo", result)
     expect(page.locator("notice-stack")).to_contain_text("Settings restored")
     expect(page.get_by_role("slider", name="Strength")).to_have_value("0.8")
     expect(page.locator("photo-well")).to_contain_text("hills.png")
@@ -191,7 +172,7 @@ def test_what_cannot_be_used_is_said_kindly(visit: Visit, tmp_path: Path) -> Non
     page = visit()
     letter = tmp_path / "letter.png"
     letter.write_text("Dear studio, this is no picture.")
-    drop(page, "photo-well", letter)
+    drop(page, "photo", letter)
     expect(page.get_by_role("alert")).to_contain_text("picture")
     # The photo from before is still there, and a number out of range stays where one sees it.
     expect(page.locator("photo-well")).to_contain_text("red panda")
@@ -325,12 +306,7 @@ def test_a_region_is_drawn(visit: Visit, api: Any, artefacts: Path) -> None:
 @pytest.mark.slow
 def test_a_picture_is_pasted(visit: Visit, pictures: dict[str, Path]) -> None:
     page = visit()
-    transfer = transfer_of(page, pictures["painting"])
-    page.evaluate(
-        """(transfer) => document.dispatchEvent(
-            new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true, cancelable: true}))""",
-        transfer,
-    )
+    paste(page, pictures["painting"])
     expect(page.locator("photo-well")).to_contain_text("swirls.png")
     page.get_by_role("button", name="Use it as a painting").click()
     expect(page.locator("painting-list")).to_contain_text("swirls.png")
@@ -360,7 +336,7 @@ def test_two_fingers_zoom(visit: Visit) -> None:
 
 def test_what_is_drawn_waits_until_it_is_used(visit: Visit, pictures: dict[str, Path]) -> None:
     page = visit()
-    drop(page, "painting-list", pictures["painting"])
+    drop(page, "painting", pictures["painting"])
     rows = page.locator("painting-list li")
 
     def draw_both() -> None:
@@ -381,7 +357,7 @@ def test_what_is_drawn_waits_until_it_is_used(visit: Visit, pictures: dict[str, 
     kept = page.evaluate("JSON.parse(localStorage.getItem('impasto-draft')).styles.map((style) => style.mask.name)")
     assert kept == ["region-1.png", "region-2.png"]
     # A third painting gets what the two leave, and nothing once they have gone.
-    drop(page, "painting-list", pictures["photo"])
+    drop(page, "painting", pictures["photo"])
     expect(rows.nth(2)).to_contain_text("in its region")
     for count in (2, 1):
         page.get_by_role("button", name="Remove").first.click()
@@ -465,7 +441,7 @@ def test_regions_change_while_it_paints(visit: Visit, api: Any) -> None:
 @pytest.mark.slow
 def test_shares_of_two_paintings_change_while_it_paints(visit: Visit, api: Any, pictures: dict[str, Path]) -> None:
     page = visit(settings=ENDLESS)
-    drop(page, "painting-list", pictures["painting"])
+    drop(page, "painting", pictures["painting"])
     share = page.get_by_role("slider", name="Share of swirls.png")
     expect(share).to_have_attribute("aria-valuetext", "50 %")
     page.get_by_role("button", name="Paint", exact=True).click()
@@ -482,7 +458,7 @@ def test_the_focus_stays_where_a_painting_was_removed(visit: Visit, pictures: di
     page = visit()
     rows = page.locator("painting-list li")
     for count, name in ((2, "painting"), (3, "photo")):
-        drop(page, "painting-list", pictures[name])
+        drop(page, "painting", pictures[name])
         expect(rows).to_have_count(count)
     page.get_by_role("button", name="Remove").first.press("Enter")
     expect(rows).to_have_count(2)
@@ -506,7 +482,7 @@ def test_a_giant_is_sharp_by_its_tiles(visit: Visit, tmp_path: Path) -> None:
     page = visit()
     path = tmp_path / "giant.png"
     PIL.Image.effect_noise((2600, 1700), 60).resize((3900, 2550)).convert("RGB").save(path)
-    drop(page, "photo-well", path)
+    drop(page, "photo", path)
     expect(page.locator("photo-well")).to_contain_text("giant.png", timeout=LONG)
     page.keyboard.press("1")
     tiles = page.locator("picture-pane.after .tiles img")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -57,4 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     # These write to standard output only.
     shows = not arguments or any(argument in ("--help", "-h", "--version") for argument in arguments)
     with streams.writing() if shows else nullcontext():
-        return app(in_transit(arguments)) or 0
+        code = app(in_transit(arguments)) or 0
+        if not arguments and sys.stdout.isatty():
+            print("\nOr paint in a browser: impasto serve --open")
+        return code

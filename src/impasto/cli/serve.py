@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from impasto import files
+from impasto.cli import lan as addresses
 from impasto.cli import reporting, streams
 from impasto.cli.options import flag, whole, words
 from impasto.errors import ImpastoError
@@ -17,6 +18,8 @@ from impasto.settings import Option
 TOKEN_VARIABLE = "IMPASTO_TOKEN"
 #: The file in the data folder that has the address with the token, where that was not printed.
 ADDRESS_FILE = "impasto-address.txt"
+#: The file in the data folder with a line a request, where a terminal shows the address and little else.
+LOG_FILE = "impasto-log.txt"
 
 
 def _number(name: str, default: str, meaning: str, unit: str = "", low: int = 1, high: int = 1_000_000_000) -> object:
@@ -56,17 +59,30 @@ def serve(
     ] = None,
     workers: Annotated[int | None, _number("workers", "1", "Pictures painted at once.", high=64)] = None,
     open: Annotated[bool, flag("Open the page in a browser.")] = False,
+    lan: Annotated[
+        bool, flag("Let phones and others in this network in: makes a token, shows the address and a code to scan.")
+    ] = False,
+    log: Annotated[
+        Literal["auto", "json"],
+        words(
+            "json writes a line a request to standard error; auto does so too, unless that is a terminal: then the "
+            "lines go to a file in the data folder.",
+            "auto",
+            metavar="KIND",
+        ),
+    ] = "auto",
 ) -> int:
     """Open the studio: a web page for painting, and an HTTP API.
 
     Nothing leaves this machine. Jobs survive a restart: they resume from
     their last checkpoint. Ctrl-C ends it.
     """
+    chosen = token or os.environ.get(TOKEN_VARIABLE) or None
     given: dict[str, Any] = {
-        "host": host,
+        "host": "0.0.0.0" if lan and host == "127.0.0.1" else host,
         "port": port,
         "data": Path(data).expanduser() if data else None,
-        "token": token or os.environ.get(TOKEN_VARIABLE) or None,
+        "token": chosen or (addresses.token() if lan else None),
         "hosts": tuple(allow_host) if allow_host else None,
         "max_pixels": max_pixels,
         "max_queue": max_queue,
@@ -81,13 +97,17 @@ def serve(
 
     config = Config(**{name: value for name, value in given.items() if value is not None})
     try:
-        listen(config, lambda address: _ready(address, config.data, browse=open))
+        listen(
+            config,
+            lambda address: _ready(addresses.reachable(address) if lan else address, config.data, browse=open, lan=lan),
+            log=config.data / LOG_FILE if log == "auto" and sys.stderr.isatty() else None,
+        )
     except Problem as problem:
         raise ImpastoError(problem.detail) from problem
     return 0
 
 
-def _ready(address: str, data: Path, *, browse: bool) -> None:
+def _ready(address: str, data: Path, *, browse: bool, lan: bool) -> None:
     public, _, token = address.partition("#")
     if token and not sys.stdout.isatty():
         # Whatever is not a terminal may be a journal that others read.
@@ -97,6 +117,8 @@ def _ready(address: str, data: Path, *, browse: bool) -> None:
         reporting.result(public)
     else:
         reporting.result(address)
+        if lan:
+            reporting.result(addresses.code(address))
     with streams.writing():
         sys.stdout.flush()
     if browse:

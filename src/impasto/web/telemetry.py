@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.handlers
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from prometheus_client.registry import Collector
 
 logger = logging.getLogger("impasto.web")
 _BURST, _RECORDS_PER_SECOND = 1000, 100
+_LOG_BYTES = 8 << 20
 
 #: Media type of `Metrics.text`.
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -64,7 +66,15 @@ class RateLimit(logging.Filter):
 
 def to_stderr() -> None:
     """Write the log to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    _to(logging.StreamHandler(sys.stderr))
+
+
+def to_file(path: Path) -> None:
+    """Write the log to a file, and the file before it to one beside it, so that both stay small."""
+    _to(logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8"))
+
+
+def _to(handler: logging.Handler) -> None:
     handler.setFormatter(JSONLines())
     handler.addFilter(RateLimit())
     logger.handlers[:] = [handler]

@@ -17,6 +17,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -133,12 +134,13 @@ def address(config: Config, listener: socket.socket) -> str:
     return f"http://{host}:{port}/" + (f"#token={config.token}" if config.token else "")
 
 
-def serve(config: Config, ready: Callable[[str], Any]) -> None:
+def serve(config: Config, ready: Callable[[str], Any], *, log: Path | None = None) -> None:
     """Run the studio until a signal ends it.
 
     Args:
         config: of the studio.
         ready: called with the URL once it accepts requests.
+        log: the file to write the log to, once the data folder is in use; standard error if None.
 
     Raises:
         ImpastoError: it cannot listen, cannot use the data folder, or could not start.
@@ -150,6 +152,8 @@ def serve(config: Config, ready: Callable[[str], Any]) -> None:
     most_connections = _raise_descriptor_limit() - _SPARE_DESCRIPTORS
     listener = listen(config.host, config.port)
     app = create_app(config)
+    if log is not None:
+        telemetry.to_file(log)
     # Resolve the folder of the sandbox's sockets before `tempdir` changes: a socket's path must be short.
     with contextlib.suppress(OSError):
         multiprocessing.util.get_temp_dir()

@@ -69,3 +69,12 @@ class SheetCell(TypedDict):
     values: dict[str, Any]
     settings: dict[str, Any]
     path: str
+
+
+class LooksInput(TypedDict):
+    """A small picture to paint in the style of each of several paintings, with fast models."""
+
+    content: str
+    styles: list[NamedPath]
+    strength: float
+    size: int

@@ -30,7 +30,7 @@ from impasto.settings import OPTIONS, Settings
 from impasto.task import without_effect
 from impasto.web.problems import Problem
 from impasto.web.sandbox.jpeg import check_structure
-from impasto.web.sandbox.messages import EstimateInput, FastInput, JobEstimate, PictureInfo, SheetCell
+from impasto.web.sandbox.messages import EstimateInput, FastInput, JobEstimate, LooksInput, PictureInfo, SheetCell
 from impasto.web.sandbox.tiling import TILE
 
 _TILE_QUALITY = 88
@@ -258,6 +258,29 @@ def fast(order: FastInput, max_pixels: int, out: str) -> bool:
         styles = [_read(style["path"], "the painting", max_pixels)[0] for style in order["styles"]]
     painted = model.stylize(content, styles, blend=order["blend"], strength=order["strength"])
     Path(out).write_bytes(images.encode(painted, order["format"]))
+    return True
+
+
+def looks(order: LooksInput, max_pixels: int, outs: Sequence[str]) -> bool:
+    """Write a small picture in the style of each of several paintings, to a path for each.
+
+    Raises:
+        Problem, ImpastoError: a picture cannot be read.
+    """
+    from impasto.fast import FastModel
+
+    content = _read(order["content"], "the picture", max_pixels)[0]
+    if order["size"] < max(content.size):
+        content = content.resized(images.fit(content.size, order["size"]))
+    brushes, any_style = FastModel.load("brushes"), None
+    for style, out in zip(order["styles"], outs, strict=True):
+        if style["name"] in brushes.styles:
+            painted = brushes.stylize(content, [style["name"]], strength=order["strength"])
+        else:
+            any_style = any_style or FastModel.load("any")
+            painting = _read(style["path"], "the painting", max_pixels)[0]
+            painted = any_style.stylize(content, [painting], strength=order["strength"])
+        Path(out).write_bytes(images.encode(painted, "jpeg"))
     return True
 
 

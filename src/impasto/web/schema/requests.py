@@ -161,6 +161,15 @@ class QueueRequest(RequestBody):
     paused: bool | None = None
 
 
+class LooksRequest(RequestBody):
+    """A photograph, and the paintings in whose styles it is to be seen."""
+
+    content: Ref
+    styles: Annotated[list[Ref], Field(min_length=1, max_length=MOST_PICTURES)]
+    strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
+    size: Annotated[int, Field(ge=32, le=320, description="The long side, in pixels.")] = 160
+
+
 class LoginRequest(RequestBody):
     """The token."""
 

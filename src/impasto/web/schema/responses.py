@@ -236,6 +236,19 @@ class EstimateResponse(ResponseBody):
     warnings: list[str]
 
 
+class LookResponse(ResponseBody):
+    """A photograph in the style of a painting."""
+
+    style: str
+    url: str = Field(description="A data URL of a JPEG.")
+
+
+class LooksResponse(ResponseBody):
+    """A photograph in the style of each of several paintings."""
+
+    looks: list[LookResponse]
+
+
 class SweepResponse(ResponseBody):
     """A grid of jobs."""
 

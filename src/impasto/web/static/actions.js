@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { draft } from "./draft.js";
-import { explain, notify, say } from "./notices.js";
+import { explain, notify, say, settle } from "./notices.js";
 import { go, store } from "./store.js";
 import { jobName } from "./format.js";
 
@@ -21,6 +21,7 @@ const DONE = {
 export async function doTo(job, action, body) {
   try {
     const now = await api.act(job.id, action, body);
+    settle(job.id);
     store.keep(now);
     if (action === "extend" && now.id !== job.id) go(`#/job/${now.id}`);
     if (action === "cancel") cancelled(now);
@@ -29,7 +30,7 @@ export async function doTo(job, action, body) {
     const words = DONE[action];
     if (words) say(words);
   } catch (error) {
-    explain(error);
+    explain(error, { about: job.id });
   }
 }
 

@@ -97,6 +97,8 @@ export const api = {
     for (const [name = "", value = ""] of fields) form.append(name, value);
     return ask("POST", "/api/fast", { form, blob: true });
   },
+  /** A photo, small, in the style of each of several paintings. @param {string} content @param {string[]} styles @returns {Promise<{looks: {style: string, url: string}[]}>} */
+  looks: (content, styles) => ask("POST", "/api/looks", { json: { content, styles } }),
   /** @param {any} wish @param {AbortSignal} [signal] @returns {Promise<Estimate>} */
   estimate: (wish, signal) => ask("POST", "/api/estimate", signal ? { json: wish, signal } : { json: wish }),
   /** One of the job's `actions`. @param {string} id @param {string} action @param {any} [body] @returns {Promise<Job>} */

@@ -12,11 +12,13 @@ import "./parts/paint-bar.js";
 import "./parts/picture-inputs.js";
 import "./parts/picture-picker.js";
 import "./parts/picture-stage.js";
+import "./parts/style-strip.js";
 import "./parts/sweep-grid.js";
 import "./parts/token-sheet.js";
 
 import { api } from "./api.js";
 import { draft } from "./draft.js";
+import { focusOn } from "./dom.js";
 import { listen } from "./events.js";
 import { listenToKeys } from "./keys.js";
 import { followDraft } from "./live.js";
@@ -28,18 +30,18 @@ const TITLES = { paint: "Impasto", gallery: "Gallery – Impasto", sweep: "Varia
 
 async function start() {
   await takeToken();
+  measureHead();
   listenToKeys();
   window.addEventListener("hashchange", () => void arrive());
   store.on("connection", showConnection);
   const { token_needed: needed, authorized } = await api.health();
   if (needed && !authorized) return document.dispatchEvent(new CustomEvent("token-needed"));
   await store.open();
-  await store.refresh();
+  await listen();
   await arrive();
   await draft.open();
   followDraft();
   followRegions();
-  listen();
   document.documentElement.dataset["ready"] = "";
 }
 
@@ -57,7 +59,7 @@ async function arrive() {
   store.route = routeOf(location.hash);
   const { view, id } = store.route;
   if (view === "paint" && id && !(await store.find(id))) {
-    notify({ tone: "bad", title: "This picture was not found", text: "It may have been deleted. The gallery shows all others." });
+    notify({ tone: "bad", about: "route", title: "This picture was not found", text: "It may have been deleted. The gallery shows all others." });
     location.replace("#/");
     return;
   }
@@ -65,6 +67,14 @@ async function arrive() {
   document.title = TITLES[view];
   store.announce("route");
   if (before !== view) window.scrollTo(0, 0);
+  // What had the focus may be hidden now; one goes on from the beginning of the view, not of the page.
+  if (document.activeElement?.closest("[hidden]")) focusOn(/** @type {HTMLElement} */ (document.getElementById("main")));
+}
+
+/** Tells the styles how high the head of the page is, with what is said in it. */
+function measureHead() {
+  const head = /** @type {HTMLElement} */ (document.querySelector("body > header"));
+  new ResizeObserver(() => document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`)).observe(head);
 }
 
 /** @param {{restarted: boolean}} news */

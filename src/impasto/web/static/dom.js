@@ -57,6 +57,39 @@ export function svg(tag, attributes, ...children) {
   return element;
 }
 
+/**
+ * Replaces the children of an element in which something may have the focus: the control with the same `data-key` gets it
+ * again, or else the one that is now in its place, or the element itself. Focus never falls back to the page's beginning.
+ *
+ * @param {HTMLElement} element @param {...(Child | Child[])} children
+ */
+export function refill(element, ...children) {
+  const focused = /** @type {HTMLElement | null} */ (element.contains(document.activeElement) ? document.activeElement : null);
+  const place = focused ? controlsIn(element).indexOf(focused) : -1;
+  fill(element, ...children);
+  if (!focused) return;
+  const { key } = focused.dataset;
+  const controls = controlsIn(element);
+  const same = key ? controls.find((control) => control.dataset["key"] === key) : undefined;
+  focusOn(same ?? controls[Math.min(Math.max(place, 0), controls.length - 1)] ?? element);
+}
+
+/** What can have the focus within an element, in order. @param {Element} element @returns {HTMLElement[]} */
+function controlsIn(element) {
+  return [...element.querySelectorAll("a[href], button:not(:disabled), input:not(:disabled), select, summary")].map((control) => /** @type {HTMLElement} */ (control));
+}
+
+/** Gives the focus to an element that may not take it from the Tab key. @param {HTMLElement} element */
+export function focusOn(element) {
+  if (element.tabIndex < 0 && !element.hasAttribute("tabindex")) element.tabIndex = -1;
+  element.focus({ preventScroll: true });
+}
+
+/** A text as nodes: what is between backticks becomes code. @param {string} text @returns {(Node | string)[]} */
+export function worded(text) {
+  return text.split("`").map((part, index) => (index % 2 ? h("code", null, part) : part));
+}
+
 let count = 0;
 
 /** An id that no other element has. @param {string} word @returns {string} */

@@ -17,6 +17,7 @@ class Draft {
   preset = "default";
   /** Changed settings; all others follow the preset. @type {Record<string, any>} */ settings = {};
   /** The job that was started from this draft and receives live changes. @type {string | null} */ job = null;
+  /** Fields with what cannot be used, and why; while there are any, nothing is painted. @type {Map<string, string>} */ wrong = new Map();
 
   /** Restores the saved draft, or starts with samples. */
   async open() {
@@ -42,8 +43,15 @@ class Draft {
     this.#changed();
   }
 
+  /** Notes that a field says something that cannot be used. @param {string} name @param {string} why */
+  refuse(name, why) {
+    this.wrong.set(name, why);
+    store.announce("draft");
+  }
+
   /** @param {string} name @param {any} value; undefined goes back to the preset's */
   set(name, value) {
+    this.wrong.delete(name);
     const { [name]: _, ...rest } = this.settings;
     this.change({ settings: value === undefined || same(value, this.#given(name)) ? rest : { ...rest, [name]: value } });
   }
@@ -70,6 +78,13 @@ class Draft {
     this.change({ styles: [...this.styles, style(picture)], job: null });
   }
 
+  /** Makes a painting the only one; a region that the only one had stays. @param {Picture} picture */
+  chooseStyle(picture) {
+    const [only] = this.styles;
+    if (this.styles.length === 1 && only?.picture.ref === picture.ref) return;
+    this.change({ styles: [this.styles.length === 1 && only ? { ...only, picture } : style(picture)], job: null });
+  }
+
   /** @param {number} place @param {Picture} picture */
   replaceStyle(place, picture) {
     if (this.styles.some((one, index) => index !== place && one.picture.ref === picture.ref)) return;
@@ -80,6 +95,7 @@ class Draft {
   take(job, { attach = false } = {}) {
     const preset = store.presets.some((one) => one.name === job.preset) ? job.preset : "default";
     this.preset = preset;
+    this.wrong.clear();
     this.change({
       content: job.content,
       styles: job.styles.map((picture, index) => ({ picture, weight: picture.weight ?? 1, mask: job.masks[index] ?? null })),
@@ -98,12 +114,15 @@ class Draft {
     const guides = await Promise.all([recipe.content_map ?? null, ...(recipe.masks ?? [])].map((one) => (one?.ref ? byRef(one.ref) : null)));
     const [shapes = null, ...masks] = content ? guides : [];
     const regions = masks.length === styles.length && masks.every(Boolean);
-    this.preset = "default";
+    // Those of the machine that painted it need not suit this one.
+    const settings = Object.fromEntries(Object.entries(recipe.settings).filter(([name]) => store.settings.find((one) => one.name === name)?.group !== "Machine"));
+    this.preset = nearestPreset(settings);
+    this.wrong.clear();
     const shares = recipe.settings.blend ?? [];
     this.change({
       ...(content ? { content, shapes, styles: this.styles.map(unmasked) } : {}),
       ...(known.length === styles.length ? { styles: known.map((one, i) => ({ ...style(one, regions ? (masks[i] ?? null) : null), weight: shares[i] ?? 1 })) } : {}),
-      settings: this.#chosen(recipe.settings),
+      settings: this.#chosen(settings),
       job: null,
     });
     return pictures.filter((_, index) => ![content, ...styles][index]).map(({ name }) => name);
@@ -155,6 +174,18 @@ class Draft {
     }
     store.announce("draft");
   }
+}
+
+/**
+ * The preset from which settings differ least; the standard one, where others are no nearer.
+ *
+ * @param {Record<string, any>} settings @returns {string}
+ */
+function nearestPreset(settings) {
+  const distance = (/** @type {import("./types.js").Preset} */ { values }) =>
+    store.settings.filter(({ name, default: standard }) => name in settings && !same(settings[name], name in values ? values[name] : standard)).length;
+  const presets = [...store.presets].sort((a, b) => Number(b.name === "default") - Number(a.name === "default"));
+  return presets.reduce((best, one) => (distance(one) < distance(best) ? one : best)).name;
 }
 
 /** @param {Style} style @returns {Style} */

@@ -9,14 +9,43 @@ const NAMES = new Map([
   ["stroke_size", "Stroke size in percent"],
   ["enlarged", "What of a small painting is enlarged"],
   ["init", "Start from"],
+  ["optimizer", "Optimiser"],
+  ["normalization", "Normalisation"],
 ]);
+
+const PRESETS = new Map([
+  ["quick", "Draft"],
+  ["default", "Standard"],
+  ["fine", "Fine"],
+  ["gatys", "As in the paper"],
+]);
+
+/** The displayed name of a preset: `default` → “Standard”. @param {string} name */
+export function presetName(name) {
+  return PRESETS.get(name) ?? capitalized(name.replaceAll("_", " "));
+}
+
+/** @param {string} words */
+function capitalized(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** The server's words with the displayed names of settings: “learning_rate has no effect” → “Learning rate has no effect”. @param {string} text @param {string[]} settings */
+export function withNames(text, settings) {
+  let shown = text;
+  for (const name of settings) {
+    const known = nameOf(name);
+    shown = shown.replace(new RegExp(`^${name}(?=:| has no effect)`), known);
+    if (name.includes("_")) shown = shown.replace(new RegExp(`\\b${name}\\b`, "g"), known.toLowerCase());
+  }
+  return shown;
+}
 
 /** The displayed name of a setting: `coarse_size` → “Coarse size”. @param {string} name */
 export function nameOf(name) {
   const known = NAMES.get(name);
   if (known) return known;
-  const words = name.replaceAll("_", " ").replace("color", "colour");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return capitalized(name.replaceAll("_", " ").replace("color", "colour"));
 }
 
 /** A duration, rounded. @param {number} seconds */
@@ -64,13 +93,38 @@ export function valueText(value) {
   return typeof value === "number" ? number(value) : String(value);
 }
 
+/** Words of a setting's value, for people: `gram_statistics` → “gram statistics”. @param {any} value */
+export function choiceText(value) {
+  return typeof value === "string" ? value.replaceAll("_", " ") : valueText(value);
+}
+
 /** A picture's title, or the name of its file. @param {{name: string, title?: string}} picture */
 export function pictureName(picture) {
   return picture.title || picture.name;
 }
 
-/** A job in a few words: “red panda in the style of Café Terrace at Night”. @param {{content: any, styles: any[]}} job */
+/** A name of which beginning and end are seen, where several long ones often differ. @param {string} name @param {number} [most] characters */
+export function fitted(name, most = 44) {
+  const letters = [...name];
+  if (letters.length <= most) return name;
+  const end = Math.floor(most / 3);
+  return `${letters.slice(0, most - end - 1).join("").trimEnd()}…${letters.slice(-end).join("").trimStart()}`;
+}
+
+/** A picture's name without the ending of a file, or the year of a painting. @param {any} picture */
+function shortName(picture) {
+  if (!picture) return "a picture that is gone";
+  const bare = picture.title ? picture.title.replace(/, \d{4}(-\d+)?$/, "") : picture.name.replace(/\.(png|jpe?g|webp|tiff?|bmp|gif|avif|hei[cf])$/i, "");
+  return fitted(bare);
+}
+
+/**
+ * A job in a few words: “red panda in the style of Café Terrace at Night”; one of several variations says which.
+ *
+ * @param {{content: any, styles: any[], sweep?: any}} job
+ */
 export function jobName(job) {
-  const short = (/** @type {any} */ p) => pictureName(p).replace(/\.(png|jpe?g|webp|tiff?|avif|heic)$/i, "").replace(/, \d.*$/, "");
-  return `${short(job.content)} in the style of ${job.styles.map(short).join(" and ")}`;
+  const name = `${shortName(job.content)} in the style of ${job.styles.map(shortName).join(" and ")}`;
+  const values = Object.entries(job.sweep?.values ?? {}).map(([setting, value]) => `${nameOf(setting).toLowerCase()} ${choiceText(value)}`);
+  return values.length ? `${name} · ${values.join(", ")}` : name;
 }

@@ -1,21 +1,32 @@
-// Owns live changes: differences between the draft and its running job are sent to the job after a short delay.
+// Owns live changes: what is changed on the knobs while their job is painted is sent to it, after a short delay. What could
+// not be sent, because the server was away, is sent when it is back, also after a reload of the page.
 
-import { api } from "./api.js";
+import { RequestError, api } from "./api.js";
 import { draft, same } from "./draft.js";
-import { explain, say } from "./notices.js";
+import { explain, say, settle } from "./notices.js";
 import { store } from "./store.js";
 
 /** @import { Job } from "./types.js" */
 
 const PAUSE = 350;
+/** The id of the job that has not been told of a change yet. */
+const UNSENT = "impasto-unsent";
 let timer = 0;
 
 /** Starts watching the draft. */
 export function followDraft() {
   store.on("draft", () => {
-    clearTimeout(timer);
-    timer = window.setTimeout(send, PAUSE);
+    if (liveJob()) localStorage.setItem(UNSENT, draft.job ?? "");
+    soon();
   });
+  for (const topic of /** @type {const} */ (["jobs", "job", "connection"])) store.on(topic, soon);
+  soon();
+}
+
+function soon() {
+  if (!localStorage.getItem(UNSENT)) return;
+  clearTimeout(timer);
+  timer = window.setTimeout(send, PAUSE);
 }
 
 /** The job that receives live changes, if it can still be changed. @returns {Job | null} */
@@ -25,14 +36,20 @@ export function liveJob() {
 }
 
 async function send() {
+  if (localStorage.getItem(UNSENT) !== draft.job) return localStorage.removeItem(UNSENT);
   const job = liveJob();
-  const change = job && changeOf(job);
-  if (!job || !change) return;
+  // A job that a restart put back into the queue is told once it is painted again.
+  if (!job || !store.connected || draft.wrong.size) return;
+  const change = changeOf(job);
+  localStorage.removeItem(UNSENT);
+  if (!change) return;
   try {
     store.keep(await api.act(job.id, "settings", change));
+    settle("live");
     say("The change applies from the next iteration.");
   } catch (error) {
-    explain(error);
+    if (error instanceof RequestError && (error.problem.status === 0 || error.problem.status === 503)) localStorage.setItem(UNSENT, job.id);
+    else explain(error, { about: "live" });
   }
 }
 

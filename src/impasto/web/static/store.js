@@ -2,9 +2,10 @@
 // topics; only data from the server or the address are written here.
 
 import { api } from "./api.js";
+import { jobName } from "./format.js";
 
 /** @import { Job, Picture, Preset, Queue, Setting, System } from "./types.js" */
-/** @typedef {"ready" | "jobs" | "job" | "progress" | "queue" | "route" | "connection" | "draft" | "instant"} Topic */
+/** @typedef {"ready" | "jobs" | "job" | "progress" | "queue" | "route" | "connection" | "draft" | "instant" | "paintings"} Topic */
 /** @typedef {"all" | "starred"} Shown */
 /** @typedef {{view: "paint" | "gallery" | "sweep", id: string | null}} Route */
 
@@ -19,7 +20,7 @@ class Store {
   /** @type {string[]} */ groups = [];
   /** @type {System | null} */ system = null;
   /** @type {Map<string, Job>} */ jobs = new Map();
-  /** Cursors to older pictures: of all, and of the starred ones, which are read when first shown. @type {Record<Shown, string | null | undefined>} */
+  /** Cursors to older pictures: of all, and of the starred ones; both are read when first shown. @type {Record<Shown, string | null | undefined>} */
   next = { all: undefined, starred: undefined };
   /** @type {Queue} */ queue = { paused: false, order: [], running: [] };
   /** @type {Route} */ route = { view: "paint", id: null };
@@ -56,9 +57,10 @@ class Store {
     this.announce("ready");
   }
 
-  /** Reads the jobs, after every (re)connection: all unfinished ones, and the newest of the others. */
+  /** Reads the jobs, after every (re)connection: all unfinished ones, and the newest of the others as far as they are shown. */
   async refresh() {
-    const [open, failed, done] = await Promise.all([this.#open(), api.jobs({ state: "failed", limit: PAGE }), api.jobs({ state: "succeeded", limit: PAGE })]);
+    const seen = this.next.all !== undefined || this.route.view === "gallery";
+    const [open, failed, done] = await Promise.all([this.#open(), api.jobs({ state: "failed", limit: PAGE }), seen ? api.jobs({ state: "succeeded", limit: PAGE }) : { jobs: [], next: undefined }]);
     this.jobs = new Map([...done.jobs, ...failed.jobs, ...open.jobs].map((job) => [job.id, this.#titled(job)]));
     this.next = { all: done.next, starred: undefined };
     this.queue = open.queue;
@@ -79,7 +81,7 @@ class Store {
     return all;
   }
 
-  /** Reads more finished pictures, older than those known; or the first starred ones. @param {Shown} shown */
+  /** Reads more finished pictures, older than those known; or the first ones. @param {Shown} shown */
   async older(shown) {
     const before = this.next[shown];
     if (before === null) return;
@@ -110,9 +112,15 @@ class Store {
     if (isNew) this.announce("jobs");
   }
 
-  /** Gives the samples in a job their titles, which only the list of samples has. @param {Job} job */
+  /** Titles of results that are known, for jobs that begin with them. @type {Map<string, string>} */ #titles = new Map();
+
+  /** Gives samples and results in a job their titles, which the server does not repeat. @param {Job} job */
   #titled(job) {
-    for (const picture of [job.content, ...job.styles]) picture.title ??= this.samples.find(({ ref }) => ref === picture.ref)?.title ?? "";
+    for (const picture of [job.content, ...job.styles].filter(Boolean)) picture.title ||= this.samples.find(({ ref }) => ref === picture.ref)?.title ?? this.#titles.get(picture.id) ?? "";
+    if (job.result) {
+      job.result.title = jobName(job);
+      this.#titles.set(job.result.id, job.result.title);
+    }
     return job;
   }
 

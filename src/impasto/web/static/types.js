@@ -8,6 +8,7 @@
  *
  * @typedef {object} Picture
  * @property {string} ref
+ * @property {string} id
  * @property {string} name
  * @property {number} width
  * @property {number} height
@@ -115,7 +116,7 @@
  * @property {boolean} starred
  * @property {boolean} deleted
  * @property {string | null} parent
- * @property {{id: string, row: number, column: number, label: string} | null} sweep
+ * @property {{id: string, row: number, column: number, label: string, values?: Record<string, any>} | null} sweep
  * @property {string[]} actions
  *
  * @typedef {{paused: boolean, order: string[], running: string[]}} Queue
@@ -123,7 +124,7 @@
  * @typedef {{setting: string, values: any[]}} Axis
  * @typedef {{id: string, axes: Axis[], rows: number, columns: number, created: string, jobs: Job[][], done: number, total: number, sheet: {url: string} | null}} Sweep
  * @typedef {{seconds: number | null, memory_bytes: number, fits: boolean, size: [number, number], warnings: string[]}} Estimate
- * @typedef {{version: string, limits: Record<string, any>, fast?: {available: boolean, models: any[]}, device?: any}} System
+ * @typedef {{versions: {impasto: string}, limits: Record<string, any>, fast?: {available: boolean, models: any[]}, device?: any}} System
  */
 
 export {};

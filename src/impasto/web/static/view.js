@@ -11,9 +11,12 @@
 /** @type {View} */
 export const FIT = { zoom: 1, x: 0.5, y: 0.5 };
 
-/** Pixels of the screen for one of the picture where it just fits. @param {Size} box @param {Size} picture */
+/** A small picture is not blown up further than this just to fill its box. */
+export const MOST_ENLARGED = 2;
+
+/** Pixels of the page for one of the picture where it just fits. @param {Size} box @param {Size} picture */
 export function fitScale(box, picture) {
-  return Math.min(box.width / picture.width, box.height / picture.height);
+  return Math.min(box.width / picture.width, box.height / picture.height, MOST_ENLARGED);
 }
 
 /** Where the picture lies in its box, in pixels of the page. @param {View} view @param {Size} box @param {Size} picture @returns {Place} */
@@ -24,10 +27,16 @@ export function placeOf(view, box, picture) {
   return { left: box.width / 2 - view.x * width, top: box.height / 2 - view.y * height, width, height, scale };
 }
 
-/** The same view, kept within the picture and not closer than eight pixels of the page for one of it. @param {View} view @param {Size} box @param {Size} picture @returns {View} */
-export function kept(view, box, picture) {
+/**
+ * The same view, kept within the picture, not closer than eight pixels of the page for one of it, and not farther than
+ * the whole picture, or its actual size if that is smaller.
+ *
+ * @param {View} view @param {Size} box @param {Size} picture @param {number} [density] of the screen @returns {View}
+ */
+export function kept(view, box, picture, density = 1) {
   const closest = Math.max(8, 8 / fitScale(box, picture));
-  const zoom = Math.min(Math.max(view.zoom, 1), closest);
+  const farthest = Math.min(1, 1 / (fitScale(box, picture) * density));
+  const zoom = Math.min(Math.max(view.zoom, farthest), closest);
   const { width, height } = placeOf({ ...view, zoom }, box, picture);
   return { zoom, x: within(view.x, box.width / width), y: within(view.y, box.height / height) };
 }
@@ -37,15 +46,15 @@ function within(middle, seen) {
   return seen >= 1 ? 0.5 : Math.min(Math.max(middle, seen / 2), 1 - seen / 2);
 }
 
-/** Nearer or farther about a point of the box, which stays where it is. @param {View} view @param {Size} box @param {Size} picture @param {number} factor @param {{x: number, y: number}} [at] @returns {View} */
-export function zoomed(view, box, picture, factor, at = { x: box.width / 2, y: box.height / 2 }) {
+/** Nearer or farther about a point of the box, which stays where it is. @param {View} view @param {Size} box @param {Size} picture @param {number} factor @param {{x: number, y: number}} [at] @param {number} [density] @returns {View} */
+export function zoomed(view, box, picture, factor, at = { x: box.width / 2, y: box.height / 2 }, density = 1) {
   const before = placeOf(view, box, picture);
-  const zoom = kept({ ...view, zoom: view.zoom * factor }, box, picture).zoom;
+  const zoom = kept({ ...view, zoom: view.zoom * factor }, box, picture, density).zoom;
   const point = { x: (at.x - before.left) / before.width, y: (at.y - before.top) / before.height };
   const after = placeOf({ ...view, zoom }, box, picture);
   const x = point.x + (box.width / 2 - at.x) / after.width;
   const y = point.y + (box.height / 2 - at.y) / after.height;
-  return kept({ zoom, x, y }, box, picture);
+  return kept({ zoom, x, y }, box, picture, density);
 }
 
 /** Moved by pixels of the page. @param {View} view @param {Size} box @param {Size} picture @param {number} dx @param {number} dy @returns {View} */

@@ -16,7 +16,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any
@@ -58,7 +58,7 @@ class Picture:
 
     Attributes:
         id: SHA-256 of its file.
-        name: of the file when it was first uploaded, without folders; `sample:NAME` of a bundled one.
+        name: of the file when it was last uploaded, without folders; `sample:NAME` of a bundled one.
         format: one of `MEDIA_TYPES`.
         width, height: in pixels, upright.
         bytes: size of the file.
@@ -133,7 +133,7 @@ class PictureStore:
         self._space.check(size)
 
     def add(self, path: Path, name: str, *, patient: bool = False) -> tuple[Picture, bool]:
-        """Store the file at `path`, which is moved. A file that is stored already keeps its first name.
+        """Store the file at `path`, which is moved. A file that is stored already is called by its new name.
 
         Args:
             path: of the file.
@@ -148,9 +148,9 @@ class PictureStore:
         """
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if (known := self._kept(digest)) is not None:
-            return known, False
         name = presentable(name)
+        if (known := self._kept(digest)) is not None:
+            return self._renamed(known, name), False
         with self.scratch() as thumbnail:
             info: PictureInfo = self._sandbox.run(
                 "examine", str(path), name, self._max_pixels, str(thumbnail), DEFAULT_SIDE, patient=patient
@@ -167,7 +167,7 @@ class PictureStore:
             )
             with self._placing:
                 if (known := self._kept(digest)) is not None:
-                    return known, False
+                    return self._renamed(known, name), False
                 self._place(picture, path, thumbnail)
         return picture, True
 
@@ -175,6 +175,14 @@ class PictureStore:
         """The picture with that id, if it is stored; it is then kept for a while longer."""
         self.keep(digest)
         return self.find(digest)
+
+    def _renamed(self, picture: Picture, name: str) -> Picture:
+        """The picture under the name of its last upload; a sample keeps its own. Jobs remember the names they had."""
+        if picture.id in self._samples or picture.name == name:
+            return picture
+        with self._database.transaction() as change:
+            change("update pictures set name = ? where id = ?", (name, picture.id))
+        return replace(picture, name=name)
 
     def _place(self, picture: Picture, path: Path, thumbnail: Path) -> None:
         """Move a picture's files to their places, and insert its row."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -48,15 +49,25 @@ class FastPainter:
             Problem: a field is wrong, or too many requests are waiting.
         """
         job, kind = self._input(fields), _one(fields, "format", "jpeg")
+        with self.turn(), self._pictures.scratch() as out:
+            self._sandbox.run("fast", job, self._max_pixels, str(out))
+            return out.read_bytes(), TYPES[kind]
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A turn of painting while a client waits.
+
+        Raises:
+            Problem: too many requests are waiting.
+        """
         if not self._slots.acquire(blocking=False):
             raise Problem(
                 "too-many-requests", "too many requests are waiting; try again in a moment", retry_after=_SECONDS
             )
         try:
             # One turn at a time leaves a sandbox process for everything else.
-            with self._turn, self._pictures.scratch() as out:
-                self._sandbox.run("fast", job, self._max_pixels, str(out))
-                return out.read_bytes(), TYPES[kind]
+            with self._turn:
+                yield
         finally:
             self._slots.release()
 

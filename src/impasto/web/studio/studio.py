@@ -35,6 +35,7 @@ from impasto.web.storage.folders import CHECKPOINT, Folders
 from impasto.web.storage.pictures import PictureStore
 from impasto.web.storage.space import Space
 from impasto.web.studio.fast import FastPainter
+from impasto.web.studio.looks import Looks
 from impasto.web.studio.sweeps import Sweeps
 from impasto.web.studio.validation import JobValidator, Masks, check_memory
 from impasto.web.studio.views import Views
@@ -91,6 +92,7 @@ class Studio:
             self.views = Views(self.jobs, self.pictures, self.folders, self.dispatcher.active)
             self.validator = JobValidator(self.jobs, self.pictures, self.sandbox, config.max_pixels)
             self.fast = FastPainter(self.pictures, self.validator, self.sandbox, config.max_pixels)
+            self.looks = Looks(self.pictures, self.validator, self.sandbox, self.fast, config.max_pixels)
             self.sweeps = Sweeps(
                 self.database,
                 self.jobs,

@@ -2,7 +2,7 @@
 
 import { h, tell } from "../dom.js";
 import { Part } from "../part.js";
-import { FIT, fitScale, kept, moved, zoomed } from "../view.js";
+import { FIT, MOST_ENLARGED, fitScale, kept, moved, zoomed } from "../view.js";
 import { PicturePane } from "./picture-pane.js";
 
 /** @import { Size, View } from "../view.js" */
@@ -76,6 +76,7 @@ export class CompareView extends Part {
     if (!shown) return;
     this.#frame = shown.frame;
     this.style.setProperty("--aspect", String(shown.frame.width / shown.frame.height));
+    this.style.setProperty("--widest", `${shown.frame.width * MOST_ENLARGED}px`);
     void this.#before.show(before && after ? { ...before, frame: shown.frame } : null);
     void this.#after.show(shown);
     this.#set(reset ? FIT : this.#view);
@@ -92,11 +93,16 @@ export class CompareView extends Part {
   }
 
   zoomIn() {
-    this.#set(zoomed(this.#view, this.#after.box, this.#frame, STEP));
+    this.#zoom(STEP);
   }
 
   zoomOut() {
-    this.#set(zoomed(this.#view, this.#after.box, this.#frame, 1 / STEP));
+    this.#zoom(1 / STEP);
+  }
+
+  /** Nearer or farther, about the middle or a point. @param {number} factor @param {{x: number, y: number}} [at] */
+  #zoom(factor, at) {
+    this.#set(zoomed(this.#view, this.#after.box, this.#frame, factor, at, devicePixelRatio));
   }
 
   fit() {
@@ -111,7 +117,7 @@ export class CompareView extends Part {
   /** @param {View} view */
   #set(view) {
     if (!this.#after.box.width) return;
-    this.#view = kept(view, this.#after.box, this.#frame);
+    this.#view = kept(view, this.#after.box, this.#frame, devicePixelRatio);
     this.#before.view = this.#view;
     this.#after.view = this.#view;
     this.classList.toggle("zoomed", this.#view.zoom > 1.001);
@@ -139,7 +145,7 @@ export class CompareView extends Part {
     if (out && this.#view.zoom <= 1 && !event.ctrlKey) return;
     event.preventDefault();
     const speed = event.ctrlKey ? 0.01 : 0.0015;
-    this.#set(zoomed(this.#view, this.#after.box, this.#frame, Math.exp(-event.deltaY * speed), this.#point(event)));
+    this.#zoom(Math.exp(-event.deltaY * speed), this.#point(event));
   }
 
   /** @param {PointerEvent} event */

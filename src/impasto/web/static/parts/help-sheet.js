@@ -40,9 +40,15 @@ export class HelpSheet extends Part {
         h("section", null, h("h3", null, where), h("dl", null, list.map(({ keys, words }) => h("div", null, h("dt", null, keys.map((key) => h("kbd", null, key.replace("Enter", "↵").toUpperCase()))), h("dd", null, words))))),
       ),
     );
-    this.#version.textContent = store.system ? `Impasto ${store.system.version}. Everything stays on this computer.` : "";
+    this.#version.textContent = store.system ? `Impasto ${store.system.versions.impasto}. ${whereItStays()}` : "";
     this.#dialog.showModal();
   }
+}
+
+/** Where the pictures are: a phone shows the page of another computer. */
+function whereItStays() {
+  const own = ["localhost", "[::1]"].includes(location.hostname) || location.hostname.startsWith("127.");
+  return own ? "Everything stays on this computer." : `Your pictures are sent to ${location.host}, the computer that runs this studio, and to nobody else.`;
 }
 
 customElements.define("help-sheet", HelpSheet);

@@ -2,7 +2,7 @@
 
 import { thumbnail } from "../api.js";
 import { doTo, useSettings } from "../actions.js";
-import { fill, h } from "../dom.js";
+import { fill, h, refill } from "../dom.js";
 import { icon } from "../icons.js";
 import { explain } from "../notices.js";
 import { Part } from "../part.js";
@@ -58,20 +58,20 @@ class HistoryGallery extends Part {
 
   #show() {
     if (store.route.view !== "gallery") return;
-    // Of the older ones only the server knows which are starred.
-    if (this.#starred && store.next.starred === undefined) this.#more();
+    // The page begins without the finished ones, and of the older ones only the server knows which are starred.
+    if (store.next[this.#shown] === undefined) this.#more();
     const works = store.works.filter((job) => job.starred || !this.#starred);
-    const drawn = JSON.stringify([this.#starred, works.map((job) => [job.id, job.starred])]);
+    const drawn = JSON.stringify([this.#starred, store.next[this.#shown] === undefined, works.map((job) => [job.id, job.starred])]);
     this.#older.hidden = !store.next[this.#shown];
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.#count.textContent = works.length ? plural(works.length, "picture") : "";
-    const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset["key"];
-    fill(this.#grid, works.map((job) => this.#card(job, /** @type {Result} */ (job.result))));
-    if (key) /** @type {HTMLElement | null} */ (this.#grid.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
-    if (works.length) return;
+    refill(this.#grid, works.length ? works.map((job) => this.#card(job, /** @type {Result} */ (job.result))) : this.#nothing());
+  }
+
+  #nothing() {
     const words = this.#starred ? "Star a picture to find it here again." : "Every picture you paint is kept here, with its settings.";
-    fill(this.#grid, h("li", { class: "empty" }, icon("gallery"), h("p", null, words), h("a", { class: "button", href: "#/" }, "Paint one")));
+    return h("li", { class: "empty" }, icon("gallery"), h("p", null, words), h("a", { class: "button", href: "#/" }, "Paint one"));
   }
 
   /** @param {Job} job @param {Result} result */
@@ -90,7 +90,7 @@ class HistoryGallery extends Part {
       h(
         "div",
         { class: "card-foot" },
-        h("p", { class: "card-name" }, name),
+        h("p", { class: "card-name", dir: "auto" }, name),
         h("p", { class: "soft small-text figures" }, `${result.width} × ${result.height} · ${when(job.finished ?? job.created)}`),
         star,
         tool("settings", "Use these settings", () => (useSettings(job), go("#/"))),

@@ -2,29 +2,29 @@
 
 import { downloadUrl, thumbnail } from "../api.js";
 import { draft } from "../draft.js";
-import { fill, h } from "../dom.js";
+import { fill, h, refill, worded } from "../dom.js";
 import { icon } from "../icons.js";
 import { doTo, useSettings } from "../actions.js";
 import { use } from "../intake.js";
 import { shortcut } from "../keys.js";
 import { liveJob } from "../live.js";
-import { say } from "../notices.js";
+import { named, say } from "../notices.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
-import { duration, jobName, nameOf, pictureName, plural, valueText, when } from "../format.js";
+import { choiceText, duration, jobName, nameOf, pictureName, plural, presetName, when } from "../format.js";
 import { LossCurves } from "./loss-curves.js";
 
 /** @import { Job } from "../types.js" */
 /** @import { IconName } from "../icons.js" */
 
 class JobPanel extends Part {
-  #title = h("h2", { class: "job-title" });
+  #title = h("h2", { class: "job-title", dir: "auto" });
   #bar = h("progress", { max: 1, "aria-label": "Progress" });
   #line = h("p", { class: "figures small-text soft line" });
   #note = h("div", { class: "note", hidden: true });
   #acts = h("div", { class: "acts row wrap" });
   #curves = new LossCurves();
-  #curveBox = h("details", { class: "curves", ontoggle: () => this.#follow() }, h("summary", null, icon("curves"), "Loss curves"), this.#curves);
+  #curveBox = h("details", { class: "curves", ontoggle: () => this.#openCurves() }, h("summary", null, icon("curves"), "Loss curves"), this.#curves);
   #recipe = h("dl", { class: "recipe" });
   #recipeBox = h("details", { class: "recipe-box" }, h("summary", null, icon("settings"), "How it was painted"), this.#recipe);
   #drawn = "";
@@ -46,9 +46,15 @@ class JobPanel extends Part {
     this.#show();
   }
 
+  /** What was asked for is brought into sight. */
+  #openCurves() {
+    this.#follow();
+    if (this.#curveBox.open) this.#curveBox.scrollIntoView({ block: "nearest" });
+  }
+
   #follow() {
-    if (this.#curveBox.open) void this.#curves.follow(store.current);
-    else this.#curves.stop();
+    if (!this.#curveBox.open) return this.#curves.stop();
+    void this.#curves.follow(store.current);
   }
 
   #show() {
@@ -62,7 +68,7 @@ class JobPanel extends Part {
     if (job.state === "running" && !job.progress) this.#bar.removeAttribute("value");
     else this.#bar.value = job.progress?.fraction ?? 0;
     this.#note.hidden = !job.error;
-    if (job.error) fill(this.#note, icon("warning"), h("div", null, h("strong", null, job.error.title), h("p", null, job.error.detail ?? "")));
+    if (job.error) fill(this.#note, icon("warning"), h("div", null, h("strong", null, job.error.title), h("p", null, worded(named(job.error.detail ?? "")))));
     this.#curveBox.hidden = !job.progress && !job.result;
     this.#speak(job);
     this.#follow();
@@ -70,9 +76,7 @@ class JobPanel extends Part {
     const drawn = JSON.stringify([job.id, job.state, job.actions, job.starred, draft.job === job.id]);
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
-    const focused = this.#acts.contains(document.activeElement);
-    fill(this.#acts, this.#buttons(job));
-    if (focused) /** @type {HTMLElement | null} */ (this.#acts.querySelector("button, a"))?.focus();
+    refill(this.#acts, this.#buttons(job));
     this.#showRecipe(job);
   }
 
@@ -129,17 +133,17 @@ class JobPanel extends Part {
 
   /** @param {Job} job */
   #showRecipe(job) {
-    const row = (/** @type {string} */ name, /** @type {import("../dom.js").Child} */ value) => h("div", null, h("dt", null, name), h("dd", null, value));
+    const row = (/** @type {string} */ name, /** @type {import("../dom.js").Child | import("../dom.js").Child[]} */ value) => h("div", null, h("dt", null, name), h("dd", null, value));
     const thumb = (/** @type {import("../types.js").Picture} */ picture) => h("span", { class: "row" }, h("img", { src: thumbnail(picture, 160), alt: "" }), pictureName(picture));
     fill(
       this.#recipe,
       row("Photo", thumb(job.content)),
       job.styles.map((picture) => row("Painting", thumb(picture))),
-      row("Quality", job.preset),
-      Object.entries(job.changed).filter(([name]) => name !== "blend" || job.styles.length > 1).map(([name, value]) => row(nameOf(name), valueText(value))),
+      row("Quality", presetName(job.preset)),
+      Object.entries(job.changed).filter(([name]) => name !== "blend" || job.styles.length > 1).map(([name, value]) => row(nameOf(name), choiceText(value))),
       job.masks.length > 0 && row("Regions", plural(job.masks.length, "mask")),
       job.result && row("Painted in", duration(job.result.seconds)),
-      job.warnings.map((warning) => row("Note", warning)),
+      job.warnings.map((warning) => row("Note", worded(named(warning)))),
     );
   }
 }

@@ -2,9 +2,9 @@
 
 import { api, thumbnail } from "../api.js";
 import { doTo } from "../actions.js";
-import { fill, h } from "../dom.js";
+import { fill, h, refill, worded } from "../dom.js";
 import { icon } from "../icons.js";
-import { explain, say } from "../notices.js";
+import { explain, named, say } from "../notices.js";
 import { Part } from "../part.js";
 import { store } from "../store.js";
 import { duration, jobName } from "../format.js";
@@ -48,10 +48,7 @@ export class JobQueue extends Part {
     if (drawn !== this.#drawn) {
       this.#drawn = drawn;
       fill(this.#pause, icon(queue.paused ? "resume" : "pause"), queue.paused ? "Resume the queue" : "Pause the queue");
-      const key = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset["key"];
-      fill(this.#list, line.map((job) => this.#row(job)));
-      if (!line.length) fill(this.#list, h("li", { class: "empty soft" }, "Nothing is waiting."));
-      if (key) /** @type {HTMLElement | null} */ (this.#list.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
+      refill(this.#list, line.length ? line.map((job) => this.#row(job)) : h("li", { class: "empty soft" }, "Nothing is waiting."));
     }
     for (const job of line) this.#showProgress(job);
   }
@@ -107,7 +104,7 @@ export class JobQueue extends Part {
       succeeded: "Done",
       canceled: "Cancelled",
     };
-    if (text) text.textContent = states[job.state];
+    if (text) fill(text, worded(named(states[job.state])));
   }
 
   async #togglePause() {

@@ -5,16 +5,12 @@ import { fill, freshId, h } from "../dom.js";
 import { liveJob } from "../live.js";
 import { Part } from "../part.js";
 import { store } from "../store.js";
-import { nameOf, number } from "../format.js";
+import { nameOf, number, presetName } from "../format.js";
 import { settingField } from "./setting-field.js";
 
 
 const SIZES = [256, 384, 512, 640, 768, 1024, 1280, 1536, 2048, 3072, 4096, 6144, 8192];
-const QUALITIES = [
-  { preset: "quick", name: "Draft" },
-  { preset: "default", name: "Standard" },
-  { preset: "fine", name: "Fine" },
-];
+const QUALITIES = ["quick", "default", "fine"];
 /** Settings that have a knob of their own, or that the list of paintings sets. */
 const ELSEWHERE = new Set(["strength", "style_scale", "size", "blend"]);
 
@@ -48,6 +44,7 @@ class KnobPanel extends Part {
         name: "size",
         low: 0,
         high: SIZES.length - 1,
+        highest: largestStop,
         step: 1,
         words: () => "long side",
         to: (place) => SIZES[place] ?? 512,
@@ -74,8 +71,8 @@ class KnobPanel extends Part {
     this.classList.toggle("live", Boolean(liveJob()));
   }
 
-  /** @param {{name: string, low: number, high: number, step: number, words: (value: number) => string, to?: (v: number) => number, from?: (v: number) => number, unit?: string}} knob */
-  #slider({ name, low, high, step, words, to = (v) => v, from = (v) => v, unit = "" }) {
+  /** `highest` is the last step now, where that changes. @param {{name: string, low: number, high: number, highest?: () => number, step: number, words: (value: number) => string, to?: (v: number) => number, from?: (v: number) => number, unit?: string}} knob */
+  #slider({ name, low, high, highest = () => high, step, words, to = (v) => v, from = (v) => v, unit = "" }) {
     const id = freshId(name);
     const output = h("output", { for: id, class: "figures" });
     const hint = h("span", { class: "soft small-text" });
@@ -90,8 +87,10 @@ class KnobPanel extends Part {
     });
     this.#shows.push(() => {
       const value = draft.value(name) ?? to(low);
+      const last = highest();
+      input.max = String(last);
       input.value = String(from(value));
-      input.style.setProperty("--filled", `${((Number(input.value) - low) / (high - low)) * 100}%`);
+      input.style.setProperty("--filled", `${((Number(input.value) - low) / Math.max(1e-9, last - low)) * 100}%`);
       output.textContent = `${number(value)}${unit}`;
       hint.textContent = words(value);
       input.setAttribute("aria-valuetext", `${number(value)}${unit}, ${words(value)}`);
@@ -115,21 +114,21 @@ class KnobPanel extends Part {
 
   #quality() {
     const name = freshId("quality");
-    const inputs = QUALITIES.map(({ preset }) =>
+    const inputs = QUALITIES.map((preset) =>
       h("input", { type: "radio", name, value: preset, onchange: () => draft.change({ preset }) }),
     );
     const other = h("p", { class: "soft small-text" });
     this.#shows.push(() => {
       for (const input of inputs) input.checked = input.value === draft.preset;
-      const known = QUALITIES.some(({ preset }) => preset === draft.preset);
+      const known = QUALITIES.includes(draft.preset);
       other.textContent = store.presets.find((one) => one.name === draft.preset)?.description ?? "";
-      if (!known) other.textContent = `Preset ${draft.preset}: ${other.textContent}`;
+      if (!known) other.textContent = `${presetName(draft.preset)}: ${other.textContent}`;
     });
     return h(
       "fieldset",
       { class: "knob" },
       h("legend", null, "Quality"),
-      h("div", { class: "choices" }, QUALITIES.map((quality, index) => h("label", null, inputs[index], quality.name))),
+      h("div", { class: "choices" }, QUALITIES.map((quality, index) => h("label", null, inputs[index], presetName(quality)))),
       other,
     );
   }
@@ -141,19 +140,27 @@ class KnobPanel extends Part {
       const own = fields.filter(({ setting }) => setting.group === name);
       return own.length > 0 && h("section", null, h("h3", null, name), own.map(({ field }) => field.element));
     };
-    const reset = h("button", { class: "button small", onclick: () => draft.change({ settings: {} }) }, "Reset all settings");
+    const reset = h("button", { class: "button small", onclick: () => (draft.wrong.clear(), draft.change({ settings: {} })) }, "Reset all settings");
     fill(this.#more, store.groups.map(group), this.#presets(), reset);
     this.#show();
   }
 
   /** Presets that are no quality, as the paper's own. */
   #presets() {
-    const others = store.presets.filter(({ name }) => !QUALITIES.some(({ preset }) => preset === name));
+    const others = store.presets.filter(({ name }) => !QUALITIES.includes(name));
     if (!others.length) return false;
     const row = (/** @type {import("../types.js").Preset} */ preset) =>
-      h("p", { class: "small-text" }, h("button", { class: "button small", onclick: () => draft.change({ preset: preset.name, settings: {} }) }, preset.name), " ", h("span", { class: "soft" }, preset.description));
+      h("p", { class: "small-text" }, h("button", { class: "button small", onclick: () => draft.change({ preset: preset.name, settings: {} }) }, presetName(preset.name)), " ", h("span", { class: "soft" }, preset.description));
     return h("section", null, h("h3", null, "Presets"), others.map(row));
   }
+}
+
+/** The last stop whose picture the studio paints: its limit is of pixels, and the photo says how high and wide they stand. */
+function largestStop() {
+  const most = store.system?.limits["max_pixels"] ?? Infinity;
+  const { width, height } = draft.content ?? { width: 1, height: 1 };
+  const flat = Math.min(width, height) / Math.max(width, height);
+  return Math.max(0, SIZES.findLastIndex((size) => size * Math.max(1, Math.round(size * flat)) <= most));
 }
 
 /** The place of the stop nearest to a size. @param {number} size */

@@ -104,9 +104,16 @@ export class MaskBrush extends Part {
 
   #showBackground() {
     const several = draft.styles.length > 1;
-    const keep = h("input", { type: "checkbox", role: "switch", class: "switch", id: "keep-background", checked: this.#rest ?? draft.value("background") === "keep" });
+    const keep = h("input", { type: "checkbox", role: "switch", class: "switch", id: "keep-background", checked: this.#keepsRest });
     keep.addEventListener("change", () => (this.#rest = keep.checked));
     fill(this.#background, !several && this.#target !== "shapes" && [h("label", { for: "keep-background" }, "Leave the rest of the photo as it is"), keep]);
+  }
+
+  /** What the switch shows, and what will be done: the first region of a single painting leaves the rest. */
+  get #keepsRest() {
+    if (this.#rest !== null) return this.#rest;
+    const first = draft.styles.length === 1 && !draft.styles[0]?.mask && !("background" in draft.settings);
+    return first || draft.value("background") === "keep";
   }
 
   /** Draws a mask that was kept: its white becomes paint. @param {Picture} mask @param {Target} target */
@@ -233,8 +240,7 @@ export class MaskBrush extends Part {
       /** @type {Map<Target, Picture | null>} */ const masks = new Map();
       for (const [target, drawn] of this.#edits) masks.set(target, await kept(drawn, nameFor(target)));
       const styles = await completed(draft.styles.map((style, index) => (masks.has(index) ? { ...style, mask: masks.get(index) ?? null, rest: "" } : style)));
-      const first = styles.length === 1 && masks.get(0) && !("background" in draft.settings);
-      if (this.#rest !== null || first) draft.set("background", this.#rest === false ? "paint" : "keep");
+      if (styles.length === 1 && (masks.get(0) || this.#rest !== null)) draft.set("background", this.#keepsRest ? "keep" : "paint");
       draft.change({ styles, ...(masks.has("shapes") ? { shapes: masks.get("shapes") ?? null } : {}) });
       this.#dialog.close();
     } catch (error) {

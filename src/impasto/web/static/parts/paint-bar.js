@@ -2,12 +2,12 @@
 
 import { RequestError, api } from "../api.js";
 import { draft } from "../draft.js";
-import { fill, h } from "../dom.js";
+import { fill, h, worded } from "../dom.js";
 import { icon } from "../icons.js";
-import { explain, say, wordsOf } from "../notices.js";
+import { explain, named, notify, say, settle, wordsOf } from "../notices.js";
 import { Part } from "../part.js";
 import { go, store } from "../store.js";
-import { bytes, duration } from "../format.js";
+import { bytes, duration, nameOf } from "../format.js";
 
 class PaintBar extends Part {
   #forecast = h("div", { class: "forecast small-text soft", "aria-live": "polite" });
@@ -25,6 +25,7 @@ class PaintBar extends Part {
 
   listen() {
     this.watch("draft", () => {
+      settle("paint");
       this.#key = crypto.randomUUID?.() ?? String(Math.random());
       clearTimeout(this.#timer);
       this.#timer = window.setTimeout(() => this.#estimate(), 450);
@@ -32,8 +33,9 @@ class PaintBar extends Part {
   }
 
   async paint() {
+    commitField();
     const request = draft.request();
-    if (!request || this.#button.disabled) return;
+    if (!request || this.#button.disabled || !mayPaint(this)) return;
     this.#button.disabled = true;
     try {
       const job = await api.paint(request, this.#key);
@@ -42,22 +44,14 @@ class PaintBar extends Part {
       draft.change({ job: job.id });
       go(`#/job/${job.id}`);
       say("The picture is in the queue.");
+      settle("paint");
       window.scrollTo({ top: 0, behavior: "smooth" });
     } catch (error) {
-      explain(error);
-      this.#point(error);
+      explain(error, { place: this, about: "paint" });
+      point(error instanceof RequestError ? error.problem.setting : undefined);
     } finally {
       this.#button.disabled = false;
     }
-  }
-
-  /** Brings the setting that was refused into sight. @param {unknown} error */
-  #point(error) {
-    const name = error instanceof RequestError ? error.problem.setting : undefined;
-    const field = name && document.querySelector(`[data-setting="${CSS.escape(name)}"]`);
-    if (!field) return;
-    /** @type {HTMLDetailsElement | null} */ (field.closest("details"))?.setAttribute("open", "");
-    /** @type {HTMLElement | null} */ (field.querySelector("input, select"))?.focus();
   }
 
   async #estimate() {
@@ -72,13 +66,37 @@ class PaintBar extends Part {
         this.#forecast,
         h("p", { class: "figures" }, parts.filter(Boolean).join(" · ")),
         !fits && h("p", { class: "bad" }, "This needs more memory than is free. Choose a smaller size."),
-        warnings.map((warning) => h("p", null, warning)),
+        warnings.map((warning) => h("p", null, worded(named(warning)))),
       );
     } catch (error) {
       if (/** @type {any} */ (error)?.name === "AbortError") return;
-      fill(this.#forecast, h("p", { class: "bad" }, wordsOf(error).text));
+      fill(this.#forecast, h("p", { class: "bad" }, worded(wordsOf(error).text)));
     }
   }
+}
+
+/** A field in which one still writes says what it holds when one leaves it; a shortcut does not leave it. */
+function commitField() {
+  const field = document.activeElement;
+  if (field?.matches("[data-setting] input")) field.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+/** Whether all fields can be used; if not, it is said in `place`, and the first of them gets the focus. @param {Element} place */
+export function mayPaint(place) {
+  const wrong = [...draft.wrong][0];
+  if (!wrong) return true;
+  const [name, why] = wrong;
+  notify({ tone: "bad", about: "paint", title: `${nameOf(name)} cannot be used`, text: why }, place);
+  point(name);
+  return false;
+}
+
+/** Brings a setting that was refused into sight. @param {string | undefined} name */
+function point(name) {
+  const field = name && document.querySelector(`[data-setting="${CSS.escape(name)}"]`);
+  if (!field) return;
+  /** @type {HTMLDetailsElement | null} */ (field.closest("details"))?.setAttribute("open", "");
+  /** @type {HTMLElement | null} */ (field.querySelector("input, select"))?.focus();
 }
 
 customElements.define("paint-bar", PaintBar);

@@ -2,30 +2,17 @@
 
 import { thumbnail } from "../api.js";
 import { draft } from "../draft.js";
-import { fill, h } from "../dom.js";
+import { h, refill } from "../dom.js";
 import { icon } from "../icons.js";
-import { filesIn, takeFiles } from "../intake.js";
+import { settle } from "../notices.js";
 import { Part } from "../part.js";
-import { pictureName } from "../format.js";
+import { fitted, pictureName } from "../format.js";
 import { pick } from "./picture-picker.js";
 
 /** @import { Style } from "../draft.js" */
-/** @import { Role } from "../intake.js" */
-
-/** Lets a part take dropped files. @param {HTMLElement} element @param {Role} role */
-function takeDrops(element, role) {
-  element.addEventListener("dragover", () => element.classList.add("over"));
-  element.addEventListener("dragleave", () => element.classList.remove("over"));
-  element.addEventListener("drop", (event) => {
-    element.classList.remove("over");
-    void takeFiles(filesIn(event.dataTransfer), role);
-  });
-}
 
 class PhotoWell extends Part {
-  draw() {
-    takeDrops(this, "photo");
-  }
+  #shown = "";
 
   listen() {
     this.watch("draft", () => this.#show());
@@ -35,7 +22,7 @@ class PhotoWell extends Part {
   #show() {
     const { content } = draft;
     if (!content) return;
-    const again = this.contains(document.activeElement);
+    const name = pictureName(content);
     const button = h(
       "button",
       { class: "well", onclick: () => pick("photo") },
@@ -44,13 +31,15 @@ class PhotoWell extends Part {
         "span",
         { class: "well-text" },
         h("span", { class: "soft small-text" }, "Photo"),
-        h("strong", null, pictureName(content)),
+        h("strong", { dir: "auto", title: name }, content.title ? name : fitted(name)),
         h("span", { class: "soft small-text figures" }, `${content.width} × ${content.height} px`),
       ),
       h("span", { class: "change small-text" }, "Change"),
     );
-    fill(this, button);
-    if (again) button.focus();
+    // An error stays until another photo is there.
+    const said = content.ref === this.#shown ? [...this.querySelectorAll(":scope > .notice")] : [];
+    this.#shown = content.ref;
+    refill(this, said, button);
   }
 }
 
@@ -59,7 +48,6 @@ class PaintingList extends Part {
   /** @type {string} */ #shown = "";
 
   draw() {
-    takeDrops(this, "painting");
     this.append(
       this.#list,
       h("button", { class: "button plain small add", onclick: () => pick("painting") }, icon("add"), "Add a painting"),
@@ -76,17 +64,10 @@ class PaintingList extends Part {
     // While a slider is held its list must not be drawn anew under the finger.
     if (refs !== this.#shown) {
       this.#shown = refs;
-      const focused = this.#controls().indexOf(/** @type {any} */ (document.activeElement));
-      fill(this.#list, draft.styles.map((style, index) => this.#row(style, index)));
-      const controls = this.#controls();
-      if (focused >= 0) controls[Math.min(focused, controls.length - 1)]?.focus();
+      settle("upload painting");
+      refill(this.#list, draft.styles.map((style, index) => this.#row(style, index)));
     }
     this.#showShares();
-  }
-
-  /** What can have the focus, in order. @returns {HTMLElement[]} */
-  #controls() {
-    return [...this.#list.querySelectorAll("button, input")].map((one) => /** @type {HTMLElement} */ (one));
   }
 
   /** @param {Style} style @param {number} index */
@@ -104,7 +85,7 @@ class PaintingList extends Part {
           "span",
           { class: "well-text" },
           h("span", { class: "soft small-text" }, several ? `Painting ${index + 1}` : "Painting"),
-          h("strong", null, name),
+          h("strong", { dir: "auto", title: name }, picture.title ? name : fitted(name)),
           mask && h("span", { class: "soft small-text" }, "in its region"),
         ),
         h("span", { class: "change small-text" }, "Change"),

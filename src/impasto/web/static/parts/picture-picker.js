@@ -3,7 +3,7 @@
 import { thumbnail } from "../api.js";
 import { fill, h } from "../dom.js";
 import { icon } from "../icons.js";
-import { ACCEPTED, takeFiles, use } from "../intake.js";
+import { accepted, takeFiles, use } from "../intake.js";
 import { Part } from "../part.js";
 import { store } from "../store.js";
 import { pictureName } from "../format.js";
@@ -19,7 +19,6 @@ export class PicturePicker extends Part {
   #file = h("input", {
     type: "file",
     hidden: true,
-    accept: ACCEPTED,
     "aria-label": "Picture file",
     onchange: () => {
       this.#dialog.close();
@@ -37,7 +36,7 @@ export class PicturePicker extends Part {
         "div",
         { class: "sheet" },
         h("header", null, this.#title, close),
-        h("button", { class: "file-button", onclick: () => this.#file.click() }, icon("photo"), h("span", null, h("strong", null, "Choose a file"), h("br", null), h("span", { class: "soft small-text" }, "or drop or paste a picture anywhere on the page"))),
+        h("button", { class: "file-button", onclick: () => this.#file.click() }, icon("photo"), h("span", null, h("strong", null, "Choose a file"), h("br", null), h("span", { class: "soft small-text" }, "or drop or paste a picture here"))),
         h("h3", null, "Or one that comes with Impasto"),
         this.#samples,
       ),
@@ -49,7 +48,8 @@ export class PicturePicker extends Part {
   open(role, place) {
     this.#role = role;
     this.#place = place;
-    this.#title.textContent = role === "photo" ? "Choose the photo" : "Choose the painting";
+    this.#file.accept = accepted();
+    this.#title.textContent = role === "photo" ? "Choose the photo" : place === undefined ? "Choose a painting" : "Choose the painting";
     this.#file.multiple = role === "painting" && place === undefined;
     const other = role === "photo" ? "painting" : "photo";
     const fitting = store.samples.filter((sample) => sample.kind !== other);
@@ -71,9 +71,19 @@ export class PicturePicker extends Part {
     );
     this.#dialog.showModal();
   }
+
+  /** What the picture that is chosen will be; null while nobody chooses. @returns {{role: Role, place: number | undefined} | null} */
+  get aim() {
+    return this.#dialog.open ? { role: this.#role, place: this.#place } : null;
+  }
 }
 
 customElements.define("picture-picker", PicturePicker);
+
+/** What the page's picker is open for, if it is. */
+export function aimOfPicker() {
+  return /** @type {PicturePicker | null} */ (document.querySelector("picture-picker"))?.aim ?? null;
+}
 
 /** Opens the page's picker. @param {Role} role @param {number} [place] of the painting that the new one replaces */
 export function pick(role, place) {

@@ -20,6 +20,8 @@ import { CompareView } from "./compare-view.js";
 const WHOLE = 2560;
 /** How long the knobs must rest before a draft of them is made. */
 const REST = 300;
+/** The long sides of an instant draft and of a preview, at most. */
+const [SKETCHED, PREVIEWED] = [640, 512];
 /** Formats that every browser draws. */
 const DRAWN = new Set(["JPEG", "PNG", "WEBP", "GIF"]);
 /** @type {{mode: Mode, name: string, icon: import("../icons.js").IconName}[]} */
@@ -49,6 +51,7 @@ class PictureStage extends Part {
       h("button", { class: "icon-button", "aria-label": words, title: words, onclick: act }, icon(name));
     this.append(
       h("div", { class: "frame" }, this.#view, this.#inset),
+      document.createElement("style-strip"),
       h(
         "div",
         { class: "tools", role: "toolbar", "aria-label": "Look" },
@@ -62,7 +65,8 @@ class PictureStage extends Part {
     this.#view.append(this.#tag);
     this.#view.addEventListener("view", () => (this.#percent.textContent = `${Math.round(this.#view.magnification * 100)} %`));
     shortcut("Picture", ["c"], "Picture, before and after, side by side", () => this.#turnMode());
-    shortcut("Picture", ["+", "-"], "Nearer, farther");
+    shortcut("Picture", ["+", "="], "Nearer", () => this.#view.zoomIn());
+    shortcut("Picture", ["-"], "Farther", () => this.#view.zoomOut());
     shortcut("Picture", ["0"], "Fit the whole picture", () => this.#view.fit());
     shortcut("Picture", ["1"], "Actual size", () => this.#view.actualSize());
     shortcut("Picture", ["← ↑ → ↓"], "Move the picture, or the divider");
@@ -95,6 +99,11 @@ class PictureStage extends Part {
     say(next.name);
   }
 
+  /** Shows a draft of what is on the knobs, where one can be made. */
+  look() {
+    if (!this.#looking && !this.#look.hidden) this.#turnLook();
+  }
+
   #turnLook() {
     this.#looking = !this.#looking;
     this.#look.setAttribute("aria-pressed", String(this.#looking));
@@ -103,7 +112,8 @@ class PictureStage extends Part {
 
   /** Says on the canvas that it shows a draft, and what comes of it. @param {Job | null} job @param {boolean} sketched */
   #tell(job, sketched) {
-    const words = !sketched ? "" : job ? "Instant draft · the painting will replace it" : "Instant draft · press Paint for the full painting";
+    const begun = job?.preview && job.progress ? `the painting is at ${Math.max(...job.progress.size)} of ${longest(finalSize(job))} px` : "the painting will replace it";
+    const words = !sketched ? "" : job ? `Instant draft · ${begun}` : "Instant draft · press Paint for the full painting";
     if (this.#tag.textContent !== words) this.#tag.textContent = words;
     this.#tag.hidden = !words;
   }
@@ -113,8 +123,8 @@ class PictureStage extends Part {
     const photo = job ? job.content : draft.content;
     if (!photo) return;
     const painted = job ? afterOf(job) : null;
-    const sketched = painted || (!job && !this.#looking) ? null : sketchOf(job);
-    const after = painted ?? sketched;
+    const sketched = (job && isAsSharp(job)) || (!job && !this.#looking) ? null : sketchOf(job);
+    const after = sketched ?? painted;
     this.#look.hidden = Boolean(job) || !canDraft();
     this.#tell(job, Boolean(sketched));
     const fresh = (job?.id ?? photo.ref) !== this.#id;
@@ -124,8 +134,11 @@ class PictureStage extends Part {
     if (!after || fresh) this.#setMode(after ? this.#view.mode : "single");
     this.#view.show(shownOf(photo, `The photo: ${pictureName(photo)}`), after, { reset: fresh });
     const first = job ? job.styles[0] : draft.styles[0]?.picture;
-    this.#inset.hidden = !first || Boolean(after);
-    if (first) this.#inset.src = thumbnail(first, 320);
+    // Beside a draft the painting is seen as it comes.
+    const begun = sketched && job?.preview ? job.preview.url : null;
+    this.#inset.hidden = !begun && (!first || Boolean(after));
+    if (begun) this.#inset.src = begun;
+    else if (first) this.#inset.src = thumbnail(first, 320);
   }
 }
 
@@ -140,7 +153,26 @@ function sketchOf(job) {
   const styles = job ? job.styles.map((picture) => ({ picture, weight: picture.weight ?? 1 })) : draft.styles;
   const strength = job ? job.settings["strength"] : draft.value("strength");
   const url = content && draftOf({ content, styles, strength: asFast(strength) });
-  return url && content ? { url, alt: "An instant draft; the painting will be finer", frame: content } : null;
+  return url && content ? { url, alt: "An instant draft; the painting will be finer", frame: finalSize(job) } : null;
+}
+
+/** Whether a job's picture shows as much as its draft: so long, the draft stays. @param {Job} job */
+function isAsSharp(job) {
+  if (job.result) return true;
+  if (!job.preview || !job.progress) return false;
+  return Math.min(PREVIEWED, Math.max(...job.progress.size)) >= Math.min(SKETCHED, PREVIEWED, longest(finalSize(job)));
+}
+
+/** How large the picture of a job, or of what is on the knobs, will be. @param {Job | null} job @returns {import("../view.js").Size} */
+function finalSize(job) {
+  const { width, height } = /** @type {Picture} */ (job ? job.content : draft.content);
+  const scale = (job ? job.settings["size"] : draft.value("size")) / Math.max(width, height);
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+}
+
+/** @param {import("../view.js").Size} size */
+function longest({ width, height }) {
+  return Math.max(width, height);
 }
 
 /** The fast engine's strength: its models were trained for what is 0.5 here. @param {number} strength */
@@ -152,18 +184,17 @@ function asFast(strength) {
 function afterOf(job) {
   if (job.result) return shownOf(job.result, `The picture: ${jobName(job)}`, "PNG");
   if (!job.preview) return null;
-  const { url, width, height } = job.preview;
-  return { url, alt: `The picture so far: ${jobName(job)}`, frame: { width, height } };
+  return { url: job.preview.url, alt: `The picture so far: ${jobName(job)}`, frame: finalSize(job) };
 }
 
 /** @param {Picture} picture @param {string} alt @param {string} [format] @returns {Shown} */
 function shownOf(picture, alt, format = picture.format ?? "") {
   const { width, height, tiles = null } = picture;
-  const longest = Math.max(width, height);
-  const whole = longest <= WHOLE && DRAWN.has(format.toUpperCase());
+  const long = Math.max(width, height);
+  const whole = long <= WHOLE && DRAWN.has(format.toUpperCase());
   const size = { width, height };
   if (whole) return { url: picture.url, alt, frame: size };
-  return { url: thumbnail(picture, 2560), alt, frame: size, size, tiles: longest > WHOLE ? tiles : null, longest: WHOLE };
+  return { url: thumbnail(picture, 2560), alt, frame: size, size, tiles: long > WHOLE ? tiles : null, longest: WHOLE };
 }
 
 customElements.define("picture-stage", PictureStage);

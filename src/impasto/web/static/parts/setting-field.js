@@ -1,9 +1,9 @@
 // Owns one setting as a field, drawn from the server's own definition of it: its kind, range, unit and meaning.
 
-import { draft } from "../draft.js";
+import { draft, same } from "../draft.js";
 import { h, freshId } from "../dom.js";
 import { icon } from "../icons.js";
-import { nameOf, number, valueText } from "../format.js";
+import { choiceText, nameOf, number, valueText } from "../format.js";
 
 /** @import { Setting } from "../types.js" */
 /** @typedef {{element: HTMLElement, show: () => void}} Field */
@@ -17,20 +17,19 @@ import { nameOf, number, valueText } from "../format.js";
 export function settingField(setting) {
   const id = freshId(setting.name);
   const { input, read, write } = inputFor(setting);
+  /** What the field showed when it was last right; another value of the draft replaces what is wrong in it. @type {any} */ let shown;
   const problem = h("p", { class: "small-text bad", id: `${id}-problem`, hidden: true });
   const back = h(
     "button",
-    { class: "icon-button small", title: "Reset to the default", "aria-label": `${nameOf(setting.name)}: reset to the default`, onclick: () => draft.set(setting.name, undefined) },
+    { class: "icon-button small", title: "Reset to the default", "aria-label": `${nameOf(setting.name)}: reset to the default`, onclick: () => ((shown = undefined), draft.set(setting.name, undefined)) },
     icon("undo"),
   );
   input.id = id;
   input.setAttribute("aria-describedby", `${id}-meaning ${id}-problem`);
   input.addEventListener("change", () => {
     const { value, wrong } = read();
-    input.setAttribute("aria-invalid", String(Boolean(wrong)));
-    problem.hidden = !wrong;
-    problem.textContent = wrong ?? "";
-    if (!wrong) draft.set(setting.name, value);
+    if (wrong) draft.refuse(setting.name, wrong);
+    else draft.set(setting.name, value);
   });
   const range = setting.type === "choice" || !setting.range ? "" : `${setting.range}${setting.unit ? ` ${setting.unit}` : ""}`;
   const element = h(
@@ -42,8 +41,15 @@ export function settingField(setting) {
     problem,
   );
   const show = () => {
-    if (document.activeElement !== input || input.getAttribute("aria-invalid") !== "true") write(draft.value(setting.name));
-    const own = setting.name in draft.settings;
+    const value = draft.value(setting.name);
+    if (shown !== undefined && !same(value, shown)) draft.wrong.delete(setting.name);
+    shown = value;
+    const wrong = draft.wrong.get(setting.name);
+    if (!wrong) write(value);
+    input.setAttribute("aria-invalid", String(Boolean(wrong)));
+    problem.hidden = !wrong;
+    problem.textContent = wrong ?? "";
+    const own = setting.name in draft.settings || Boolean(wrong);
     back.classList.toggle("unseen-place", !own);
     back.disabled = !own;
     element.classList.toggle("own", own);
@@ -65,21 +71,28 @@ function inputFor(setting) {
 
 /** @param {string[]} words @returns {Input} */
 function choice(words) {
-  const input = h("select", null, words.map((word) => h("option", { value: word }, word)));
+  const input = h("select", null, words.map((word) => h("option", { value: word }, choiceText(word))));
   return { input, read: () => ({ value: input.value }), write: (value) => (input.value = value) };
 }
 
 /** @param {Setting} setting @returns {Input} */
-function figure({ type, low, high, range, unit }) {
-  const input = h("input", { type: "text", inputMode: type === "integer" ? "numeric" : "decimal", autocomplete: "off" });
-  const read = () => {
-    const value = Number(input.value.trim().replace(",", "."));
-    const whole = type !== "integer" || Number.isInteger(value);
-    const inside = (low === null || value >= low) && (high === null || value <= high);
-    if (input.value.trim() !== "" && Number.isFinite(value) && whole && inside) return { value };
-    return { wrong: `${type === "integer" ? "A whole number" : "A number"}, ${range}${unit ? ` ${unit}` : ""}.` };
-  };
+function figure(setting) {
+  const input = h("input", { type: "text", inputMode: setting.type === "integer" ? "numeric" : "decimal", autocomplete: "off" });
+  const read = () => readFigure(setting, input.value.replace(",", "."));
   return { input, read, write: (value) => (input.value = Number.isInteger(value) ? String(value) : number(value)) };
+}
+
+/**
+ * A number that a setting may have, or what is wrong with the text.
+ *
+ * @param {Setting} setting @param {string} text @returns {{value?: number, wrong?: string}}
+ */
+export function readFigure({ type, low, high, range, unit }, text) {
+  const value = Number(text.trim());
+  const whole = type !== "integer" || Number.isInteger(value);
+  const inside = (low === null || value >= low) && (high === null || value <= high);
+  if (text.trim() !== "" && Number.isFinite(value) && whole && inside) return { value };
+  return { wrong: `${type === "integer" ? "A whole number" : "A number"}, ${range}${unit ? ` ${unit}` : ""}.` };
 }
 
 /** @param {string} words */
