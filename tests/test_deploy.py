@@ -60,7 +60,7 @@ def test_locked_versions_are_those_of_the_constraints(tool: ModuleType) -> None:
     lines = (line.partition("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines())
     constraints = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line}
     differing = {
-        name: (version, constraints[name])
+        name: version
         for path in LOCKED
         for name, version in _pins([path], tool).items()
         if constraints.get(canonicalize_name(name), version) != version
