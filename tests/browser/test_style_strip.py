@@ -13,7 +13,7 @@ from tests.browser.files import drop
 pytest.importorskip("playwright", reason="playwright is not installed")
 from playwright.sync_api import expect
 
-LONG = 60_000
+LONG = 180_000
 
 
 def test_every_painting_is_seen_on_the_photo_and_chosen_by_keys(

@@ -272,14 +272,17 @@ def looks(order: LooksInput, max_pixels: int, outs: Sequence[str]) -> bool:
     content = _read(order["content"], "the picture", max_pixels)[0]
     if order["size"] < max(content.size):
         content = content.resized(images.fit(content.size, order["size"]))
-    brushes, any_style = FastModel.load("brushes"), None
+    brushes = FastModel.load("brushes")
+    any_style: FastModel | None = None
     for style, out in zip(order["styles"], outs, strict=True):
-        if style["name"] in brushes.styles:
-            painted = brushes.stylize(content, [style["name"]], strength=order["strength"])
+        name = style["name"]
+        painting: list[str | Image]
+        if name is not None and name in brushes.styles:
+            model, painting = brushes, [name]
         else:
-            any_style = any_style or FastModel.load("any")
-            painting = _read(style["path"], "the painting", max_pixels)[0]
-            painted = any_style.stylize(content, [painting], strength=order["strength"])
+            model = any_style = any_style or FastModel.load("any")
+            painting = [_read(style["path"], "the painting", max_pixels)[0]]
+        painted = model.stylize(content, painting, strength=order["strength"])
         Path(out).write_bytes(images.encode(painted, "jpeg"))
     return True
 
