@@ -38,6 +38,17 @@ class JSONLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class LibraryLines(JSONLines):
+    """The same for records of libraries, without their messages, which may contain what a client sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        facts = {"library": record.name, "where": f"{Path(record.pathname).name}:{record.lineno}"}
+        return super().format(
+            logging.makeLogRecord({**vars(record), "msg": "a library warned", "args": (), "facts": facts})
+        )
+
+
 class RateLimit(logging.Filter):
     """Drops records beyond a rate, and counts them in the next one that is kept, so that no flood fills a disk."""
 
@@ -63,13 +74,16 @@ class RateLimit(logging.Filter):
 
 
 def to_stderr() -> None:
-    """Write the log to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JSONLines())
-    handler.addFilter(RateLimit())
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO)
+    """Write the log to standard error, and there what libraries warn of."""
+    limit = RateLimit()
+    for of, formatter, level in ((logger, JSONLines(), logging.INFO), (logging.root, LibraryLines(), logging.WARNING)):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(formatter)
+        handler.addFilter(limit)
+        of.handlers[:] = [handler]
+        of.setLevel(level)
     logger.propagate = False
+    logging.captureWarnings(True)
 
 
 def event(name: str, /, level: int = logging.INFO, **facts: Any) -> None:
