@@ -58,12 +58,14 @@ def test_every_locked_package_has_its_hashes(tool: ModuleType) -> None:
 
 def test_locked_versions_are_those_of_the_constraints(tool: ModuleType) -> None:
     lines = (line.partition("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines())
-    constraints = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line}
+    constraints: dict[str, str] = {
+        canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if "==" in line
+    }
     differing = {
-        name: version
+        name: (version, known)
         for path in LOCKED
         for name, version in _pins([path], tool).items()
-        if constraints.get(canonicalize_name(name), version) != version
+        if (known := constraints.get(canonicalize_name(name), version)) != version
     }
     assert not differing, "run python tools/make_requirements.py"
 

@@ -17,6 +17,7 @@ from impasto.web.workers.protocol import ChangeMasks, ChangeSettings, Command, P
 from impasto.web.workers.worker import failure
 from tests.web.studio_running import (
     ENDLESS,
+    QUICK,
     Nobody,
     begun,
     finished,
@@ -36,6 +37,24 @@ for line in sys.stdin:
     if json.loads(line)["do"] == "leave":
         break
     print(json.dumps(painted), flush=True)
+"""
+
+
+#: A worker that takes the photograph for the painting, and aborts at one seed.
+ABORTING = """
+import json, os, pathlib, shutil, sys
+for line in sys.stdin:
+    order = json.loads(line)
+    if order["do"] == "leave":
+        break
+    if order["do"] == "paint":
+        if order["settings"]["seed"] == 50:
+            os.abort()
+        path = pathlib.Path(order["folder"], "result.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(order["content"]["path"], path)
+        painted = {"say": "painted", "path": str(path), "stopped": False, "seconds": 1.0, "step": 1, "warnings": []}
+        print(json.dumps(painted), flush=True)
 """
 
 
@@ -109,6 +128,29 @@ def test_a_job_that_cannot_be_handed_out_goes_back_into_the_queue_and_is_handed_
         assert (now["state"], now["attempts"]) == ("running", 1)
 
 
+@pytest.mark.slow
+@pytest.mark.promise("poison-jobs")
+@pytest.mark.skipif(sys.platform == "win32", reason="aborting opens a window there")
+def test_a_job_that_aborts_its_worker_among_100_is_set_aside_and_the_others_are_painted(data):
+    executor = LocalExecutor(2, 1, (sys.executable, "-c", ABORTING))
+    with in_process(data, executor=executor, max_queue=200) as client:
+        studio = client.app.state.studio
+        client.post("/api/queue", json={"paused": True})
+        first = studio.jobs.get(submitted(client, settings={**QUICK, "seed": 0}))
+        others = [studio.jobs.add(first.spec, {**first.settings, "seed": seed})[0] for seed in range(1, 101)]
+        client.post("/api/queue", json={"paused": False})
+        wait_for(lambda: studio.jobs.counts()["queued"] + studio.jobs.counts()["running"] == 0, seconds=300)
+        poison = others.pop(49)
+        failed = studio.jobs.get(poison.id)
+        assert (failed.state, failed.attempts) == ("failed", 3)
+        assert "ended 3 times without progress (SIGABRT)" in failed.error["detail"]
+        for job in (first, *others):
+            now = studio.jobs.get(job.id)
+            # A job that the other worker painted meanwhile has not suffered.
+            assert (now.state, now.attempts) == ("succeeded", 1)
+        assert len(executor.pids) == 2
+
+
 class Late(Nobody):
     """An executor that someone is faster than: while it takes an order in, other masks are asked for."""
 
@@ -168,8 +210,8 @@ def test_a_job_that_is_handed_out_before_its_retry_is_answered_is_painted(data, 
         assert until_final(client, job, seconds=30)["state"] == "succeeded"
 
 
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 30
+def wait_for(condition, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -90,16 +91,27 @@ def test_45_uploads_of_much_work_leave_the_page_and_the_jobs_quick(tmp_path):
             content = bomb[:-2] + number.to_bytes(4, "big") + bomb[-2:]
             return server.client.post("/api/pictures", files={"file": ("bomb.jpg", content)}).status_code
 
-        slowest = 0.0
+        def latencies() -> list[float]:
+            found = []
+            for path in ("/api/health", "/", "/api/jobs"):
+                begun = time.monotonic()
+                assert server.client.get(path).status_code == 200
+                found.append(time.monotonic() - begun)
+            return found
+
+        idle = [latency for _ in range(20) for latency in latencies()]
+        busy: list[float] = []
         with ThreadPoolExecutor(45) as pool:
             uploads = [pool.submit(upload, number) for number in range(45)]
             while not all(one.done() for one in uploads):
-                for path in ("/api/health", "/", "/api/jobs"):
-                    begun = time.monotonic()
-                    assert server.client.get(path).status_code == 200
-                    slowest = max(slowest, time.monotonic() - begun)
+                busy += latencies()
         assert {one.result() for one in uploads} <= {422, 429}
-        assert slowest < 2.0
+        # The machine that runs the tests may itself be busy: then it is also slow when it is idle.
+        report = {
+            when: (len(found), statistics.median(found), max(found)) for when, found in (("idle", idle), ("busy", busy))
+        }
+        assert statistics.median(busy) < max(0.1, 20 * statistics.median(idle)), report
+        assert max(busy) < max(2.0, 20 * max(idle)), report
 
 
 @pytest.mark.promise("isolated-decoders")

@@ -40,6 +40,17 @@ class JSONLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class LibraryLines(JSONLines):
+    """The same for records of libraries, without their messages, which may contain what a client sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        facts = {"library": record.name, "where": f"{Path(record.pathname).name}:{record.lineno}"}
+        return super().format(
+            logging.makeLogRecord({**vars(record), "msg": "a library warned", "args": (), "facts": facts})
+        )
+
+
 class RateLimit(logging.Filter):
     """Drops records beyond a rate, and counts them in the next one that is kept, so that no flood fills a disk."""
 
@@ -65,21 +76,25 @@ class RateLimit(logging.Filter):
 
 
 def to_stderr() -> None:
-    """Write the log to standard error."""
-    _to(logging.StreamHandler(sys.stderr))
+    """Write the log to standard error, and there what libraries warn of."""
+    _to(lambda: logging.StreamHandler(sys.stderr))
 
 
 def to_file(path: Path) -> None:
     """Write the log to a file, and the file before it to one beside it, so that both stay small."""
-    _to(logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8"))
+    _to(lambda: logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8"))
 
 
-def _to(handler: logging.Handler) -> None:
-    handler.setFormatter(JSONLines())
-    handler.addFilter(RateLimit())
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO)
+def _to(handler_of: Callable[[], logging.Handler]) -> None:
+    limit = RateLimit()
+    for of, formatter, level in ((logger, JSONLines(), logging.INFO), (logging.root, LibraryLines(), logging.WARNING)):
+        handler = handler_of()
+        handler.setFormatter(formatter)
+        handler.addFilter(limit)
+        of.handlers[:] = [handler]
+        of.setLevel(level)
     logger.propagate = False
+    logging.captureWarnings(True)
 
 
 def event(name: str, /, level: int = logging.INFO, **facts: Any) -> None:
