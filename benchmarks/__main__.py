@@ -10,6 +10,7 @@ from benchmarks import (
     ablation,
     beside,
     command,
+    designs,
     export,
     fast,
     gpu,
@@ -59,6 +60,9 @@ _BENCHMARKS = {
     ),
     "fast": _Benchmark(
         ("program", "turn"), lambda store, options: fast.measure(store, again=options.again), fast.write
+    ),
+    "designs": _Benchmark(
+        ("design", "steps"), lambda store, options: designs.measure(store, again=options.again), designs.write
     ),
     "gpu": _Benchmark(("card", "side"), lambda store, options: gpu.measure(store, again=options.again), gpu.write),
     "export": _Benchmark(

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import export, newstyle, processes
+from benchmarks import designs, export, newstyle, processes, tables
+from benchmarks.store import Row
 from impasto import assets
 from impasto.fast import FastModel
 from impasto.fast.dataset import PictureDataset
+from impasto.fast.drafting import DraftingArchitecture
+from impasto.fast.network import NetworkArchitecture
+from impasto.fast.training import Training
 from impasto.loading import load
 
 
@@ -48,3 +52,21 @@ def test_a_pass_is_measured_in_the_numbers_asked_for(tmp_path):
     processes.run([sys.executable, "-c", export._PASS, photo, "any", "float32", out, "0", painting])
     expected = FastModel.load("any").stylize(photo, painting, precision="float32").pixels.numpy()
     np.testing.assert_allclose(np.load(out), expected, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_designs_are_compared_by_what_they_have_not_seen(data, monkeypatch):
+    monkeypatch.setattr(designs, "_CROPS", 1)
+    monkeypatch.setattr(designs, "_SIDE", 64)
+    monkeypatch.setattr(designs, "_TIMED", 64)
+    small = NetworkArchitecture(fine=4, middle=8, coarse=8, blocks=1)
+    rows: list[Row] = []
+    for name, architecture in (("one scale, as bundled", small), ("coarse to fine", DraftingArchitecture(small, 4))):
+        row = designs.trained(architecture, Training(steps=1, side=64, batch=1))
+        assert row["held-out loss"] > 0
+        rows.append({"design": name, "steps": 1, "machine": "m", "versions": "v", **row})
+    assert rows[0]["weights"] < rows[1]["weights"]
+    written: dict[str, str] = {}
+    monkeypatch.setattr(tables, "write", written.__setitem__)
+    designs.write(rows)
+    assert written["designs"].count("\n| ") == 3

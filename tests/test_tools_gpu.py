@@ -188,14 +188,19 @@ def test_better_is_less_style_at_equal_content(tool):
 def test_a_model_is_kept_only_if_it_is_better(tool, finished, tmp_path, monkeypatch, capsys):
     take = tool("take")
     from benchmarks import pairs
+    from benchmarks.store import Store
 
     monkeypatch.setattr(take, "_SIDE", 64)
     monkeypatch.setattr(pairs, "classic", lambda: pairs.bundled()[:1])
     kept: list[Path] = []
     monkeypatch.setattr(take, "_bundle", kept.append)
+    monkeypatch.setattr(take, "Store", lambda name, key: Store(name, key, folder=tmp_path))
     take.main([str(finished), "--state", str(tmp_path / "state")])
     assert "not kept" in capsys.readouterr().out
     assert not kept
+    (point,) = map(json.loads, (tmp_path / "training.jsonl").read_text().splitlines())
+    assert (point["step"], point["card"]) == (2, "none")
+    assert point["held-out loss"] > 0
     assert {path.name for path in (tmp_path / "state").iterdir()} >= {"model.safetensors", "state-1.safetensors"}
     monkeypatch.setattr(take, "_LEAST_GAIN", -1.0)
     monkeypatch.setattr(take, "judged", lambda model, *given: take.Verdict([(0.1, 0.5), (0.2, 0.4)], 0))

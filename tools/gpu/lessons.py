@@ -14,7 +14,10 @@ import results
 import torch
 from torch import Tensor
 
+from impasto.fast.designs import DRAFTING, ONE_SCALE
+from impasto.fast.drafting import DraftingArchitecture
 from impasto.fast.models import FastModel
+from impasto.fast.network import NetworkArchitecture
 from impasto.fast.stacks import PictureStack
 from impasto.fast.styles import Styles
 from impasto.fast.trainable import Model
@@ -38,6 +41,7 @@ class Lessons:
         pack: the folder of the pack.
         out: the folder of the results.
         base: the model to begin with, unless the pack has a state: a name, a file, or nothing.
+        design: of the network, if it begins with nothing.
         training: its settings; the number of steps follows from the deadline.
         device: where.
         every: seconds between two checks.
@@ -48,6 +52,7 @@ class Lessons:
     pack: Path
     out: Path
     base: str = "any"
+    design: str = ONE_SCALE
     training: Training = field(default_factory=Training)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     every: float = 20.0
@@ -136,7 +141,7 @@ class Lessons:
             begun = FastModel.load(self.pack / "state" / results.MODEL)
             return Model(begun.network.architecture), results.read_state(self.pack / "state")
         if self.base == "nothing":
-            return Model(), None
+            return Model(DraftingArchitecture() if self.design == DRAFTING else NetworkArchitecture()), None
         return Model.begun_with(FastModel.load(self.base)), None
 
     def _check(self, trainer: Trainer, styles: Styles, crops: Tensor, loss: float, seconds: float) -> None:

@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=9.0, help="time for everything; default 9")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     parser.add_argument("--from", dest="base", default="any", help="model to begin with, or nothing; default any")
+    parser.add_argument("--design", default="one-scale", choices=("one-scale", "drafting"), help="with --from nothing")
     parser.add_argument("--device", default="auto", help="default: the best")
     parser.add_argument("--side", type=int, default=192, help="side of the largest crops, in pixels; default 192")
     parser.add_argument("--batch", type=int, default=64, help="crops in a step; default 64")
@@ -125,6 +126,7 @@ def _train(chosen: argparse.Namespace, deadline: float) -> dict[str, Any]:
         pack=chosen.pack,
         out=chosen.out,
         base=chosen.base,
+        design=chosen.design,
         training=Training(
             steps=chosen.steps,
             side=chosen.side,

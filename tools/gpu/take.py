@@ -4,7 +4,8 @@
 
 The model paints the twelve pairs of the benchmarks, as the bundled one does, at several strengths. It is better if its
 style distance is less at the same content distance, and no more of its pictures have faults. Then it becomes the
-bundled model `any`. The state, from which the next training goes on, is copied in any case.
+bundled model `any`. The learning curve is added to `benchmarks/results/training.jsonl`, and the state, from which the
+next training goes on, is copied in any case.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{part}: {figures.get(part, {}).get('code', 'not run')}")
     if rows := [row for row in figures.get("benchmarks", {}).get("rows", []) if row["card"] != "none"]:
         _store(rows)
+    if curve := figures.get("training", {}).get("curve"):
+        _note_curve(curve, figures)
     if not (chosen.results / results.MODEL).exists():
         print(f"no model came back: {figures.get('training', {}).get('error', 'training was not asked for')}")
         return
@@ -117,6 +120,14 @@ def _store(rows: Sequence[dict[str, object]]) -> None:
     with store.path.open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
     gpu.write(store.of_one_machine())
+
+
+def _note_curve(curve: Sequence[Mapping[str, object]], figures: Mapping[str, Mapping[str, object]]) -> None:
+    """Add the learning curve on held-out pairs to those in the repository."""
+    about = {**figures["about"], "crops a second": figures["training"]["crops a second"]}
+    path = Store("training", ("card", "step")).path
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps({**about, **point}) + "\n" for point in curve)
 
 
 def _keep_state(found: Path, folder: Path) -> None:

@@ -209,7 +209,8 @@ def _train(run: Run, signals: Signals, report: ReportOptions) -> int:
     else:
         reporting.result(run.path)
     if not report.quiet:
-        reporting.note(f"trained {counted(steps - first, 'step')} in {duration(seconds)}")
+        speed = (steps - first) * run.trainer.training.batch / max(seconds, 1e-3)
+        reporting.note(f"trained {counted(steps - first, 'step')} in {duration(seconds)}, {speed:.2g} crops a second")
     return 0
 
 
