@@ -77,14 +77,14 @@ def test_larger_and_longer_costs_more() -> None:
 
 
 def test_seconds_add_up() -> None:
-    settings = Settings(size=64, scales=1, iterations=7)
+    settings = Settings(size=64, scales=1, iterations=7, largest_form=0)
     pixels = 64 * 48
     expected = 0.5 + 2 * SPEED.features(pixels) + 7 * (SPEED.evaluation(pixels) + SPEED.step(pixels))
     assert planning.estimate((48, 64), settings, SPEED).seconds == pytest.approx(expected)
 
 
 def test_every_style_is_looked_at_once_a_scale() -> None:
-    settings = Settings(size=64, scales=1, iterations=7)
+    settings = Settings(size=64, scales=1, iterations=7, largest_form=0)
     one, three = (planning.estimate((48, 64), settings, SPEED, styles=count) for count in (1, 3))
     assert three.seconds - one.seconds == pytest.approx(2 * SPEED.features(64 * 48))
     assert three.peak_bytes > one.peak_bytes
