@@ -160,6 +160,8 @@ WRONG_PICTURES = [
         for name, message in WRONG_PICTURES
         # No picture to start from has these names.
         if role != "init" or name not in ("", "-")
+        # A folder of photographs is a batch.
+        if (role, name) != ("content", "a_folder")
     ],
 )
 def test_wrong_pictures(role, name, message):
@@ -174,6 +176,15 @@ def test_wrong_pictures(role, name, message):
     assert refused.code == 1
     assert message in refused.error()
     assert set(Path.cwd().iterdir()) == before
+
+
+def test_a_folder_without_pictures():
+    Path("a_folder").mkdir()
+    refused = run("stylize", "a_folder", "painting.png", *QUICK, "-o", "out")
+    assert (refused.code, refused.error()) == (
+        2,
+        "content: there is no picture in a_folder; name a folder or a pattern that has some",
+    )
 
 
 WRONG_OUTPUTS = [

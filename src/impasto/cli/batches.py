@@ -50,7 +50,11 @@ class _Progress:
 
 def is_batch(content: str) -> bool:
     """Whether the name of the photograph stands for many: a folder, or a pattern."""
-    return content != STANDARD and not Path(content).is_file() and (Path(content).is_dir() or glob.has_magic(content))
+    if content in ("", STANDARD) or Path(content).is_file():
+        return False
+    # A bracket may also be part of the name of a file that is missing.
+    pattern = "*" in content or "?" in content or (glob.has_magic(content) and any(glob.iglob(content)))  # noqa: PTH207
+    return pattern or Path(content).is_dir()
 
 
 def paint_all(

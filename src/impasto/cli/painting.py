@@ -18,6 +18,7 @@ from impasto import api, artifacts, devices, planning, plots, strokes
 from impasto.artifacts import Artifact
 from impasto.cli import reporting
 from impasto.cli.checkpoints import Checkpointer
+from impasto.cli.hints import before_painting
 from impasto.cli.options import as_typed
 from impasto.cli.outputs import Output
 from impasto.cli.progress import bar, duration
@@ -49,6 +50,7 @@ def paint(
     checkpointer: Checkpointer | None = None,
     as_json: bool = False,
     quiet: bool = False,
+    hints: bool = False,
 ) -> int:
     """Paint, save, and report.
 
@@ -60,6 +62,7 @@ def paint(
         checkpointer: writes the checkpoint, if there is one.
         as_json: whether the result is reported as JSON.
         quiet: whether neither progress nor the closing line is shown.
+        hints: whether what may be unexpected of these pictures is said before.
 
     Returns:
         The exit code: 0, or that of the signal that ended the painting.
@@ -75,6 +78,9 @@ def paint(
     checkpointer = checkpointer or Checkpointer(None)
     start = partial(api.begin, pictures, settings, changes=changes, weights=weights)
     steps = _begun(start, checkpointer, quiet=quiet)
+    if hints and not quiet:
+        for hint in before_painting(content, settings.size, masked=pictures.masked):
+            reporting.note(hint)
     latest, stages, failure = _run(steps, output, signals, checkpointer, quiet=quiet)
     if latest is None:
         raise failure or RuntimeError("the method ended without a first iteration")

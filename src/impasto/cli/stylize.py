@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from impasto.cli import batches, inputs, reporting
+from impasto.cli import batches, inputs
 from impasto.cli.checkpoints import Checkpointer, CheckpointOptions
 from impasto.cli.options import (
     Content,
@@ -65,7 +65,7 @@ def stylize(
         _check_batch(output, regions, checkpoint)
     with Signals.caught() as signals:
         # Imported only now, so that help and errors need not wait for torch.
-        from impasto.cli import hints, painting
+        from impasto.cli import painting
         from impasto.inputs import Inputs
 
         painting.use_threads(threads)
@@ -89,9 +89,6 @@ def stylize(
             style_masks=[inputs.picture(name) for name in regions.style_mask],
             content_map=inputs.picture(regions.content_map) if regions.content_map else None,
         )
-        if not report.quiet:
-            for hint in hints.before_painting(pictures.content, settings.size, masked=pictures.masked):
-                reporting.note(hint)
         return painting.paint(
             pictures,
             settings,
@@ -101,6 +98,7 @@ def stylize(
             weights=weights,
             as_json=report.json,
             quiet=report.quiet,
+            hints=True,
         )
 
 

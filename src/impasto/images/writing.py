@@ -197,6 +197,8 @@ def _check_place(target: Path, overwrite: bool) -> None:
             raise ImageWriteError("this is a device or a pipe, not a file; write to a file")
         if not overwrite:
             raise ImageWriteError("the file exists already; choose another name, or allow it to be overwritten")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ImageWriteError(f"there is no permission to write in {label(folder)}; choose another folder")
     try:
         check_takes_files(folder)
     except OSError as error:
