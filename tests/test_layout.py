@@ -13,7 +13,6 @@ ELSEWHERE = {
     "explanations": "test_explain.py",
     "initialization": "test_method.py",
     "loading": "test_api.py",
-    "preconditioning": "test_optimizers.py",
     "progress": "test_method.py",
     "recipes": "test_pastiche.py",
     "sweeps": "test_sweep.py",

@@ -21,6 +21,8 @@ from impasto.backbones.backbone import Features
 _IMAGES = ((256, 320), (512, 704))
 # Lengths, in pixels, of the image strips on which receptive fields are measured; the shortest sufficient one is used.
 _STRIPS = (256, 512, 1024, 2048, 4096)
+#: Side, in pixels, of the receptive field of layers that depend on the whole image.
+WHOLE_IMAGE = _STRIPS[-1]
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,22 @@ def maps(features: Features) -> dict[str, Map]:
     return found
 
 
-def receptive_fields(features: Features, strides: Mapping[str, int], height: int) -> dict[str, int]:
-    """Side, in pixels, of the square that one feature depends on, by layer.
+@dataclass(frozen=True)
+class Field:
+    """The square of pixels that one feature depends on.
+
+    Attributes:
+        side: in pixels.
+        before: how many pixels it begins above and left of the first pixel of the feature's own stride; None for a
+            layer that depends on the whole image.
+    """
+
+    side: int
+    before: int | None
+
+
+def receptive_fields(features: Features, strides: Mapping[str, int], height: int) -> dict[str, Field]:
+    """The square that one feature depends on, by layer.
 
     Args:
         features: computes the features of the layers in `strides`. The weights of convolutions are ignored; all other
@@ -60,8 +76,8 @@ def receptive_fields(features: Features, strides: Mapping[str, int], height: int
         height: height of the strips, in pixels; at least the smallest side that the network accepts.
 
     Returns:
-        The receptive fields. For layers that depend on the whole image, whatever its size: the length of the longest
-        strip.
+        The receptive fields. Layers that depend on the whole image, whatever its size, have the side of the longest
+        strip, `WHOLE_IMAGE`.
     """
     open_ended = set(strides)
     length = _STRIPS[0]
@@ -88,10 +104,11 @@ def receptive_fields(features: Features, strides: Mapping[str, int], height: int
             if name in before and last > before[name][1]:
                 ends[name].setdefault("left", (last, length // 2 + reach))
             before[name] = (first, last)
-    fields = dict.fromkeys(strides, _STRIPS[-1])
+    fields = dict.fromkeys(strides, Field(WHOLE_IMAGE, None))
     for name in bounded:
         (first, right), (last, left) = ends[name]["right"], ends[name]["left"]
-        fields[name] = right - left + 1 + strides[name] * (last - first)
+        side = right - left + 1 + strides[name] * (last - first)
+        fields[name] = Field(side, strides[name] * last - left)
     return fields
 
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "samples",
     "presets",
     "backbones",
+    "plan",
     "doctor",
 )
 
