@@ -137,9 +137,12 @@ def checked_plan(
     most = budget if budget is not None or total is None else total.total
     assert most is not None
 
+    # What fits at all fits with the shortest history.
+    shortest = settings.replace(history=min(_histories(settings)))
+
     def within(size: int) -> bool:
         # In the whole memory, and not only what is free now: other programs may be closed.
-        return plan(content_size, settings.replace(size=size), styles=styles, budget=most, tile=tile).fits
+        return plan(content_size, shortest.replace(size=size), styles=styles, budget=most, tile=tile).fits
 
     if budget is None and within(settings.size):
         return chosen
@@ -147,9 +150,8 @@ def checked_plan(
     while too_large - fits > 8:
         middle = (fits + too_large) // 2
         fits, too_large = (middle, too_large) if within(middle) else (fits, middle)
-    shortest = settings.replace(history=min(_histories(settings)))
     least = plan(content_size, shortest, styles=styles, budget=1, tile=tile)
-    words = "the budget is" if budget is not None else f"{settings.device} has"
+    words = "the budget is" if budget is not None else f"{devices.resolve(settings.device)} has"
     tiles = ", even in tiles," if additive(settings) else ""
     raise DeviceError(
         f"--size {settings.size} takes about {gigabytes(least.peak_bytes)} of memory{tiles} and {words} "
