@@ -273,13 +273,14 @@ def test_a_size_that_no_memory_holds(monkeypatch):
     refused = run("stylize", *P, "--size", "32768")
     assert refused.code == 1
     found = re.match(
-        r"--size 32768 takes about \d+\.\d GiB of memory, and cpu has 2\.0 GiB; the largest that fits is about (\d+)$",
+        r"--size 32768 takes about \d+\.\d GiB of memory, even in tiles, and cpu has 2\.0 GiB; "
+        r"the largest that fits is about (\d+)$",
         refused.error(),
     )
     fits = int(found[1])
     settings = api.settings_for()
-    assert planning.peak_bytes((48, 64), settings.replace(size=fits)) <= 2 * 2**30
-    assert planning.peak_bytes((48, 64), settings.replace(size=fits + 1)) > 2 * 2**30
+    assert planning.plan((48, 64), settings.replace(size=fits), budget=2 * 2**30).fits
+    assert not planning.plan((48, 64), settings.replace(size=fits + 32), budget=2 * 2**30).fits
 
 
 @pytest.mark.promise("out-of-memory")

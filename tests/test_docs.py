@@ -54,7 +54,7 @@ def small(command: str) -> str:
     painting = re.search(r"\bimpasto (stylize|rerun|demo|sweep|texture|batch)\b", command)
     if not painting:
         return command
-    command = re.sub(r" --(size|iterations|coarse-iterations) \S+", "", command)
+    command = re.sub(r" --(size|print|memory|iterations|coarse-iterations) \S+", "", command)
     command = re.sub(r" --(width|height) \d+", r" --\1 64", command)
     return command.replace(painting.group(), f"{painting.group()} {SMALL}", 1)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from impasto.backbones.geometry import Map, maps, receptive_fields
+from impasto.backbones.geometry import Field, Map, maps, receptive_fields
 
 #: Kernel, stride, padding and dilation of each layer of a plain network.
 NETWORKS = {
@@ -37,12 +37,13 @@ def features_of(layers: list[tuple[int, int, int, int]]) -> Callable[[Tensor], d
 @pytest.mark.parametrize("name", NETWORKS)
 def test_plain_networks_by_the_formula(name):
     layers = NETWORKS[name]
-    field, stride = 1, 1
-    expected: dict[str, tuple[int, int]] = {}
-    for index, (kernel, its, _, dilation) in enumerate(layers):
+    field, stride, before = 1, 1, 0
+    expected: dict[str, tuple[int, Field]] = {}
+    for index, (kernel, its, padding, dilation) in enumerate(layers):
         field += (kernel - 1) * dilation * stride
+        before += padding * stride
         stride *= its
-        expected[str(index)] = (stride, field)
+        expected[str(index)] = (stride, Field(field, before))
     features = features_of(layers)
     strides = {layer: found.stride for layer, found in maps(features).items()}
     fields = receptive_fields(features, strides, height=64)
@@ -71,4 +72,7 @@ def test_what_sees_everything_has_the_longest_strip_for_a_field():
         some = torch.conv2d(image, torch.ones((4, 3, 3, 3)), None, 1, 1, 1, 1)
         return {"before": some, "squeezed": some * some.mean((2, 3), keepdim=True)}
 
-    assert receptive_fields(features, {"before": 1, "squeezed": 1}, height=32) == {"before": 3, "squeezed": 4096}
+    assert receptive_fields(features, {"before": 1, "squeezed": 1}, height=32) == {
+        "before": Field(3, 1),
+        "squeezed": Field(4096, None),
+    }

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from impasto import artifacts, devices, method
+from impasto import artifacts, devices, method, planning
 from impasto.backbones import VGG19, Backbone, architecture
 from impasto.checkpoints import Checkpoint
 from impasto.errors import ImpastoWarning, SettingsError, SettingsWarning
@@ -33,7 +33,11 @@ from impasto.recipes import Change
 from impasto.settings import OPTIONS, Settings
 from impasto.strokes import usual_scale
 from impasto.task import Engine, without_effect
+from impasto.tiling import TiledEvaluator
 from impasto.weighting import layer_weights, shares_of
+
+# Pixels of a picture that fits any machine; for larger ones the memory is asked for.
+_SURELY_FITS = 1024**2
 
 
 def texture(
@@ -101,6 +105,8 @@ def stylize(
     network: Backbone | None = None,
     evaluator: Evaluator = WHOLE_IMAGE,
     image_terms: Sequence[ImageTerm] = (),
+    memory: str | int | None = None,
+    tile_size: int | None = None,
     **options: Any,
 ) -> Pastiche:
     """Paint `content` in the style of `style`.
@@ -119,6 +125,10 @@ def stylize(
             paint the picture again without it; the same holds for `evaluator` and `image_terms`.
         evaluator: computes targets, values and gradients; see `evaluators.Evaluator`.
         image_terms: further terms of the loss on the image itself; see `losses.ImageTerm`.
+        memory: the most memory to use, in bytes or as text, `4GB`; by default, what is free. Pictures that need more
+            are painted in tiles, with the same result up to rounding.
+        tile_size: side of the tiles, in pixels, at least what the network sees around them, 80 px for the default
+            layers; chosen by the memory if None.
         **options: fields of `Settings`, which override the preset: `size=1024, strength=0.7`.
 
     Raises:
@@ -137,6 +147,8 @@ def stylize(
         network=network,
         evaluator=evaluator,
         image_terms=image_terms,
+        memory=memory,
+        tile_size=tile_size,
     )
     *_, last = deque(steps, maxlen=1)
     return last.pastiche()
@@ -160,6 +172,8 @@ def stylization(
     network: Backbone | None = None,
     evaluator: Evaluator = WHOLE_IMAGE,
     image_terms: Sequence[ImageTerm] = (),
+    memory: str | int | None = None,
+    tile_size: int | None = None,
     changes: Sequence[Change] = (),
     resume: Checkpoint | str | Path | None = None,
 ) -> Stylization:
@@ -168,8 +182,8 @@ def stylization(
     Pictures are read and settings checked before the first step, when this is called.
 
     Args:
-        content, style, init, masks, style_masks, content_map, weights, network, evaluator, image_terms: as for
-            `stylize`.
+        content, style, init, masks, style_masks, content_map, weights, network, evaluator, image_terms, memory,
+            tile_size: as for `stylize`.
         settings: the default preset's, if None.
         changes: of settings, to be made again as a recipe tells of them.
         resume: a checkpoint, or the path of one, of a painting that these pictures and settings began; the first
@@ -189,6 +203,8 @@ def stylization(
         network=network,
         evaluator=evaluator,
         image_terms=image_terms,
+        memory=memory,
+        tile_size=tile_size,
         changes=changes,
         resume=resume,
     )
@@ -202,6 +218,8 @@ def begin(
     network: Backbone | None = None,
     evaluator: Evaluator = WHOLE_IMAGE,
     image_terms: Sequence[ImageTerm] = (),
+    memory: str | int | None = None,
+    tile_size: int | None = None,
     changes: Sequence[Change] = (),
     resume: Checkpoint | str | Path | None = None,
 ) -> Stylization:
@@ -209,7 +227,7 @@ def begin(
 
     Args:
         inputs: the pictures; if they have one to start from, it takes the place of `settings.init`.
-        settings, weights, network, evaluator, image_terms, changes, resume: as for `stylization`.
+        settings, weights, network, evaluator, image_terms, memory, tile_size, changes, resume: as for `stylization`.
 
     Raises:
         ImpastoError: as for `stylization`.
@@ -232,6 +250,12 @@ def begin(
     if resume is not None and resume.recipe.threads != (threads := torch.get_num_threads()):
         before = f"it was painted with {counted(resume.recipe.threads, 'thread')} so far"
         warnings.warn(f"{before}; with {threads}, the last digits may differ", ImpastoWarning, stacklevel=3)
+    if evaluator is WHOLE_IMAGE:
+        settings, evaluator = _planned(inputs, settings, memory, tile_size, resume)
+    elif memory is not None or tile_size is not None:
+        raise SettingsError(
+            "memory" if tile_size is None else "tile_size", "an evaluator of your own decides how it computes"
+        )
     engine = Engine(
         device=torch.device(settings.device),
         weights=None if weights is None else Path(weights),
@@ -240,6 +264,33 @@ def begin(
         image_terms=image_terms,
     )
     return method.stylization(inputs, settings, engine, changes=changes, resume=resume)
+
+
+def _planned(
+    inputs: Inputs, settings: Settings, memory: str | int | None, tile_size: int | None, resume: Checkpoint | None
+) -> tuple[Settings, Evaluator]:
+    """The evaluator that fits the memory, and the settings, with a shorter `history` where the memory asks for it.
+
+    Raises:
+        SettingsError: `memory` or `tile_size` cannot be used.
+        DeviceError: the picture does not fit `memory`.
+    """
+    if memory is None and tile_size is None and settings.size**2 <= _SURELY_FITS:
+        return settings, TiledEvaluator(whole=2**62)
+    asked = settings
+    if resume is not None and not resume.recipe.settings.differences(settings).keys() - {"history"}:
+        settings = resume.recipe.settings
+    size, styles = inputs.content.size, len(inputs.styles)
+    choose = planning.plan if memory is None else planning.checked_plan
+    budget = None if memory is None else planning.parse_bytes(memory)
+    chosen = choose(size, settings, styles=styles, budget=budget, tile=tile_size)
+    if chosen.settings.history != asked.history:
+        warnings.warn(
+            f"L-BFGS uses {chosen.settings.history} past steps instead of {asked.history}, to fit the memory",
+            ImpastoWarning,
+            stacklevel=4,
+        )
+    return chosen.settings, chosen.evaluator()
 
 
 def resolved(settings: Settings) -> Settings:

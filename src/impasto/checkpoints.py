@@ -41,6 +41,8 @@ class Checkpoint:
         recent: the last pictures at this scale, by which it is seen to stand still; the last one is the best so far.
         optimizer: the optimiser's state.
         generator: state of the generator that all that is random is drawn from.
+        moved: how far each of the last steps moved a giant, by root mean square; of giants only the last picture is
+            kept.
     """
 
     recipe: Recipe
@@ -48,6 +50,7 @@ class Checkpoint:
     recent: tuple[Tensor, ...]
     optimizer: Mapping[str, Any]
     generator: Tensor
+    moved: tuple[float, ...] = ()
 
     def check_fits(self, recipe: Recipe) -> None:
         """Refuse to go on by another recipe than this one began with.
@@ -88,6 +91,8 @@ class Checkpoint:
             "optimizer": _put_away(self.optimizer, tensors),
             "chance": _put_away(self.generator, tensors),
         }
+        if self.moved:
+            record["moved"] = list(self.moved)
         text = json.dumps(record)
         named = {str(number): tensor.detach().cpu().contiguous() for number, tensor in enumerate(tensors)}
         metadata = {"impasto-checkpoint": text, "sha256": _digest(text, named)}
@@ -131,6 +136,7 @@ class Checkpoint:
                 recent=tuple(_taken_out(record["recent"], tensors)),
                 optimizer=_taken_out(record["optimizer"], tensors),
                 generator=_taken_out(record["chance"], tensors),
+                moved=tuple(map(float, record.get("moved", ()))),
             )
         except OSError as error:
             raise CheckpointError(f"{label(path)}: the checkpoint cannot be read ({reason(error)})") from error
@@ -184,5 +190,6 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
     found = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.numpy().tobytes())
+        # As bytes, for NumPy has no bfloat16; without a copy, for a giant's pictures have gigabytes.
+        found.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +78,40 @@ def memory(device: torch.device | None = None) -> Memory | None:
         machine = Memory(sizes["MemTotal"], sizes["MemAvailable"])
     except (OSError, ValueError, KeyError, IndexError):
         return None
-    container = _container_memory(Path("/sys/fs/cgroup"))
-    if container is None:
-        return machine
-    return Memory(min(machine.total, container.total), min(machine.available, container.available))
+    groups = [
+        _container_memory(folder) for folder in _control_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
+    ]
+    limits = [machine, *groups, _process_memory(Path("/proc/self"))]
+    known = [limit for limit in limits if limit is not None]
+    return Memory(min(limit.total for limit in known), min(limit.available for limit in known))
+
+
+def _control_groups(file: Path, root: Path) -> list[Path]:
+    """The folders of this process's control group and of those that it lies in; `root` alone, if they are unknown.
+
+    Args:
+        file: says which group the process is in, as /proc/self/cgroup.
+        root: folder of the outermost group.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return [root]
+    own = next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
+    group = root / own
+    return [group, *(folder for folder in group.parents if folder.is_relative_to(root))] if own else [root]
+
+
+def _process_memory(folder: Path) -> Memory | None:
+    """The limit of this process's address space (`ulimit -v`), or None if it has none; from its folder in /proc."""
+    try:
+        lines = (folder / "limits").read_text(encoding="ascii").splitlines()
+        limit = int(next(line for line in lines if line.startswith("Max address space")).split()[3])
+        pages = int((folder / "statm").read_text(encoding="ascii").split()[0])
+        used = pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+    return Memory(limit, max(0, limit - used))
 
 
 def _container_memory(folder: Path) -> Memory | None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.images import Image, resize
-from impasto.preconditioning import FrequencyPreconditioner
+from impasto.preconditioning import FrequencyPreconditioner, is_giant
 from impasto.settings import Settings, style_balance
 from impasto.targets import painting_at
 
@@ -51,11 +51,15 @@ def enlarged(picture: Tensor, photograph: Tensor, settings: Settings, generator:
     """
     before = (picture.shape[-2], picture.shape[-1])
     size = (photograph.shape[-2], photograph.shape[-1])
-    detail = photograph - resize(resize(photograph, before), size)
-    noise = torch.randn((1, 1, *size), generator=generator).to(picture.device).expand_as(photograph)
-    grain = FrequencyPreconditioner(size, 1.0, wrap=settings.padding == "wrap", device=picture.device)(noise)
     larger = _resized_around(picture, size) if settings.padding == "wrap" else resize(picture, size)
-    return larger + detail_share(settings) * detail + settings.grain * grain
+    # In place, for each copy of a giant picture takes its gigabyte.
+    added = torch.sub(photograph, resize(resize(photograph, before), size))
+    larger = added.mul_(detail_share(settings)).add_(larger)
+    noise = torch.randn((1, 1, *size), generator=generator).to(picture.device)
+    # All channels are alike; the transform of a giant is made of one.
+    noise = noise if is_giant(size) else noise.expand_as(photograph)
+    grain = FrequencyPreconditioner(size, 1.0, wrap=settings.padding == "wrap", device=picture.device)(noise)
+    return larger.add_(settings.grain * grain)
 
 
 def _resized_around(picture: Tensor, size: tuple[int, int]) -> Tensor:

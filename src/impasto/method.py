@@ -22,8 +22,8 @@ from impasto.checkpoints import Checkpoint
 from impasto.errors import CheckpointError, DeviceError, out_of_memory
 from impasto.inputs import Inputs
 from impasto.objective import Objective
-from impasto.optimizers import OPTIMIZERS, Step
-from impasto.preconditioning import FrequencyPreconditioner
+from impasto.optimizers import OPTIMIZERS, Step, difference, rms
+from impasto.preconditioning import FrequencyPreconditioner, is_giant
 from impasto.progress import Progress
 from impasto.recipes import Change, Recipe
 from impasto.settings import Settings
@@ -99,6 +99,8 @@ class Stylization(Iterator[Progress]):
         self._trace = Trace()
         # The last pictures at this scale; the last one is the best so far.
         self._recent: list[Tensor] = []
+        # How far each of the last steps moved a giant.
+        self._moved: tuple[float, ...] = ()
         # Settings that changed before the next iteration.
         self._changed: tuple[str, ...] = ()
         self._scale = self._iteration = 0
@@ -145,7 +147,7 @@ class Stylization(Iterator[Progress]):
             start = None
             if self._iteration == 0:
                 start = self._start(size)
-                self._recent = [start]
+                self._recent, self._moved = [start], ()
                 self._optimizer.resize(size)
             yield from self._descend(size, objective, start)
             self._scale, self._iteration = self._scale + 1, 0
@@ -167,7 +169,7 @@ class Stylization(Iterator[Progress]):
         while True:
             if names := self._make_changes():
                 self._changed = names
-                self._recent = self._recent[-1:]
+                self._recent, self._moved = self._recent[-1:], ()
                 if not set(names) <= _OUTSIDE_THE_LOSS:
                     # The loss is a different one from here on, and the curvature of the old one may mislead.
                     objective, start = self._task.objective(size), self._recent[-1]
@@ -178,7 +180,10 @@ class Stylization(Iterator[Progress]):
             if step is None:
                 return
             start, self._iteration = None, self._iteration + 1
-            yield self._progress(step, size)
+            progress = self._progress(step, size)
+            # It may hold a picture and a gradient that nobody needs any more.
+            del step
+            yield progress
 
     def _progress(self, step: Step, size: tuple[int, int]) -> Progress:
         """Add a step to the trace, and return the progress."""
@@ -187,15 +192,24 @@ class Stylization(Iterator[Progress]):
             TracePoint(self._scale, size, self._iteration, evaluation.value, evaluation.terms, self._changed)
         )
         self._changed = ()
-        self._recent = [*self._recent[-_WINDOW:], step.image]
+        if is_giant(size):
+            moved = rms(difference(step.image, self._recent[-1]))
+            self._moved = (*self._moved[1 - _WINDOW :], moved)
+        before = self._recent[-_WINDOW:] if self._compares(size) else []
+        self._recent = [*before, step.image]
         state, generator = self._optimizer.state(), self._generator.get_state()
-        checkpoint = Checkpoint(self._recipe, self._trace, tuple(self._recent), state, generator)
+        checkpoint = Checkpoint(self._recipe, self._trace, tuple(self._recent), state, generator, self._moved)
         return Progress.at(checkpoint, self._task)
+
+    def _compares(self, size: tuple[int, int]) -> bool:
+        """Whether pictures are kept to see if they still change: not of giants, nor where nothing ends early."""
+        settings, scale = self._task.settings, self._task.scales[self._scale]
+        return not is_giant(size) and settings.tolerance > 0 and scale.iterations > _WINDOW
 
     def _paint_on(self, resume: Checkpoint) -> Generator[Progress, None, None]:
         """The method, from a checkpoint on."""
         resume = resume.on(self._task.engine.device)
-        self._trace, self._recent = resume.trace, list(resume.recent)
+        self._trace, self._recent, self._moved = resume.trace, list(resume.recent), resume.moved
         self._scale, self._iteration = resume.trace[-1].scale, resume.trace[-1].iteration
         self._optimizer.restore(resume.optimizer)
         self._generator.set_state(resume.generator)
@@ -231,10 +245,15 @@ class Stylization(Iterator[Progress]):
         return settings.replace(**due).differences(settings)
 
     def _stands_still(self) -> bool:
-        """Whether the picture has not changed visibly over the last iterations."""
+        """Whether the picture has not changed visibly over the last iterations.
+
+        By root mean square. Of giants no pictures are kept, and their steps are added up: never less than the change.
+        """
+        if len(self._moved) == _WINDOW:
+            return 255.0 * sum(self._moved) < self._task.settings.tolerance
         recent = self._recent
         if len(recent) <= _WINDOW:
             return False
-        # By root mean square, in levels of 255.
+        # In levels of 255.
         change = 255.0 * float((recent[0] - recent[-1]).square().mean().sqrt())
         return change < self._task.settings.tolerance

@@ -148,7 +148,7 @@ class Objective:
             features[layer] = of_layer
             content |= self._content_term(layer, of_layer)
             for region, statistics in zip(self.regions, style, strict=True):
-                statistics |= self._statistics(region, layer, features)
+                statistics |= self.statistics(region, layer, features)
         return self.terms_of(Sums(content, style), image)
 
     def sums(self, features: Mapping[str, Float[Tensor, "1 _ _ _"]], window: Window | None = None) -> Sums:
@@ -170,7 +170,7 @@ class Objective:
             known[layer] = of_layer
             content |= self._content_term(layer, of_layer, window)
             for region, statistics in zip(self.regions, style, strict=True):
-                statistics |= self._statistics(region, layer, known, window)
+                statistics |= self.statistics(region, layer, known, window)
         return Sums(content, style)
 
     def terms_of(self, sums: Sums, image: Float[Tensor, "1 3 h w"]) -> dict[str, Float[Tensor, ""]]:
@@ -187,7 +187,7 @@ class Objective:
         loss = self.content_loss.compare(features, self.content[layer], self.normalization, mask, part)
         return {f"content {layer}": self.content_weights[layer] * loss}
 
-    def _statistics(
+    def statistics(
         self, region: StyleTarget, layer: str, features: Mapping[str, Tensor], window: Window | None = None
     ) -> dict[str, Any]:
         """The statistics of a region, by term: those of the terms whose last layer is `layer`."""

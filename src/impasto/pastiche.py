@@ -44,6 +44,7 @@ class Pastiche:
         protect: Iterable[str | Path] = (),
         quality: int = 95,
         bit_depth: int = 8,
+        dpi: int | None = None,
         overwrite: bool = True,
     ) -> Path:
         """Write the picture, whole or not at all; the format follows from the suffix.
@@ -54,6 +55,7 @@ class Pastiche:
             protect: files that must not be overwritten, such as the inputs.
             quality: of JPEG, WebP and AVIF, 1 to 100.
             bit_depth: 8, or 16 where the format allows it.
+            dpi: dots an inch of a print, which the file notes.
             overwrite: whether an existing file may be replaced.
 
         Returns:
@@ -70,6 +72,7 @@ class Pastiche:
             protect=protect,
             quality=quality,
             bit_depth=bit_depth,
+            dpi=dpi,
             overwrite=overwrite,
         )
         return Path(path)

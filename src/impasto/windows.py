@@ -20,6 +20,11 @@ class Window:
     bottom: int
     right: int
 
+    @property
+    def area(self) -> int:
+        """Number of its pixels."""
+        return (self.bottom - self.top) * (self.right - self.left)
+
     def of(self, plane: Tensor, stride: int) -> Tensor:
         """The part of a map that lies in the window.
 

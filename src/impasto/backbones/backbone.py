@@ -33,12 +33,22 @@ class Layer:
         channels: number of feature maps.
         stride: distance, in image pixels, between neighbouring features.
         receptive_field: side, in image pixels, of the square that one feature depends on.
+        before: how many pixels this square begins above and left of the first pixel of the feature's own `stride`
+            pixels; by default the square lies in the middle over them.
     """
 
     name: str
     channels: int
     stride: int
     receptive_field: int
+    before: int | None = None
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How many pixels a feature sees beyond its own `stride` pixels: above and left, and below and right."""
+        beyond = max(0, self.receptive_field - self.stride)
+        before = (beyond + 1) // 2 if self.before is None else self.before
+        return max(0, before), max(0, (beyond + 1) // 2 if self.before is None else beyond - self.before)
 
 
 @dataclass(frozen=True)
@@ -176,11 +186,13 @@ class Backbone(nn.Module, ABC):
     Attributes:
         architecture: the architecture it was built from.
         dtype: number type of the features.
+        padding: how it pads the picture; opposite borders belong together where it is `wrap`.
         weights_file: the file of its weights; None if they are bundled with the package.
     """
 
     architecture: Architecture
     dtype: torch.dtype
+    padding: Padding = "replicate"
     weights_file: WeightsFile | None = None
 
     @property

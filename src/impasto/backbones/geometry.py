@@ -52,8 +52,22 @@ def maps(features: Features) -> dict[str, Map]:
     return found
 
 
-def receptive_fields(features: Features, strides: Mapping[str, int], height: int) -> dict[str, int]:
-    """Side, in pixels, of the square that one feature depends on, by layer.
+@dataclass(frozen=True)
+class Field:
+    """The square of pixels that one feature depends on.
+
+    Attributes:
+        side: in pixels.
+        before: how many pixels it begins above and left of the first pixel of the feature's own stride; None for a
+            layer that depends on the whole image.
+    """
+
+    side: int
+    before: int | None
+
+
+def receptive_fields(features: Features, strides: Mapping[str, int], height: int) -> dict[str, Field]:
+    """The square that one feature depends on, by layer.
 
     Args:
         features: computes the features of the layers in `strides`. The weights of convolutions are ignored; all other
@@ -89,10 +103,11 @@ def receptive_fields(features: Features, strides: Mapping[str, int], height: int
             if name in before and last > before[name][1]:
                 ends[name].setdefault("left", (last, length // 2 + reach))
             before[name] = (first, last)
-    fields = dict.fromkeys(strides, UNBOUNDED)
+    fields = dict.fromkeys(strides, Field(UNBOUNDED, None))
     for name in bounded:
         (first, right), (last, left) = ends[name]["right"], ends[name]["left"]
-        fields[name] = right - left + 1 + strides[name] * (last - first)
+        side = right - left + 1 + strides[name] * (last - first)
+        fields[name] = Field(side, strides[name] * last - left)
     return fields
 
 

@@ -143,7 +143,7 @@ class VGG19(Backbone):
     ) -> None:
         super().__init__()
         self.pooling: Pooling = pooling
-        self.padding: Padding = padding
+        self.padding = padding
         self.dtype = dtype
         names = list(LAYERS)
         self.names = tuple(names[: names.index(ARCHITECTURE.canonical_name(deepest)) + 1])

@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 
 from impasto.backbones import geometry, graphs, torchvision_hub
 from impasto.backbones.backbone import Architecture, Backbone, Layer, MetaNetwork, Padding, Pooling, WeightsFile
+from impasto.backbones.geometry import Field
 from impasto.backbones.vgg import VGG19Architecture, literature_name
 from impasto.errors import SettingsError
 
@@ -114,7 +115,7 @@ class TorchvisionArchitecture(Architecture):
         """The layers' names, in the order of the network."""
         return self._maps
 
-    def receptive_fields(self, deepest: str) -> dict[str, int]:
+    def receptive_fields(self, deepest: str) -> dict[str, Field]:
         """The receptive fields of all layers down to `deepest`."""
         names = list(self._maps)
         names = names[: names.index(deepest) + 1]
@@ -173,13 +174,14 @@ class _Layers(Mapping[str, Layer]):
 
     def __init__(self, architecture: TorchvisionArchitecture) -> None:
         self._architecture = architecture
-        self._fields: dict[str, int] = {}
+        self._fields: dict[str, Field] = {}
 
     def __getitem__(self, name: str) -> Layer:
         feature_map = self._architecture.geometry(name)
         if name not in self._fields:
             self._fields |= self._architecture.receptive_fields(name)
-        return Layer(name, feature_map.channels, feature_map.stride, self._fields[name])
+        field = self._fields[name]
+        return Layer(name, feature_map.channels, feature_map.stride, field.side, field.before)
 
     def __contains__(self, name: object) -> bool:
         return name in self._architecture.names()
@@ -218,6 +220,7 @@ class TorchvisionBackbone(Backbone):
         super().__init__()
         self.architecture: TorchvisionArchitecture = architecture
         self.dtype = dtype
+        self.padding = padding
         self.names = frozenset(layers)
         skeleton = torchvision_hub.skeleton(architecture.model)
         graphs.repool(skeleton, pooling, wrap=padding == "wrap")

@@ -28,6 +28,7 @@ COMMANDS = (
     "samples",
     "presets",
     "backbones",
+    "plan",
     "doctor",
 )
 

@@ -231,6 +231,80 @@ Style = Annotated[str, picture_argument("The painting, named in the same way; se
 Painting = Annotated[str, picture_argument("The painting, named in the same way.")]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MemoryOptions:
+    """How much memory may be used; no recipe notes it, for it does not change the picture beyond rounding."""
+
+    memory: Annotated[
+        str | None,
+        words(
+            "Most memory to use, such as 4GB; a picture that needs more is painted in tiles.",
+            "what is free",
+            group="Machine",
+            metavar="SIZE",
+        ),
+    ] = None
+    tile_size: Annotated[
+        int | None,
+        _whole(
+            "tile_size",
+            "by memory",
+            Option(meaning="Side of the tiles of large pictures.", group="Machine", unit="px", low=16, high=32768),
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PrintOptions:
+    """The size of a print, in place of pixels."""
+
+    print: Annotated[
+        str | None,
+        words(
+            "Size of a print instead of --size, such as 60x40cm, 12x8in, A2 or letter; the picture fits into it.",
+            "none",
+            group="Picture",
+            metavar="SIZE",
+        ),
+    ] = None
+    dpi: Annotated[
+        int | None,
+        _whole(
+            "dpi",
+            "300 with --print",
+            Option(meaning="Dots an inch of the print; the file notes it.", group="Picture", low=10, high=4800),
+        ),
+    ] = None
+
+    def sized(self, settings: Settings, content: tuple[int, int], *, given: Mapping[str, Any]) -> Settings:
+        """The settings with the size of the print, if there is one.
+
+        Args:
+            settings: without it.
+            content: (height, width) of the photograph.
+            given: options that were given.
+
+        Raises:
+            SettingsError: there is no such print, or a size in pixels as well.
+        """
+        if self.print is None:
+            return settings
+        if "size" in given:
+            raise SettingsError("print", "--size says how large the picture is as well; give only one of the two")
+        from impasto.images.prints import Print
+
+        return settings.replace(size=Print.of(self.print).long_side(content, self.resolution or 0))
+
+    @property
+    def resolution(self) -> int | None:
+        """Dots an inch, if the file is to note any."""
+        from impasto.images.prints import DEFAULT_DPI
+
+        return self.dpi or (DEFAULT_DPI if self.print else None)
+
+
 def _mask(shown_default: str) -> Parameter:
     meaning = (
         "A mask of the photograph: white is a region, grey its soft edge. Repeat it for several regions: region i is "

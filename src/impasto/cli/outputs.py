@@ -46,7 +46,7 @@ class Output:
         save_every: iterations between saved stages, 0 for none.
         overwrite: whether files that exist may be replaced.
         with_recipe: whether the recipe goes into the file.
-        quality, bit_depth: as in `images.write`.
+        quality, bit_depth, dpi: as in `images.write`.
         protect: files that are never replaced.
     """
 
@@ -58,6 +58,7 @@ class Output:
     with_recipe: bool = True
     quality: int = DEFAULT_QUALITY
     bit_depth: int = 8
+    dpi: int | None = None
     protect: Sequence[str | Path] = field(default=())
 
     @classmethod
@@ -69,6 +70,7 @@ class Output:
         stem: str,
         suffix: str = ".png",
         protect: Iterable[str | Path],
+        dpi: int | None = None,
     ) -> Output:
         """The output that the options ask for.
 
@@ -76,6 +78,7 @@ class Output:
             options, report: from the command line.
             stem, suffix: the name of the picture if the options give none.
             protect: files that are never replaced.
+            dpi: dots an inch that the file is to note.
 
         Raises:
             SettingsError: two options contradict each other.
@@ -126,6 +129,7 @@ class Output:
             with_recipe=not options.no_metadata,
             quality=DEFAULT_QUALITY if options.quality is None else options.quality,
             bit_depth=options.bit_depth,
+            dpi=dpi,
             protect=tuple(protect),
         )
 
@@ -199,6 +203,7 @@ class Output:
             protect=self.protect,
             quality=self.quality,
             bit_depth=self.bit_depth,
+            dpi=self.dpi,
             overwrite=self.overwrite,
         )
         return path
@@ -215,6 +220,7 @@ class Output:
             metadata=self._metadata(pastiche),
             quality=self.quality,
             bit_depth=self.bit_depth,
+            dpi=self.dpi,
         )
         with streams.writing():
             sys.stdout.buffer.write(data)

@@ -19,7 +19,7 @@ from impasto.artifacts import Artifact
 from impasto.cli import reporting
 from impasto.cli.checkpoints import Checkpointer
 from impasto.cli.hints import before_painting
-from impasto.cli.options import as_typed
+from impasto.cli.options import MemoryOptions, as_typed
 from impasto.cli.outputs import Output
 from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Interruption, Signals
@@ -46,6 +46,7 @@ def paint(
     signals: Signals,
     *,
     weights: str | Path | None = None,
+    memory: MemoryOptions = MemoryOptions(),  # noqa: B008  (frozen)
     changes: Sequence[Change] = (),
     checkpointer: Checkpointer | None = None,
     as_json: bool = False,
@@ -57,6 +58,7 @@ def paint(
     Args:
         pictures: what goes in.
         settings, weights, changes: as for `api.begin`.
+        memory: how much memory may be used.
         output: the destination, checked by the caller.
         signals: caught by the caller.
         checkpointer: writes the checkpoint, if there is one.
@@ -73,10 +75,20 @@ def paint(
             not be written.
     """
     content, styles = pictures.content, pictures.styles
-    check_memory(content, settings, len(styles))
+    plan = _check_plan(content, settings, len(styles), memory)
+    if plan.side is not None and not quiet:
+        reporting.note(forecast_line(plan))
     begin = time.monotonic()
     checkpointer = checkpointer or Checkpointer(None)
-    start = partial(api.begin, pictures, settings, changes=changes, weights=weights)
+    start = partial(
+        api.begin,
+        pictures,
+        settings,
+        changes=changes,
+        weights=weights,
+        memory=memory.memory,
+        tile_size=memory.tile_size,
+    )
     steps = _begun(start, checkpointer, quiet=quiet)
     if hints and not quiet:
         for hint in before_painting(content, settings.size, masked=pictures.masked):
@@ -234,6 +246,32 @@ def _record(
         "settings": pastiche.settings.to_mapping(),
         "recipe": json.loads(pastiche.recipe.to_json()),
     }
+
+
+def _check_plan(content: Image, settings: Settings, styles: int, memory: MemoryOptions) -> planning.TilePlan:
+    """The plan for the memory of this machine, or the budget; a warning, if other programs use too much of it.
+
+    Raises:
+        DeviceError: the machine has not that much, or the budget is too small; says what would fit.
+    """
+    budget = None if memory.memory is None else planning.parse_bytes(memory.memory)
+    plan = planning.checked_plan(content.size, settings, styles=styles, budget=budget, tile=memory.tile_size)
+    if not plan.fits and plan.budget is not None:
+        reporting.warning(
+            f"--size {settings.size} takes about {planning.gigabytes(plan.peak_bytes)} of memory, and "
+            f"{devices.resolve(settings.device)} has only {planning.gigabytes(plan.budget)} free; close programs, or "
+            "choose a smaller size"
+        )
+    return plan
+
+
+def forecast_line(plan: planning.TilePlan) -> str:
+    """What a plan comes to, in one line."""
+    height, width = plan.scales[-1].scale.size
+    return (
+        f"painting {width} × {height} px in tiles of {plan.side} px takes about {planning.gigabytes(plan.peak_bytes)} "
+        f"of memory; as a whole it would take {planning.gigabytes(plan.whole_bytes)}"
+    )
 
 
 def check_memory(content: Image, settings: Settings, styles: int) -> None:

@@ -12,6 +12,7 @@ from impasto.cli import inputs, reporting
 from impasto.cli.options import (
     INPUT,
     STANDARD,
+    MemoryOptions,
     OutputOptions,
     RecipeMaskOptions,
     RecipeThreads,
@@ -68,6 +69,7 @@ def rerun(
     regions: RecipeMaskOptions = RecipeMaskOptions(),  # noqa: B008  (frozen)
     options: RecipeSettings = RecipeSettings(),  # noqa: B008  (frozen)
     weights: RecipeWeights = None,
+    memory: MemoryOptions = MemoryOptions(),  # noqa: B008  (frozen)
     threads: RecipeThreads = None,
 ) -> int:
     """Paint a picture again from the recipe inside it.
@@ -132,6 +134,7 @@ def rerun(
             signals,
             changes=_again(recipe, changes),
             weights=_weights(recipe, settings, weights, folders),
+            memory=memory,
             as_json=report.json,
             quiet=report.quiet,
         )

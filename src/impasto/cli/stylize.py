@@ -9,8 +9,10 @@ from impasto.cli.checkpoints import Checkpointer, CheckpointOptions
 from impasto.cli.options import (
     Content,
     MaskOptions,
+    MemoryOptions,
     OutputOptions,
     Preset,
+    PrintOptions,
     ReportOptions,
     Style,
     Threads,
@@ -36,12 +38,14 @@ def stylize(
     /,
     *style: Style,
     preset: Preset = DEFAULT,
+    paper: PrintOptions = PrintOptions(),  # noqa: B008  (frozen)
     output: OutputOptions = OutputOptions(),  # noqa: B008  (frozen)
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     regions: MaskOptions = MaskOptions(),  # noqa: B008  (frozen)
     checkpoint: CheckpointOptions = CheckpointOptions(),  # noqa: B008  (frozen)
     options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
     weights: Weights = None,
+    memory: MemoryOptions = MemoryOptions(),  # noqa: B008  (frozen)
     threads: Threads = None,
 ) -> int:
     """Paint a photograph in the style of one or more paintings.
@@ -79,7 +83,7 @@ def stylize(
             return batches.paint_all(content, style, paint, output, report)
         others = [*regions.files(), *inputs.starting_picture(settings.init), *inputs.optional(weights)]
         protect = inputs.files([*names, *others])
-        target = Output.of(output, report, stem=inputs.stem(content, style), protect=protect)
+        target = Output.of(output, report, stem=inputs.stem(content, style), protect=protect, dpi=paper.resolution)
         target.check()
         checkpointer = Checkpointer.of(checkpoint, target)
         pictures = Inputs.load(
@@ -91,11 +95,12 @@ def stylize(
         )
         return painting.paint(
             pictures,
-            settings,
+            paper.sized(settings, pictures.content.size, given=options.given()),
             target,
             signals,
             checkpointer=checkpointer,
             weights=weights,
+            memory=memory,
             as_json=report.json,
             quiet=report.quiet,
             hints=True,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from impasto.cli import inputs
 from impasto.cli.options import (
+    MemoryOptions,
     OutputOptions,
     Preset,
     ReportOptions,
@@ -41,6 +42,7 @@ def texture(
     report: ReportOptions = ReportOptions(),  # noqa: B008  (frozen)
     options: AllSettings = AllSettings(),  # noqa: B008  (frozen)
     weights: Weights = None,
+    memory: MemoryOptions = MemoryOptions(),  # noqa: B008  (frozen)
     threads: Threads = None,
 ) -> int:
     """Paint the texture of one or more paintings, without a scene.
@@ -70,6 +72,7 @@ def texture(
             target,
             signals,
             weights=weights,
+            memory=memory,
             as_json=report.json,
             quiet=report.quiet,
         )

@@ -113,6 +113,7 @@ class Image:
         metadata: Mapping[str, str] | None = None,
         quality: int = 95,
         bit_depth: int = 8,
+        dpi: int | None = None,
         protect: Iterable[str | PathLike[str]] = (),
         overwrite: bool = True,
     ) -> Path:
@@ -123,6 +124,7 @@ class Image:
             metadata=metadata,
             quality=quality,
             bit_depth=bit_depth,
+            dpi=dpi,
             protect=protect,
             overwrite=overwrite,
         )

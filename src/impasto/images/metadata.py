@@ -66,9 +66,14 @@ def from_json(text: str) -> dict[str, str]:
     return {key: entry for key, entry in value.items() if isinstance(entry, str)}
 
 
-def to_exif(metadata: Mapping[str, str]) -> bytes:
-    """EXIF that holds `metadata` and nothing else."""
+def to_exif(metadata: Mapping[str, str], dpi: int | None = None) -> bytes:
+    """EXIF that holds `metadata`, and the dots an inch if there are any, and nothing else."""
     exif = PIL.Image.Exif()
+    if dpi is not None:
+        exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = float(dpi)
+        exif[ExifTags.Base.ResolutionUnit] = 2
+    if not metadata:
+        return exif.tobytes()
     if "Software" in metadata and metadata["Software"].isascii():
         exif[ExifTags.Base.Software] = metadata["Software"]
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII + to_json(metadata).encode("ascii")

@@ -206,7 +206,7 @@ def text_chunks(metadata: Mapping[str, str]) -> PngImagePlugin.PngInfo:
     return info
 
 
-def encode_deep(samples: NDArray[np.uint16], metadata: Mapping[str, str]) -> bytes:
+def encode_deep(samples: NDArray[np.uint16], metadata: Mapping[str, str], dpi: int | None = None) -> bytes:
     """A 16-bit PNG of `samples`, shape (height, width, 3 or 4), with an sRGB profile. Pillow cannot write these."""
     height, width, channels = samples.shape
     pixel = 2 * channels
@@ -214,6 +214,9 @@ def encode_deep(samples: NDArray[np.uint16], metadata: Mapping[str, str]) -> byt
     out.write(SIGNATURE)
     _put(out, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 6 if channels == 4 else 2, 0, 0, 0))
     _put(out, b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
+    if dpi is not None:
+        # Dots a metre.
+        _put(out, b"pHYs", struct.pack(">IIB", round(dpi / 0.0254), round(dpi / 0.0254), 1))
     for chunk in text_chunks(metadata).chunks:
         _put(out, chunk[0], chunk[1])
     deflate = zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_FILTERED)

@@ -33,6 +33,11 @@ _LABS = {8, 9}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
+# Bytes of samples from which a file is a BigTIFF in tiles, and the side of these.
+_LARGE = 2**31
+_TILE = 512
+
+
 class CodecMissingError(ImageReadError):
     """The file's compression needs the optional package imagecodecs."""
 
@@ -89,8 +94,11 @@ def notes_on(pages: list[Directory], chosen: Directory) -> list[str]:
     return [f"it has several pages; only the {'largest' if larger else 'first'} is used"]
 
 
-def encode(samples: NDArray[Any], metadata: Mapping[str, str]) -> bytes:
-    """A deflated TIFF of `samples`, uint8 or uint16 of shape (height, width, 3 or 4), with an sRGB profile."""
+def encode(samples: NDArray[Any], metadata: Mapping[str, str], dpi: int | None = None) -> bytes:
+    """A deflated TIFF of `samples`, uint8 or uint16 of shape (height, width, 3 or 4), with an sRGB profile.
+
+    Where the samples take more than 2 GB it is a BigTIFF, in tiles, as other programs open such files in parts.
+    """
     out = io.BytesIO()
     software = metadata.get("Software", "")
     _tifffile().imwrite(
@@ -101,12 +109,22 @@ def encode(samples: NDArray[Any], metadata: Mapping[str, str]) -> bytes:
         compression="zlib",
         predictor=True,
         iccprofile=srgb_profile(),
+        **_layout(samples),
+        **({} if dpi is None else {"resolution": (dpi, dpi), "resolutionunit": "INCH"}),
         # Without these, tifffile writes its own name and the array's shape.
         description=to_json(metadata) if metadata else None,
         software=software if software and software.isascii() else False,
         metadata=None,
     )
     return out.getvalue()
+
+
+def _layout(samples: NDArray[Any]) -> dict[str, Any]:
+    """Arguments of tifffile for the layout of large pictures; none for others."""
+    if samples.nbytes < _LARGE:
+        return {}
+    # 4 GB is the most that a file with 32-bit offsets holds, and deflating may not make it smaller.
+    return {"bigtiff": True, "tile": (_TILE, _TILE)}
 
 
 def _tifffile() -> ModuleType:

@@ -61,6 +61,7 @@ def write(
     metadata: Mapping[str, str] | None = None,
     quality: int = 95,
     bit_depth: int = 8,
+    dpi: int | None = None,
     protect: Iterable[str | os.PathLike[str]] = (),
     overwrite: bool = True,
 ) -> Path:
@@ -80,6 +81,8 @@ def write(
         quality: of JPEG, WebP and AVIF, 1 to 100; from 90 on JPEG and AVIF keep colour at full resolution. The other
             formats lose nothing.
         bit_depth: 8, or 16 for PNG and TIFF.
+        dpi: dots an inch that the file notes, from which programs take the size of a print; none if None. WebP and
+            AVIF note it in EXIF.
         protect: files that must not be overwritten under any of their names or links: the inputs.
         overwrite: whether an existing file may be replaced.
 
@@ -95,7 +98,7 @@ def write(
     """
     target = check_output(path, protect=protect, overwrite=overwrite)
     try:
-        data, notes = _encode(image, _format_of(Path(path)), metadata, quality, bit_depth)
+        data, notes = _encode(image, _format_of(Path(path)), metadata, quality, bit_depth, dpi)
         with whole(target, overwrite=overwrite) as beside:
             beside.write_bytes(data)
     except ImageWriteError as error:
@@ -114,6 +117,7 @@ def encode(
     metadata: Mapping[str, str] | None = None,
     quality: int = 95,
     bit_depth: int = 8,
+    dpi: int | None = None,
 ) -> bytes:
     """The bytes of the file that `write` would write: for standard output or an HTTP response.
 
@@ -123,6 +127,7 @@ def encode(
         metadata: as in `write`.
         quality: as in `write`.
         bit_depth: as in `write`.
+        dpi: as in `write`.
 
     Raises:
         ImageWriteError, SettingsError: as in `write`.
@@ -133,7 +138,7 @@ def encode(
     kind = WRITABLE_SUFFIXES.get(f".{format.lower()}")
     if kind is None:
         raise ImageWriteError(f"format: received {printable(format)!r}; allowed are {', '.join(WRITABLE_FORMATS)}")
-    data, notes = _encode(image, kind, metadata, quality, bit_depth)
+    data, notes = _encode(image, kind, metadata, quality, bit_depth, dpi)
     for note in notes:
         warnings.warn(note, ImpastoWarning, stacklevel=2)
     return data
@@ -211,9 +216,12 @@ def _encode(
     metadata: Mapping[str, str] | None,
     quality: int,
     bit_depth: int,
+    dpi: int | None,
 ) -> tuple[bytes, list[str]]:
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
         raise SettingsError("quality", f"received {quality!r}; allowed are whole numbers from 1 to 100")
+    if dpi is not None and not 1 <= dpi <= 65535:
+        raise SettingsError("dpi", f"received {dpi!r}; allowed are whole numbers from 1 to 65535")
     if bit_depth not in (8, 16):
         raise SettingsError("bit_depth", f"received {bit_depth!r}; allowed are 8 and 16")
     if bit_depth == 16 and kind not in _DEEP_FORMATS:
@@ -232,7 +240,7 @@ def _encode(
     text, notes = _fitting(embedding.checked(metadata or {}), kind)
     try:
         return _bytes(
-            _samples(pixels, getattr(image, "alpha", None), kind, bit_depth, notes), kind, text, quality
+            _samples(pixels, getattr(image, "alpha", None), kind, bit_depth, notes), kind, text, quality, dpi
         ), notes
     except ImageError as error:
         raise ImageWriteError(str(error)) from error
@@ -273,25 +281,28 @@ def _fitting(text: dict[str, str], kind: str) -> tuple[dict[str, str], list[str]
     return text, []
 
 
-def _bytes(samples: Any, kind: str, text: Mapping[str, str], quality: int) -> bytes:
+def _bytes(samples: Any, kind: str, text: Mapping[str, str], quality: int, dpi: int | None) -> bytes:
     if kind == "TIFF":
-        return tiff.encode(samples, text)
+        return tiff.encode(samples, text, dpi)
     if kind == "PNG" and samples.dtype.itemsize == 2:
-        return png.encode_deep(samples, text)
+        return png.encode_deep(samples, text, dpi)
+    noted: dict[str, Any] = {} if dpi is None else {"dpi": (dpi, dpi)}
     picture = PIL.Image.fromarray(samples)
     out = io.BytesIO()
     if kind == "BMP":
-        picture.save(out, "BMP")
+        picture.save(out, "BMP", **noted)
         return out.getvalue()
     profile = srgb_profile()
     if kind == "PNG":
-        picture.save(out, "PNG", icc_profile=profile, pnginfo=png.text_chunks(text))
+        picture.save(out, "PNG", icc_profile=profile, pnginfo=png.text_chunks(text), **noted)
         return out.getvalue()
     options: dict[str, Any] = {"quality": quality, "icc_profile": profile}
     if kind == "WebP":  # keeps the colours under transparent pixels
         options["exact"] = True
-    if text:
-        options["exif"] = embedding.to_exif(text)
+    if text or (dpi and kind != "JPEG"):
+        options["exif"] = embedding.to_exif(text, dpi if kind != "JPEG" else None)
+    if kind == "JPEG":
+        options |= noted
     if kind != "WebP":  # lossy WebP is always 4:2:0
         options["subsampling"] = "4:4:4" if quality >= _FULL_COLOR_QUALITY else "4:2:0"
     if kind == "AVIF":  # Pillow's default takes minutes for a camera's picture, and the file is hardly smaller

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ PartOf = Callable[[Tensor], Tensor]
 
 # The most positions between which similarities are computed: their matrix takes 4 MB.
 _MOST_POSITIONS = 1024
+# Numbers of a target that are copied to float64 at once.
+_AT_ONCE = 2**22
 # Features shorter than about this share of the root mean square length count little: their direction is noise.
 _SHORT = 0.01
 #: Sides of the squares, in pixels, over which pixels are averaged before the Laplacian is taken.
@@ -57,6 +60,18 @@ def content_loss_of(
         return 0.5 * error
     exact = target.to(torch.promote_types(target.dtype, torch.float32))
     return error / target.numel() / (exact.square().mean() + TINY)
+
+
+def content_factor(target: Float[Tensor, "1 _ _ _"], normalization: Normalization = "relative") -> float:
+    """The factor from error to content loss, as in `content_loss_of`, for targets too large to be copied.
+
+    The energy is added up in float64, some rows at a time.
+    """
+    if normalization == "paper":
+        return 0.5
+    rows = max(1, _AT_ONCE // (target.shape[1] * target.shape[3]))
+    energy = math.fsum(float(part.double().square().sum()) for part in torch.split(target, rows, -2))
+    return 1.0 / target.numel() / (energy / target.numel() + TINY)
 
 
 def content_loss(

@@ -13,11 +13,12 @@ an optimiser knows is its `state()`, from which another goes on to the same digi
 """
 
 from impasto.optimizers.adam import Adam
-from impasto.optimizers.lbfgs import LBFGS, CurvatureMemory
-from impasto.optimizers.optimizer import Evaluate, Optimizer, Precondition, State, Step
+from impasto.optimizers.lbfgs import GIANT_PAIRS, LBFGS, CurvatureMemory
+from impasto.optimizers.optimizer import Evaluate, Optimizer, Precondition, State, Step, difference, rms
 from impasto.optimizers.registry import OPTIMIZERS, OptimizerEntry, without_effect
 
 __all__ = [
+    "GIANT_PAIRS",
     "LBFGS",
     "OPTIMIZERS",
     "Adam",
@@ -28,5 +29,7 @@ __all__ = [
     "Precondition",
     "State",
     "Step",
+    "difference",
+    "rms",
     "without_effect",
 ]

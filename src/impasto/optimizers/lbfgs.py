@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from impasto.objective import Evaluation
@@ -17,10 +18,16 @@ from impasto.optimizers.optimizer import (
     State,
     Step,
     check_failures,
+    difference,
+    dot,
     evaluated_start,
     resized,
     rms,
 )
+from impasto.preconditioning import is_giant
+
+#: Pairs that are kept of giants: enough for the few steps that they take.
+GIANT_PAIRS = 2
 
 
 @dataclass
@@ -32,6 +39,7 @@ class CurvatureMemory:
         scaling: factor on the inverse Hessian that the recursion starts from; 1 is as curved as the last pair.
         steps, changes: the pairs, oldest first.
         curvatures: the inner product of each pair.
+        giant: whether the pictures are giants, of which two pairs are kept, in bfloat16.
     """
 
     length: int = 20
@@ -39,16 +47,24 @@ class CurvatureMemory:
     steps: list[Tensor] = field(default_factory=list)
     changes: list[Tensor] = field(default_factory=list)
     curvatures: list[float] = field(default_factory=list)
+    giant: bool = False
+
+    @property
+    def most(self) -> int:
+        """Number of pairs that are kept of pictures of the present size."""
+        return min(self.length, GIANT_PAIRS) if self.giant else self.length
 
     def add(self, step: Tensor, change: Tensor) -> bool:
         """Remember a pair, if it shows positive curvature (else the direction might not descend)."""
-        curvature = _dot(step, change)
-        if not curvature > 1e-10 * _dot(change, change) ** 0.5 * _dot(step, step) ** 0.5:
+        if self.giant:
+            step, change = step.to(torch.bfloat16), change.to(torch.bfloat16)
+        curvature = dot(step, change)
+        if not curvature > 1e-10 * dot(change, change) ** 0.5 * dot(step, step) ** 0.5:
             return False
         self.steps.append(step)
         self.changes.append(change)
         self.curvatures.append(curvature)
-        del self.steps[: -self.length], self.changes[: -self.length], self.curvatures[: -self.length]
+        del self.steps[: -self.most], self.changes[: -self.most], self.curvatures[: -self.most]
         return True
 
     def clear(self) -> None:
@@ -60,15 +76,16 @@ class CurvatureMemory:
     def restore(self, steps: Sequence[Tensor], changes: Sequence[Tensor]) -> None:
         """Know those pairs, which another memory knew."""
         self.steps, self.changes = list(steps), list(changes)
-        self.curvatures = [_dot(step, change) for step, change in zip(steps, changes, strict=True)]
+        self.curvatures = [dot(step, change) for step, change in zip(steps, changes, strict=True)]
 
     def resize(self, size: tuple[int, int]) -> None:
         """Carry the pairs to another size: steps are images; a gradient's entries shrink as the pixels multiply."""
-        pairs = list(zip(self.steps, self.changes, strict=True))
+        self.giant = is_giant(size)
+        pairs = list(zip(self.steps, self.changes, strict=True))[-self.most :]
         self.clear()
         for step, change in pairs:
             share = step.shape[-2] * step.shape[-1] / (size[0] * size[1])
-            self.add(resized(step, size), resized(change, size) * share)
+            self.add(resized(step.float(), size), resized(change.float(), size).mul_(share))
 
     def direction(self, gradient: Pixels, precondition: Callable[[Pixels], Pixels]) -> Pixels:
         """The quasi-Newton direction −H·gradient by the two-loop recursion (Nocedal & Wright 2006, algorithm 7.4).
@@ -79,15 +96,15 @@ class CurvatureMemory:
         q = gradient.clone()
         alphas: list[float] = []
         for step, change, curvature in reversed(pairs):
-            alphas.append(_dot(step, q) / curvature)
+            alphas.append(dot(step, q) / curvature)
             q.add_(change, alpha=-alphas[-1])
         q = precondition(q)
         if pairs:
             _, change, curvature = pairs[-1]
-            q *= self.scaling * curvature / _dot(change, precondition(change))
+            q *= self.scaling * curvature / dot(change, precondition(change.to(q.dtype)))
         for (step, change, curvature), alpha in zip(pairs, reversed(alphas), strict=True):
-            q.add_(step, alpha=alpha - _dot(change, q) / curvature)
-        return -q
+            q.add_(step, alpha=alpha - dot(change, q) / curvature)
+        return q.neg_()
 
 
 class LBFGS(Optimizer):
@@ -120,23 +137,24 @@ class LBFGS(Optimizer):
     def step(self, evaluate: Evaluate, precondition: Precondition) -> Step | None:
         here = self._here
         direction = self.memory.direction(here.gradient, precondition)
-        slope = float((direction * here.gradient).sum())
+        slope = dot(direction, here.gradient)
         if not slope < 0:
             self.memory.clear()
             direction = -precondition(here.gradient)
-            slope = float((direction * here.gradient).sum())
+            slope = dot(direction, here.gradient)
         size = rms(direction)
         if size == 0.0:
             return None
         length = self._shrink * (min(1.0, self.largest_step / size) if self.memory.steps else self.first_step / size)
-        there = evaluate(here.image + length * direction)
+        # In place, for each picture of a giant takes its gigabyte.
+        there = evaluate(direction.mul_(length).add_(here.image))
         if not there.finite:
             self._failures += 1
             self._shrink *= 0.1
             check_failures(self._failures)
         else:
             self._failures = 0
-            self.memory.add(there.image - here.image, there.gradient - here.gradient)
+            self.memory.add(difference(there.image, here.image), difference(there.gradient, here.gradient))
             if there.value <= here.value + 1e-4 * length * slope:
                 self._here, self._shrink, self._rises = there, 1.0, 0
             else:
@@ -166,10 +184,6 @@ class LBFGS(Optimizer):
 
     def restore(self, state: State) -> None:
         self._here = Evaluation(state["image"], state["value"], {}, state["gradient"])
+        self.memory.giant = is_giant((state["image"].shape[-2], state["image"].shape[-1]))
         self.memory.restore(state["steps"], state["changes"])
         self._shrink, self._failures, self._rises = (state[name] for name in ("shrink", "failures", "rises"))
-
-
-def _dot(one: Tensor, other: Tensor) -> float:
-    """The inner product; not by `torch.dot`, whose last digits depend on where in memory the numbers lie."""
-    return float((one * other).sum())

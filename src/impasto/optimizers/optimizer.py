@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from impasto.errors import OptimizationError
 from impasto.objective import Evaluation
+from impasto.preconditioning import is_giant
 
 Pixels = Float[Tensor, "1 3 h w"]
+
+# Pixels of a band of rows.
+_BAND = 2**21
 
 #: Value and gradient at an image.
 Evaluate = Callable[[Tensor], Evaluation]
@@ -101,8 +107,35 @@ class Optimizer(ABC):
             yield step
 
 
+def dot(one: Pixels, other: Pixels) -> float:
+    """The inner product; not by `torch.dot`, whose last digits depend on where in memory the numbers lie.
+
+    Of giants, by bands of rows that are added up in float64.
+    """
+    size = (one.shape[-2], one.shape[-1])
+    if not is_giant(size):
+        return float((one * other).sum())
+    step = max(1, _BAND // size[1])
+    bands = zip(torch.split(one, step, -2), torch.split(other, step, -2), strict=True)
+    return math.fsum(float((ours.float() * theirs.float()).sum()) for ours, theirs in bands)
+
+
+def difference(one: Pixels, other: Pixels) -> Pixels:
+    """`one` − `other`; of giants in bfloat16, by bands of rows."""
+    size = (one.shape[-2], one.shape[-1])
+    if not is_giant(size):
+        return one - other
+    found = torch.empty_like(one, dtype=torch.bfloat16, memory_format=torch.contiguous_format)
+    step = max(1, _BAND // size[1])
+    for band, ours, theirs in zip(*(torch.split(image, step, -2) for image in (found, one, other)), strict=True):
+        band.copy_(ours - theirs)
+    return found
+
+
 def rms(image: Pixels) -> float:
     """Root mean square of an image's numbers."""
+    if is_giant((image.shape[-2], image.shape[-1])):
+        return math.sqrt(dot(image, image) / image.numel())
     return float(image.square().mean().sqrt())
 
 

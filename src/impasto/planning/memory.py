@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from impasto import devices
 from impasto.backbones import VGG19, architecture
 from impasto.losses import STYLE_LOSSES
-from impasto.optimizers import OPTIMIZERS
+from impasto.optimizers import GIANT_PAIRS, OPTIMIZERS
 from impasto.planning.arithmetic import layers_of, network
 from impasto.planning.counting import count
-from impasto.pyramid import pyramid
+from impasto.preconditioning import is_giant
+from impasto.pyramid import Scale, pyramid
 from impasto.settings import Settings
 from impasto.strokes import usual_scale
+from impasto.tiling import Reach
 
 _FLOAT = 4  # bytes of a float32
 _INDEX = 8  # bytes of the index of a maximum in max pooling
@@ -29,6 +31,12 @@ _TORCHVISION = 60 * 2**20
 # Pictures at the present scale's size that are not counted below: the optimiser's position, gradient, direction and
 # next step, and the last ten iterates, which decide whether a scale ends early.
 _PICTURES_IN_HAND = 16
+# The same without the iterates, and of giants.
+_FEW_IN_HAND = 6
+_GIANT_IN_HAND = 4
+_WINDOW = 10
+# A tile's share of the features is copied out of what the network computed around it.
+_CUT = 2
 
 
 def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int = 1) -> int:
@@ -51,9 +59,7 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
         SettingsError: a layer does not exist.
         DeviceError: the device does not exist.
     """
-    width = devices.precision(settings.precision, devices.resolve(settings.device)).itemsize
-    content, style = layers_of(settings)
-    cost = (_by_table if settings.backbone == VGG19.architecture.name else _by_count)(content, style, settings, width)
+    width, cost = _cost_of(settings)
     scales = pyramid(content_size, settings, min_side=architecture(settings.backbone).min_side)
     pixels = max(scale.size[0] * scale.size[1] for scale in scales)
     painting = pixels * usual_scale(settings) ** 2
@@ -73,6 +79,73 @@ def peak_bytes(content_size: tuple[int, int], settings: Settings, *, styles: int
         without += at_once
         held += _IN_CHUNKS
     return round(_BASELINE + held + max(pixels * with_gradient, painting * without))
+
+
+def scale_bytes(
+    content_size: tuple[int, int],
+    settings: Settings,
+    scale: Scale,
+    *,
+    styles: int = 1,
+    remembered: int = 0,
+    side: int | None = None,
+) -> int:
+    """Peak memory of painting at one size, in tiles or as a whole; in bytes.
+
+    Unlike `peak_bytes`, it takes the larger one of two phases instead of their sum: making the targets and enlarging
+    the picture, and then painting.
+
+    Args:
+        content_size: (height, width) of the photograph as read, in pixels.
+        settings: the settings.
+        scale: the size and its iterations.
+        styles: number of paintings.
+        remembered: iterations of this scale and those before, from which the optimiser remembers some.
+        side: of the tiles, in pixels; None for the whole picture at once.
+    """
+    _, cost = _cost_of(settings)
+    height, width = scale.size
+    pixels = height * width
+    giant = is_giant(scale.size)
+    painting = pixels * usual_scale(settings) ** 2
+    read = _PICTURE * content_size[0] * content_size[1] * (1 + styles)
+    if giant and settings.optimizer == "lbfgs":
+        images: float = min(settings.history, GIANT_PAIRS, remembered)  # two in bfloat16
+    else:
+        images = OPTIMIZERS[settings.optimizer].images(settings, remembered)
+    compares = not giant and settings.tolerance > 0 and scale.iterations > _WINDOW
+    in_hand = _GIANT_IN_HAND if giant else _FEW_IN_HAND + (_WINDOW if compares else 0)
+    with_gradient, without = cost.with_gradient * pixels, cost.without_gradient * painting
+    if side is not None:
+        reach = reach_of(settings)
+        around = side + reach.before + reach.after
+        tile = min(height, around) * min(width, around)
+        with_gradient = min(with_gradient, (cost.with_gradient + _CUT * cost.content) * tile)
+        without = min(without, cost.without_gradient * tile)
+    features = cost.content * pixels
+    painting_it = _PICTURE * pixels * (in_hand + images) + features + with_gradient
+    # The photograph and the paintings at this size, and the picture so far, enlarged by a filter with a copy.
+    preparing = _PICTURE * (pixels * (3 + images) + painting * styles) + features + without
+    return round(_BASELINE + cost.weights + read + max(painting_it, preparing))
+
+
+def reach_of(settings: Settings) -> Reach:
+    """How tiles of the network that these settings ask for have to lie.
+
+    Raises:
+        SettingsError: the network depends on the whole picture.
+    """
+    content, style = layers_of(settings)
+    layers = architecture(settings.backbone).layers
+    return Reach.among((layers[name] for name in content | style), settings.backbone, wraps=settings.padding == "wrap")
+
+
+def _cost_of(settings: Settings) -> tuple[int, _Cost]:
+    """Bytes of a feature, and the memory of the network."""
+    width = devices.precision(settings.precision, devices.resolve(settings.device)).itemsize
+    content, style = layers_of(settings)
+    by = _by_table if settings.backbone == VGG19.architecture.name else _by_count
+    return width, by(content, style, settings, width)
 
 
 @dataclass(frozen=True)
