@@ -162,8 +162,7 @@ def _threads(recipe: Recipe) -> int:
     if recipe.threads <= most:
         return recipe.threads
     reporting.warning(
-        f"the picture was painted with {counted(recipe.threads, 'thread')}; at most {most} are used: "
-        "the last digits may differ"
+        f"the picture was painted with {recipe.threads} threads; {most} are used: the last digits may differ"
     )
     return most
 
