@@ -157,8 +157,8 @@ def test_stylization_reads_everything_before_the_first_step(files):
     assert len(list(iterator)) == 2
 
 
-def test_stylization_without_settings_is_the_default_preset(files):
-    progress = next(stylization(*files))
+def test_stylization_without_settings_is_the_default_preset(photo, painting):
+    progress = next(stylization(photo(30, 40), painting(200, 180)))
     assert progress.pastiche().settings.replace(device="auto", precision="auto") == settings_for()
 
 

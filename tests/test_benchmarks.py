@@ -74,6 +74,7 @@ def test_the_baseline_descends_for_as_long_as_it_is_told(contest, optimizer):
     assert trace[-1][1] < 0.8 * trace[0][1]
 
 
+@pytest.mark.slow
 def test_a_race_is_run_to_the_goal(monkeypatch, tmp_path):
     for name, evaluations in (("_EVALUATIONS", 15), ("_ADAM", 3), ("_COARSE", 5), ("_PATIENCE", 100)):
         monkeypatch.setattr(race, name, evaluations)
@@ -409,6 +410,7 @@ def test_a_jittered_objective_has_its_own_gradient():
     assert values[0] - values[1] == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_new_style_is_learned_and_judged(tmp_path, monkeypatch):
     photograph = assets.sample("red_panda").path
     for name in ("classic/content", "ship/photos_pd_cc0", "ship/photos_cc_by"):

@@ -28,6 +28,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_new_style_is_judged_by_photographs_that_no_model_was_trained_on(data, monkeypatch):
     for name, value in {"_STEPS": 1, "_SIDE": 64, "_JUDGED": 64, "_CROPS": 1}.items():
         monkeypatch.setattr(newstyle, name, value)

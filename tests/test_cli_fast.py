@@ -255,6 +255,7 @@ def test_a_signal_waits_for_the_step_to_be_whole():
     assert ended == [0]
 
 
+@pytest.mark.slow
 def test_training_that_is_interrupted_keeps_whole_steps_and_goes_on(place):
     line = ("train", "--style", "painting.png", "--content", "photos", "-o", "mine.safetensors", *TRAIN[2:])
     process = start(*line, "--steps", "100000")
@@ -326,6 +327,7 @@ def test_an_input_of_training_is_never_replaced(place):
     assert not Path("my.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_any_is_trained(place):
     done = run("train", "--any", "--styles", ".", "--content", "photos", "-o", "all.safetensors", *TRAIN)
     assert done.code == 0, done.err

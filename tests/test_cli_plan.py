@@ -46,6 +46,7 @@ def test_a_print_and_a_size_contradict_each_other():
     assert refused.error() == "--print: --size says how large the picture is as well; give only one of the two"
 
 
+@pytest.mark.slow
 def test_what_cannot_fit_is_refused_with_what_would():
     refused = run("plan", *PAIR, "--size", "12000", "--memory", "1GB")
     assert refused.code == 1

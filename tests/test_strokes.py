@@ -80,7 +80,7 @@ def test_what_cannot_be_had():
 
 def test_strokes_that_cannot_be_had_are_refused_at_once(photo, painting):
     with pytest.raises(SettingsError, match="stroke_size: got 50"):
-        impasto.stylization(photo(48, 64), painting(60, 50), Settings(stroke_size=50, device="cpu"))
+        impasto.stylization(photo(48, 64), painting(60, 50), Settings(size=64, stroke_size=50, device="cpu"))
     steps = impasto.stylization(photo(48, 64), painting(60, 50), Settings(size=64, device="cpu"))
     with pytest.raises(SettingsError, match="stroke_size: got 50"):
         steps.change(stroke_size=50)

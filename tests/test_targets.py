@@ -178,5 +178,5 @@ def test_terms_on_the_image_follow_the_settings(objective):
 
 
 def test_as_many_strengths_as_regions(objective):
-    with pytest.raises(SettingsError, match="2 for 1 regions"):
+    with pytest.raises(SettingsError, match="2 for 1 region;"):
         objective(Guidance(content_masks=(half(True),)), region_strength=(0.1, 0.2))

@@ -77,7 +77,10 @@ class OptimizationError(ImpastoError):
 
 def out_of_memory(error: BaseException | None) -> bool:
     """Whether an error means that memory ran out; torch's errors for this have no common type."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in str(error))
+    if isinstance(error, RuntimeError):
+        # The second is what oneDNN says where it gets no memory.
+        return "memory" in str(error) or "could not create a primitive" in str(error)
+    return isinstance(error, MemoryError)
 
 
 class ImpastoWarning(UserWarning):

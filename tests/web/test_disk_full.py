@@ -41,6 +41,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_room_keeps_the_last_one_and_painting_goes_on(data, caplog):
     with in_process(data) as client, caplog.at_level("INFO", logger="impasto.web"):
         (worker,) = client.app.state.studio.dispatcher._executor.pids

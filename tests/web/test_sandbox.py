@@ -62,6 +62,7 @@ def test_what_programs_write_is_still_read(client, content):
 
 
 @pytest.mark.promise("isolated-decoders")
+@pytest.mark.slow
 def test_a_full_sandbox_refuses_and_does_not_pile_up_threads(tmp_path):
     sandbox = Sandbox(memory=1 << 30, seconds=30)
     sandbox.run("warm")

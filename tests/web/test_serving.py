@@ -81,6 +81,7 @@ def test_a_killed_worker_and_a_killed_studio_leave_the_very_same_picture(tmp_pat
         assert not checkpoint.exists()
 
 
+@pytest.mark.slow
 def test_masks_given_while_it_was_painted_outlive_a_killed_worker(tmp_path):
     data = tmp_path / "data"
     with served(data) as server:
