@@ -180,6 +180,7 @@ def test_what_is_asked_for_while_the_server_is_away_is_sent_when_it_is_back(tmp_
         page.goto("/")
         page.evaluate("s => localStorage.setItem('impasto-draft', JSON.stringify({settings: s}))", ENDLESS)
         page.reload()
+        page.wait_for_selector("html[data-ready]", state="attached")
         page.get_by_role("button", name="Paint", exact=True).click()
         expect(page.locator("picture-pane.after[data-shown*=preview]")).to_be_attached(timeout=LONG)
         job = page.url.rsplit("#/job/", 1)[1]
@@ -259,6 +260,7 @@ def test_names_are_those_that_people_know(visit: Visit, api: Any, pictures: dict
     expect(page.locator("photo-well")).to_contain_text("A red panda in the style of Café Terrace at Night")
     page.get_by_role("link", name="Gallery").click()
     # B12: variations differ in their names.
+    expect(page.locator(".card-name").nth(1)).to_be_visible(timeout=LONG)
     names = page.locator(".card-name").all_inner_texts()[:2]
     assert len(set(names)) == 2
     assert all("stroke size" in name for name in names)
@@ -305,7 +307,8 @@ def test_forced_colors_show_tracks_and_choices(visit: Visit) -> None:
     track = PIL.Image.open(io.BytesIO(page.get_by_role("slider", name="Strength").screenshot())).convert("L")
     levels = np.asarray(track, dtype=int)
     middle, ground = levels[track.height // 2, 4:-4], levels[2, 2]
-    assert (abs(middle - ground) > 40).sum() > 0.6 * len(middle)
+    # The half that is filled, at strength 0.5.
+    assert (abs(middle - ground) > 40).sum() > 0.4 * len(middle)
 
 
 def test_the_focus_stays_where_something_was_removed(visit: Visit, api: Any) -> None:

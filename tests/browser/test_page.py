@@ -150,7 +150,7 @@ def test_everything_by_keys(visit: Visit, api: Any) -> None:
     strength = page.get_by_role("slider", name="Strength")
     strength.focus()
     page.keyboard.press("ArrowRight")
-    expect(strength).to_have_value("0.8")
+    expect(strength).to_have_value("0.55")
     page.keyboard.press("p")
     expect(page.locator("picture-pane.after[data-shown*=preview]")).to_be_attached(timeout=LONG)
     page.keyboard.press("q")

@@ -76,7 +76,7 @@ def test_a_result_without_room_fails_in_words_and_a_retry_paints_the_same(data):
         assert (data / "jobs" / whole["id"] / "preview.jpg").stat().st_size < len(expected) - 1
         with limited(worker, len(expected) - 1):
             failed = until_final(client, submitted(client))
-        assert (failed["state"], failed["error"]["type"]) == ("failed", "about:blank#disk-full"), failed
+        assert (failed["state"], failed["error"]["type"]) == ("failed", "about:blank#disk-full"), failed["error"]
         assert client.get(whole["result"]["url"]).content == expected
         # The process lives on, and leaves no part of a picture.
         assert client.app.state.studio.dispatcher._executor.pids == [worker]

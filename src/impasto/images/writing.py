@@ -172,7 +172,8 @@ def check_output(
                 )
         return target
     except ImageWriteError as error:
-        raise ImageWriteError(f"{name}: {error}") from error
+        # Its cause is what decides how a failed write is reported.
+        raise ImageWriteError(f"{name}: {error}") from (error.__cause__ or error)
     except (OSError, ValueError) as error:
         raise ImageWriteError(f"{name}: it cannot be written there ({reason(error)})") from error
 

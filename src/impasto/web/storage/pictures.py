@@ -48,7 +48,7 @@ MEDIA_TYPES = {
 SAMPLE_PREFIX = "sample:"
 _ID = re.compile(r"[0-9a-f]{64}")
 _KNOWN = "select 1 from pictures where id = ?"
-_LONGEST_NAME = 120
+_LONGEST_NAME, _LONGEST_END = 120, 40
 _MOST_WAITING = 8
 
 
@@ -349,10 +349,12 @@ class PictureStore:
 
 
 def presentable(name: str) -> str:
-    """A file's name without folders and without control characters."""
+    """A file's name without folders and without control characters; of a long one, the beginning and the end."""
     bare = name.replace("\\", "/").rpartition("/")[2]
     shown = "".join(letter for letter in bare if letter.isprintable()).strip()
-    return shown[-_LONGEST_NAME:] or "picture"
+    if len(shown) > _LONGEST_NAME:
+        shown = f"{shown[: _LONGEST_NAME - _LONGEST_END - 1]}…{shown[-_LONGEST_END:]}"
+    return shown or "picture"
 
 
 def _picture(row: Row) -> Picture:
