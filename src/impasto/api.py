@@ -182,8 +182,8 @@ def stylization(
     Pictures are read and settings checked before the first step, when this is called.
 
     Args:
-        content, style, init, masks, style_masks, content_map, weights, network, evaluator, image_terms, memory,
-            tile_size: as for `stylize`.
+        content, style, init, masks, style_masks, content_map, weights: as for `stylize`.
+        network, evaluator, image_terms, memory, tile_size: as for `stylize`.
         settings: the default preset's, if None.
         changes: of settings, to be made again as a recipe tells of them.
         resume: a checkpoint, or the path of one, of a painting that these pictures and settings began; the first
