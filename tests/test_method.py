@@ -620,7 +620,7 @@ def test_a_small_painting(vgg):
 
 @pytest.mark.slow
 def test_a_painting_by_default(vgg):
-    """The default preset, 256 px: 20 times and 0.41 when this was written."""
+    """The default preset, 256 px: 4.3 times and 0.35 when this was written."""
     found = painted(preset("default").settings(size=256), vgg)
-    assert found.style_of_result < found.style_of_photo / 10, found
-    assert found.content_of_result < 0.6 * found.content_of_painting, found
+    assert found.style_of_result < found.style_of_photo / 3.5, found
+    assert found.content_of_result < 0.5 * found.content_of_painting, found
