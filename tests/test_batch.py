@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from impasto import stylize
-from impasto.batch import Executor, Item, LocalExecutor, read_manifest, run
+from impasto.batch import Executor, Item, LocalExecutor, read_manifest, run, workers_that_fit
 from impasto.batch.claims import claimed
 from impasto.batch.orders import FileFormat, Order, Picture, Result, paint
 from impasto.errors import ImageWriteError, SettingsError
@@ -94,6 +95,29 @@ def test_a_damaged_photograph_fails_and_the_others_are_painted(folder):
     assert outcomes["1.png"].kind == "failed"
     assert outcomes["1.png"].error
     assert outcomes["2.png"].kind == "painted"
+
+
+def test_a_bug_fails_one_picture_and_not_the_batch(folder, monkeypatch):
+    def broken(pastiche, *_):
+        if pastiche.size == (28, 32):
+            raise ZeroDivisionError("division by zero")
+        return ()
+
+    monkeypatch.setattr("impasto.artifacts.find", broken)
+    outcomes = {outcome.item.output.name: outcome for outcome in run(items_in(folder), Here())}
+    assert outcomes["1.png"].kind == "failed"
+    assert "this is a bug (ZeroDivisionError: division by zero)" in outcomes["1.png"].error
+    assert outcomes["2.png"].kind == "painted"
+
+
+def test_workers_are_as_many_as_cores_suffice_for(folder, monkeypatch):
+    monkeypatch.setattr("impasto.batch.executors.cores", lambda: 8)
+    many = items_in(folder) * 10
+    assert workers_that_fit(many, torch.device("cpu")) == 8
+    assert workers_that_fit(many, torch.device("cpu"), 3) == 2
+    assert workers_that_fit(many[:1], torch.device("cpu")) == 1
+    assert workers_that_fit(many, torch.device("cpu"), 16) == 1
+    assert workers_that_fit(many, torch.device("meta")) == 1
 
 
 def test_collisions_are_known_before_anything_is_painted(folder):

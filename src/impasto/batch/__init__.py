@@ -10,9 +10,9 @@
 | `run` | `run`: items in, outcomes out |
 """
 
-from impasto.batch.executors import Executor, LocalExecutor, workers_that_fit
+from impasto.batch.executors import Executor, LocalExecutor, cores, workers_that_fit
 from impasto.batch.items import Item
 from impasto.batch.manifest import read_manifest
 from impasto.batch.run import Outcome, run
 
-__all__ = ["Executor", "Item", "LocalExecutor", "Outcome", "read_manifest", "run", "workers_that_fit"]
+__all__ = ["Executor", "Item", "LocalExecutor", "Outcome", "cores", "read_manifest", "run", "workers_that_fit"]

@@ -13,7 +13,7 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
@@ -100,10 +100,20 @@ class LocalExecutor(Executor):
         )
 
 
-def workers_that_fit(items: list[Item], device: torch.device) -> int:
-    """How many of the items can be painted at the same time: as many as there are CPU cores, as far as memory lasts.
+def cores() -> int:
+    """Number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers_that_fit(items: Sequence[Item], device: torch.device, threads: int = 1) -> int:
+    """How many of the items can be painted at the same time: as the CPU's cores suffice, as far as memory lasts.
 
     On a GPU one, which uses all of it.
+
+    Args:
+        items: at least one.
+        device: that paints.
+        threads: CPU threads for each.
     """
     if device.type != "cpu":
         return 1
@@ -114,7 +124,7 @@ def workers_that_fit(items: list[Item], device: torch.device) -> int:
         for item in items
     )
     by_memory = memory.available // most if memory else 1
-    return max(1, min(len(items), torch.get_num_threads(), by_memory))
+    return max(1, min(len(items), cores() // threads, by_memory))
 
 
 _stop: Event | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from impasto import api, artifacts
 from impasto.batch.items import Item
-from impasto.errors import ImageReadError, ImpastoError
+from impasto.errors import ImageReadError, ImpastoError, out_of_memory
 from impasto.files import label
 from impasto.images import Image, encode, read
 from impasto.inputs import Inputs
@@ -121,7 +121,7 @@ def paint(order: Order, stopping: Callable[[], bool] = lambda: False) -> Result:
                     return failed(order, "the batch was stopped")
                 last = progress
             pastiche = last.pastiche()
-            faults = artifacts.find(pastiche.image, inputs.content, inputs.styles)
+            faults = artifacts.find(pastiche.image, inputs.content, inputs.styles, pastiche.recipe.last_settings)
             data = encode(
                 pastiche.image,
                 order.suffix.removeprefix("."),
@@ -130,8 +130,14 @@ def paint(order: Order, stopping: Callable[[], bool] = lambda: False) -> Result:
                 bit_depth=order.file_format.bit_depth,
             )
     except ImpastoError as error:
-        return Result(order.number, error=str(error))
-    notes = dict.fromkeys([*(str(one.message) for one in caught), *(f"the picture shows {fault}" for fault in faults)])
+        return failed(order, str(error))
+    except Exception as error:
+        if out_of_memory(error):
+            return failed(order, "there is not enough memory; choose a smaller size, or fewer workers")
+        return failed(order, f"this is a bug ({type(error).__name__}: {reason(error)}); please report it")
+    # Of an enlarged painting was warned when the picture was begun.
+    shown = (f"the picture shows {fault}" for fault in faults if fault.kind != "enlarged painting")
+    notes = dict.fromkeys([*(str(one.message) for one in caught), *shown])
     return Result(order.number, data, time.monotonic() - begin, tuple(notes))
 
 

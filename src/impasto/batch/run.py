@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
@@ -43,7 +43,7 @@ def run(
     *,
     file_format: FileFormat = FileFormat(),  # noqa: B008  (frozen)
     overwrite: bool = False,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Paint a batch; outcomes come in the order in which they are known. Stop iterating to stop painting.
 
     An output that this batch would paint again, from the same pictures with the same settings, is kept. So the same
@@ -71,7 +71,7 @@ class _Run:
         self._claims: dict[int, ExitStack] = {}
         self._known: deque[Outcome] = deque()
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Generator[Outcome, None, None]:
         try:
             for result in self._executor.run(self._orders()):
                 while self._known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ from impasto.cli.options import (
     Preset,
     ReportOptions,
     Threads,
+    as_typed,
     default_text,
     picture_argument,
     setting_options,
@@ -83,15 +84,13 @@ def batch(
     inputs.check_sources([*names, *style])
     with Signals.caught() as signals:
         from impasto import devices
-        from impasto.batch import LocalExecutor, run, workers_that_fit
+        from impasto.batch import LocalExecutor, cores, run, workers_that_fit
         from impasto.batch.orders import FileFormat
-        from impasto.cli import painting
 
-        painting.use_threads(threads)
         folder = _folder(output)
         items, skipped = _items(names, style, preset, options, output, folder)
-        count = workers or workers_that_fit(items, devices.resolve(items[0].settings.device))
-        executor = LocalExecutor(count, threads or max(1, _cores() // count))
+        count = workers or workers_that_fit(items, devices.resolve(items[0].settings.device), threads or 1)
+        executor = LocalExecutor(count, threads or max(1, cores() // count))
         file_format = FileFormat(
             bit_depth=output.bit_depth,
             with_recipe=not output.no_metadata,
@@ -110,11 +109,11 @@ class _Report:
         self.outcomes: list[Outcome] = []
         self.begin = time.monotonic()
 
-    def follow(self, outcomes: Iterator[Outcome]) -> int:
+    def follow(self, outcomes: Generator[Outcome, None, None]) -> int:
         """Report every outcome; returns the exit code: 1 if a picture failed."""
         said = self.begin
         try:
-            with closing(outcomes):  # type: ignore[type-var]  # a generator
+            with closing(outcomes):
                 for outcome in outcomes:
                     self._say(outcome)
                     if not self.report.quiet and time.monotonic() - said >= LINE_SECONDS:
@@ -131,9 +130,9 @@ class _Report:
         self.outcomes.append(outcome)
         name = label(outcome.item.output)
         for note in outcome.notes:
-            reporting.warning(f"{name}: {note}")
+            reporting.warning(f"{name}: {as_typed(note)}")
         if outcome.kind == "failed":
-            reporting.warning(f"{outcome.item.source or label(outcome.item.content)} failed: {outcome.error}")
+            reporting.warning(f"{outcome.item.source or label(outcome.item.content)} failed: {as_typed(outcome.error)}")
         elif outcome.kind == "painted" and not self.report.json:
             reporting.result(outcome.item.output)
 
@@ -226,9 +225,3 @@ def _folder(output: FileOptions) -> Path:
     if folder.is_file():
         raise SettingsError("out", f"{folder} is a file; give --out a folder")
     return folder
-
-
-def _cores() -> int:
-    import torch
-
-    return torch.get_num_threads()

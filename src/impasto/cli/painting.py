@@ -19,18 +19,19 @@ from impasto.artifacts import Artifact
 from impasto.cli import reporting
 from impasto.cli.checkpoints import Checkpointer
 from impasto.cli.hints import before_painting
-from impasto.cli.options import MemoryOptions, as_typed
+from impasto.cli.options import as_typed
 from impasto.cli.outputs import Output
 from impasto.cli.progress import bar, duration
 from impasto.cli.signals import Interruption, Signals
-from impasto.errors import CheckpointError, DeviceError, ImageWriteError
+from impasto.cli.sizes import MemoryOptions
+from impasto.errors import CheckpointError, ImageWriteError
 from impasto.images import Image
 from impasto.inputs import Inputs
 from impasto.messages import counted
 from impasto.pastiche import Pastiche
 from impasto.progress import Progress
 from impasto.recipes import Change
-from impasto.settings import OPTIONS, Settings
+from impasto.settings import Settings
 
 
 def use_threads(threads: int | None) -> None:
@@ -75,7 +76,7 @@ def paint(
             not be written.
     """
     content, styles = pictures.content, pictures.styles
-    plan = _check_plan(content, settings, len(styles), memory)
+    plan = check_memory(content, settings, len(styles), memory)
     if plan.side is not None and not quiet:
         reporting.note(forecast_line(plan))
     begin = time.monotonic()
@@ -248,8 +249,13 @@ def _record(
     }
 
 
-def _check_plan(content: Image, settings: Settings, styles: int, memory: MemoryOptions) -> planning.TilePlan:
-    """The plan for the memory of this machine, or the budget; a warning, if other programs use too much of it.
+def check_memory(
+    content: Image,
+    settings: Settings,
+    styles: int,
+    memory: MemoryOptions = MemoryOptions(),  # noqa: B008  (frozen)
+) -> planning.TilePlan:
+    """The plan for the memory of this machine, or the budget; warns if other programs use too much of it.
 
     Raises:
         DeviceError: the machine has not that much, or the budget is too small; says what would fit.
@@ -272,32 +278,3 @@ def forecast_line(plan: planning.TilePlan) -> str:
         f"painting {width} × {height} px in tiles of {plan.side} px takes about {planning.gigabytes(plan.peak_bytes)} "
         f"of memory; as a whole it would take {planning.gigabytes(plan.whole_bytes)}"
     )
-
-
-def check_memory(content: Image, settings: Settings, styles: int) -> None:
-    """Refuse, before the first scale, a size that needs more memory than this machine has."""
-    device = devices.resolve(settings.device)
-    memory = devices.memory(device)
-    if memory is None:
-        return
-
-    def needed(size: int) -> int:
-        return planning.peak_bytes(content.size, settings.replace(size=size), styles=styles)
-
-    if needed(settings.size) <= memory.available:
-        return
-    words = f"--size {settings.size} takes about {_gigabytes(needed(settings.size))} of memory, and {device}"
-    if needed(settings.size) <= memory.total:
-        reporting.warning(
-            f"{words} has only {_gigabytes(memory.available)} free; close programs, or choose a smaller size"
-        )
-        return
-    fits, too_large = int(OPTIONS["size"][1].low or 1), settings.size
-    while too_large - fits > 1:
-        middle = (fits + too_large) // 2
-        fits, too_large = (middle, too_large) if needed(middle) <= memory.total else (fits, middle)
-    raise DeviceError(f"{words} has {_gigabytes(memory.total)}; the largest that fits is about {fits}")
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from impasto.cli import inputs, reporting
 from impasto.cli.options import (
     Content,
-    MemoryOptions,
     Preset,
-    PrintOptions,
     Style,
     Threads,
     default_text,
@@ -18,6 +16,7 @@ from impasto.cli.options import (
     settings_of,
 )
 from impasto.cli.progress import duration
+from impasto.cli.sizes import MemoryOptions, PrintOptions
 from impasto.presets import DEFAULT
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, U
 from impasto.cli import streams
 from impasto.cli.commands import COMMANDS
 from impasto.cli.options import arrived, as_typed, option_name
-from impasto.errors import ImpastoError, ImpastoWarning, SettingsError, SettingsWarning
+from impasto.errors import ImpastoError, ImpastoWarning, SettingsError, SettingsWarning, out_of_memory
 from impasto.files import label
 
 #: If this environment variable is set, errors show their traceback.
@@ -131,7 +131,7 @@ def _explained(failure: BaseException, arguments: Sequence[str]) -> tuple[str, i
             return f"{label(failure.filename or 'a file')}: the name is too long; choose a shorter one", FAILED
         case MemoryError():
             return "there is not enough memory; choose a smaller --size, or close other programs", FAILED
-        case RuntimeError() if "memory" in str(failure):
+        case RuntimeError() if out_of_memory(failure):
             # torch raises different types for it on the CPU and on GPUs.
             return "there is not enough memory on the device; choose a smaller --size, or --device cpu", FAILED
         case _:

@@ -12,7 +12,6 @@ from impasto.cli import inputs, reporting
 from impasto.cli.options import (
     INPUT,
     STANDARD,
-    MemoryOptions,
     OutputOptions,
     RecipeMaskOptions,
     RecipeThreads,
@@ -24,6 +23,7 @@ from impasto.cli.options import (
 )
 from impasto.cli.outputs import Output
 from impasto.cli.signals import Signals
+from impasto.cli.sizes import MemoryOptions
 from impasto.errors import AssetError, ImageReadError, SettingsError
 from impasto.messages import counted
 

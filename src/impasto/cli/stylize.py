@@ -9,10 +9,8 @@ from impasto.cli.checkpoints import Checkpointer, CheckpointOptions
 from impasto.cli.options import (
     Content,
     MaskOptions,
-    MemoryOptions,
     OutputOptions,
     Preset,
-    PrintOptions,
     ReportOptions,
     Style,
     Threads,
@@ -23,6 +21,7 @@ from impasto.cli.options import (
 )
 from impasto.cli.outputs import Output
 from impasto.cli.signals import Signals
+from impasto.cli.sizes import MemoryOptions, PrintOptions
 from impasto.errors import SettingsError
 from impasto.presets import DEFAULT
 

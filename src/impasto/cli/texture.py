@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from impasto.cli import inputs
 from impasto.cli.options import (
-    MemoryOptions,
     OutputOptions,
     Preset,
     ReportOptions,
@@ -21,6 +20,7 @@ from impasto.cli.options import (
 )
 from impasto.cli.outputs import Output
 from impasto.cli.signals import Signals
+from impasto.cli.sizes import MemoryOptions
 from impasto.presets import DEFAULT
 from impasto.settings import Option
 

@@ -98,7 +98,7 @@ def _translated(state: Mapping[str, Any], form: int) -> dict[str, Any]:
     balances = [_balance(strength, form) for strength in (whole, *regions)]
     least = _factor(style_balance(1.0))
     factors = [max(_factor(balance), _LEAST) if balance else None for balance in balances]
-    beyond = min(1.0, *(factor / least for factor in factors if factor is not None), 1.0)
+    beyond = min([1.0, *(factor / least for factor in factors if factor is not None)])
     strengths = [0.0 if factor is None else _strength(factor / beyond) for factor in factors]
     settings["strength"] = strengths[0]
     if "region_strength" in state:
